@@ -6,7 +6,7 @@ import pytest
 from studies import ladder, noise
 from studies.ladder import all_launches, campaign, mark_rows
 from studies.noise import RARE_LOUD, SCENARIOS, TWO_LOUD, Shape
-from timelift.analyse import effects, variances
+from timelift.analyse import evidence, variances
 from timelift.analyse.effects import AlignedSamples
 from timelift.analyse.estimates import estimate
 from timelift.analyse.ranking import rank
@@ -59,7 +59,7 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
 def test_loud_rivals_cost_the_others_little_where_there_are_none(monkeypatch):
     scenario, shape = next(one for one in RARE_LOUD if one[0].name == "34 x 7, none")
     times = noise.seconds(scenario, shape, np.zeros(7), np.random.default_rng(4))
-    pairs = effects.pairs_by_setting(
+    pairs = evidence.pairs_by_setting(
         [AlignedSamples(tuple(range(7)), setting) for setting in times]
     )
     cautious = estimate(*pairs).half_width(0.025)

@@ -15,8 +15,9 @@ from studies import noise
 from tests import journals
 from tests.simulated import LOUD, QUIET, pair, plain, run
 from timelift.analyse import effects, estimates, stopping, verdicts
-from timelift.analyse.effects import aligned_samples, pairs_by_setting
+from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import estimate
+from timelift.analyse.evidence import pairs_by_setting
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
 from timelift.measurement import CaseInLaunch

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.results import Samples, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Samples, launch_marks, launch_numbers, seconds_by_launch
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.measurement import Measurement
@@ -30,6 +30,8 @@ class AlignedSamples:
 
     cases: tuple[Case, ...]
     seconds: Samples
+    #: The machine of each launch, '' where unknown.
+    marks: Sequence[str] = ()
 
     @property
     def setting(self) -> Setting:
@@ -82,7 +84,10 @@ def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:
                 f"expected each case once, received two measurements of {case.label!r}; "
                 "rank one run at a time"
             )
-    return AlignedSamples(cases, seconds_by_launch(ordered, launch_numbers(ordered)))
+    numbers = launch_numbers(ordered)
+    return AlignedSamples(
+        cases, seconds_by_launch(ordered, numbers), launch_marks(ordered, numbers)
+    )
 
 
 # A robust mean and its standard error -------------------------------------------------------------
@@ -164,6 +169,8 @@ class Effects(NamedTuple):
 
     effect: Samples
     standard_error: Samples
+    #: How many independent comparisons each row is; see `evidence`.
+    worth: float | Samples = 1.0
 
 
 def launch_effects(a: Samples, b: Samples) -> Effects:
@@ -189,13 +196,6 @@ def all_pairs(seconds: Samples) -> Effects:
     scores = fit_scores(by_launch, shared_rounds(seconds)[..., first, second], rivals)
     agreed = np.swapaxes(scores[..., second] - scores[..., first], -1, -2)
     return Effects(np.where(np.isfinite(raw.effect), agreed, np.nan), raw.standard_error)
-
-
-def pairs_by_setting(settings: Sequence[AlignedSamples]) -> tuple[Effects, NDArray[np.int_]]:
-    """Return the effects of all pairs of every setting, and the number of each row's setting."""
-    pairs = [len(rivals.pairs) for rivals in settings]
-    effects = stack([all_pairs(rivals.seconds) for rivals in settings])
-    return effects, np.repeat(np.arange(len(settings)), pairs)
 
 
 def shared_rounds(seconds: Samples) -> Samples:
@@ -238,5 +238,5 @@ def stack(parts: Sequence[Effects]) -> Effects:
         missing = launches - values.shape[1]
         return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
 
-    columns = zip(*parts, strict=True)
+    columns = zip(*(part[:2] for part in parts), strict=True)
     return Effects(*(np.concatenate([*map(padded, column)]) for column in columns))

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance, stack
+from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance
+from timelift.analyse.evidence import by_machine
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, Spread, rivals_in, shrink_variances
 from timelift.case import Case
@@ -47,9 +48,9 @@ class Interval:
 class Estimates(NamedTuple):
     """Effects over launches with their standard errors, each array (comparisons,).
 
-    `df` are the degrees of freedom of `standard_error`, `launches` how many launches an effect
-    rests on, `agreeing` how many of those lie on its side of zero. What is unknown is NaN, with
-    `df` 0.
+    `df` are the degrees of freedom of `standard_error`, `launches` how many launches (or machines,
+    see `evidence`) an effect rests on, `agreeing` how many of those lie on its side of zero. What
+    is unknown is NaN, with `df` 0.
     """
 
     effect: Samples
@@ -83,7 +84,9 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     launches = np.isfinite(effects.effect).sum(-1)
     mean, variance = mean_and_variance(effects.effect)
     df = np.maximum(launches - 1.0, 0.0)
-    independence = np.ones(len(df)) if families is None else 2 / rivals_in(families)
+    independence = effects.worth * (
+        np.ones(len(df)) if families is None else 2 / rivals_in(families)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         # by the rounds of a launch alone, NaN where unknown
         log_within = np.log(mean_and_variance(effects.standard_error**2)[0])
@@ -133,7 +136,7 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
     Variances are moderated over all rivals. One launch alone bounds no time: its `df` is 0.
     """
     medians = [setting.launch_medians() for setting in settings]
-    estimates = _estimate_logs(medians)
+    estimates = _estimate_logs(medians, [setting.marks for setting in settings])
     ends = itertools.accumulate(map(len, medians))
     return [
         estimates.part(slice(end - len(logs), end)) for logs, end in zip(medians, ends, strict=True)
@@ -146,26 +149,25 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     Variances of the logs are moderated over all cases. Launches that built beside another
     process keep no first call in their facts.
     """
-    launches = {
-        measurement.case: seconds
-        for measurement in measurements
-        if (seconds := _first_call_seconds(measurement))
-    }
+    launches = {each.case: calls for each in measurements if (calls := _first_calls(each))}
     if not launches:
         return {}
-    logs = _estimate_logs([np.log([seconds]) for seconds in launches.values()])
+    seconds, marks = zip(*(zip(*calls, strict=True) for calls in launches.values()), strict=True)
+    logs = _estimate_logs([np.log([own]) for own in seconds], marks)
     half_width = logs.half_width(ALPHA / 2)
     ends = (logs.effect, logs.effect - half_width, logs.effect + half_width)
     intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
     return dict(zip(launches, intervals, strict=True))
 
 
-def _first_call_seconds(measurement: Measurement) -> list[float]:
-    facts = (launch.facts.number("first_call_seconds") for launch in measurement.launches)
-    return [seconds for seconds in facts if seconds is not None and 0 < seconds < math.inf]
+def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
+    """Return the seconds of first calls that are known, with the marks of their machines."""
+    facts = ((one.facts.number("first_call_seconds"), one.mark) for one in measurement.launches)
+    return [(took, mark) for took, mark in facts if took is not None and 0 < took < math.inf]
 
 
-def _estimate_logs(parts: Sequence[Samples]) -> Estimates:
+def _estimate_logs(parts: Sequence[Samples], marks: Sequence[Sequence[str]]) -> Estimates:
     """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0."""
-    estimates = estimate(stack([Effects(logs, np.full_like(logs, np.nan)) for logs in parts]))
+    effects = [Effects(logs, np.full_like(logs, np.nan)) for logs in parts]
+    estimates = estimate(by_machine(effects, marks, alike=True))
     return estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))

@@ -13,6 +13,7 @@ import numpy as np
 from timelift.analyse import quality
 from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_mean
 from timelift.analyse.estimates import Interval, first_calls
+from timelift.analyse.evidence import rows_by_machine
 from timelift.analyse.left_out import LeftOut, left_out
 from timelift.analyse.ranking import (
     BASELINES,
@@ -23,7 +24,7 @@ from timelift.analyse.ranking import (
     rank_run,
 )
 from timelift.analyse.recommend import Recommendation, recommend, recommend_by_workload
-from timelift.analyse.results import Run, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
@@ -241,10 +242,14 @@ def _place(case: Case, axis: str) -> tuple[bool, Any]:
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
-    """Return the difference of both means in each launch that the two of a pair have."""
+    """Return the difference of both means in each launch, or on each machine, that both have."""
     numbers = launch_numbers(itertools.chain.from_iterable(matched))
-    usual, other = (
-        log_seconds(seconds_by_launch(side, numbers)) for side in zip(*matched, strict=True)
-    )
-    error = np.hypot(batch_error(usual), batch_error(other))
-    return Effects(trimmed_mean(other) - trimmed_mean(usual), error)
+    usual, other = (_means(side, numbers) for side in zip(*matched, strict=True))
+    error = np.hypot(usual.standard_error, other.standard_error)
+    return Effects(other.effect - usual.effect, error)
+
+
+def _means(side: Sequence[Measurement], numbers: Sequence[int]) -> Effects:
+    logs = log_seconds(seconds_by_launch(side, numbers))
+    marks = [launch_marks([one], numbers) for one in side]
+    return rows_by_machine(Effects(trimmed_mean(logs), batch_error(logs)), marks)

@@ -295,7 +295,7 @@ class _Rivals:
             verdict=Verdict.SAME,
             rank_low=1 + verdicts.count(Verdict.SLOWER),
             rank_high=len(verdicts) + 1 - verdicts.count(Verdict.FASTER),
-            launches=int(self.absolute.launches[i]),
+            launches=int(np.isfinite(self.samples.seconds[i]).any(-1).sum()),
             speed_up=self._speed_up(i),
         )
         if i != self.best:

@@ -101,6 +101,13 @@ def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
     return tuple(sorted({launch.number for rival in measurements for launch in rival.launches}))
 
 
+def launch_marks(measurements: Iterable[Measurement], numbers: Sequence[int]) -> Sequence[str]:
+    """Return the mark of the machine that played each of these launches, '' where unknown."""
+    launches = [launch for rival in measurements for launch in rival.launches]
+    marks = {launch.number: launch.mark for launch in launches if launch.mark}
+    return [marks.get(number, "") for number in numbers]
+
+
 def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
     """Return seconds per call of these launches as (cases, launches, rounds), NaN if not played."""
     launches = [launch for measurement in measurements for launch in measurement.launches]

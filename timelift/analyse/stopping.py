@@ -18,14 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse import verdicts
-from timelift.analyse.effects import (
-    AlignedSamples,
-    aligned_samples,
-    fit_scores,
-    mean_and_variance,
-    pairs_by_setting,
-)
+from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores, mean_and_variance
 from timelift.analyse.estimates import ALPHA, Estimates, estimate
+from timelift.analyse.evidence import pairs_by_setting
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, Verdict

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.effects import AlignedSamples, Effects, pairs_by_setting
+from timelift.analyse.effects import AlignedSamples, Effects
 from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate, t_quantile
+from timelift.analyse.evidence import pairs_by_setting
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import Effects, launch_effects
-from timelift.analyse.results import Run, Samples, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Run, Samples, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import SKIPPED, AxisValue, Case, Status
@@ -219,7 +219,8 @@ _FACTS = {Quantity.FIRST_CALL: ("start_seconds", 0.05), Quantity.MEMORY: ("peak_
 def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[JudgedChange]:
     numbers = launch_numbers(pair.new for pair in pairs)
     lost = [_lost_peaks(pair, numbers) for pair in pairs] if quantity is Quantity.MEMORY else ()
-    return judge(_effects(pairs, quantity, numbers), numbers, rule, lost)
+    marks = [launch_marks(pair, numbers) for pair in pairs]
+    return judge(_effects(pairs, quantity, numbers), numbers, rule, lost, marks)
 
 
 def _lost_peaks(pair: Sides, numbers: Sequence[int]) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from timelift.analyse.effects import Effects, stack
 from timelift.analyse.estimates import Estimates, Interval, by_row, estimate
+from timelift.analyse.evidence import rows_by_machine
 from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 
@@ -109,18 +110,27 @@ class JudgedChange(Interval):
 
 
 def judge(
-    effects: Effects, numbers: Sequence[int], rule: GateRule, lost: ArrayLike = ()
+    effects: Effects,
+    numbers: Sequence[int],
+    rule: GateRule,
+    lost: ArrayLike = (),
+    marks: ArrayLike = "",
 ) -> list[JudgedChange]:
     """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
     launches, from 1. Where `lost`, of the same shape if any are, the old side's figure alone could
     be read. Such a pair is suspected to be worse, and is if fresh launches read no figure again.
+    `marks` are the machines, of the same shape. Looks count launches, whatever the evidence is.
     """
     lost = np.asarray(lost if np.size(lost) else np.zeros_like(effects.effect), bool)
     is_screening = np.asarray(numbers) <= rule.screening
+    parts = is_screening, ~is_screening
+    launches = [np.isfinite(effects.effect[:, part]).sum(axis=1) for part in parts]
+    machines = np.broadcast_to(np.asarray(marks, str), effects.effect.shape)
     screened, fresh = (
-        Effects(*(values[:, part] for values in effects)) for part in (is_screening, ~is_screening)
+        rows_by_machine(Effects(*(own[:, part] for own in effects[:2])), machines[:, part].tolist())
+        for part in parts
     )
     at_screening = estimate(screened)
     both = estimate(stack([screened, fresh]))
@@ -131,7 +141,7 @@ def judge(
     is_lost = was_lost & ~is_read & (lost[:, ~is_screening].sum(axis=1) >= _LOST_AGAIN)
     tried = is_read | is_lost
     side = np.where(was_lost, 1.0, np.sign(at_screening.effect))
-    differs = _differs(in_trial, _level(in_trial.launches, rule), rule.log_ignored)
+    differs = _differs(in_trial, _level(launches[1], rule), rule.log_ignored)
     is_beyond = differs & _is_beyond(in_trial, rule.log_ignored)
     confirmed = suspected & is_beyond & (side == np.sign(in_trial.effect))
     columns = zip(in_trial, at_screening, strict=True)
@@ -145,7 +155,7 @@ def judge(
         value=shown.effect,
         low=shown.effect - half_width,
         high=shown.effect + half_width,
-        launches=shown.launches,
+        launches=np.where(tried, launches[1], launches[0]),
         detectable=detectable,
         suspected=suspected,
         tried=tried,

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
+from timelift.analyse.effects import AlignedSamples, Effects, aligned_samples
 from timelift.analyse.estimates import ALPHA, Interval, estimate
+from timelift.analyse.evidence import by_machine, pairs_by_setting
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import MIN_LAUNCHES
@@ -144,8 +145,9 @@ def log_canary(run: Run) -> Samples:
 
 
 def _log_seconds(measurement: Measurement) -> float:
-    medians = np.log([launch.median_seconds for launch in measurement.launches])
-    return float(np.nanmean(medians))
+    medians = np.log([[launch.median_seconds for launch in measurement.launches]])
+    marks = [launch.mark for launch in measurement.launches]
+    return float(np.nanmean(by_machine([Effects(medians, medians)], [marks]).effect))
 
 
 # What sessions add --------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
+from timelift.analyse.evidence import machine_count
 from timelift.analyse.results import Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
@@ -171,12 +172,14 @@ def read_stored_run(path: Path) -> StoredRun:
 class RunSummary:
     """The log median seconds per call of every measured case by launch, and its exact facts.
 
-    `log_canary` are the medians of both beats of the canary, NaN where there are none.
+    `log_canary` are the medians of both beats of the canary, NaN where there are none. `marks` are
+    the machines by launch where several played a case: a container has a new mark at each boot.
     """
 
     medians: Mapping[Case, Mapping[int, float]]
     log_canary: tuple[float, float]
     exact: Mapping[Case, ExactFacts]
+    marks: Mapping[Case, Mapping[int, str]]
 
 
 def summary_of_run(path: Path) -> RunSummary:
@@ -191,16 +194,19 @@ def summary_of_run(path: Path) -> RunSummary:
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     medians: dict[Case, dict[int, float]] = defaultdict(dict)
     exact: dict[Case, ExactFacts] = {}
+    marks: dict[Case, dict[int, str]] = defaultdict(dict)
     beats = []
     for line in read_medians(lines):
         if line.launch not in medians[line.case]:
             medians[line.case][line.launch] = line.log_seconds
             exact[line.case] = largest(exact.get(line.case, line.exact), line.exact)
+            marks[line.case][line.launch] = line.mark
             beats.append(line.canary)
     for case in [case for case, own in medians.items() if any(map(math.isnan, own.values()))]:
         del medians[case], exact[case]
     hashes, copies = ([pair[beat] for pair in beats] for beat in (0, 1))
-    return RunSummary(medians, (log_median_beat(hashes), log_median_beat(copies)), exact)
+    several = {case: own for case, own in marks.items() if machine_count(own.values()) > 1}
+    return RunSummary(medians, (log_median_beat(hashes), log_median_beat(copies)), exact, several)
 
 
 def log_median_beat(seconds: Iterable[object]) -> float:
@@ -268,9 +274,10 @@ def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
 def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Samples, Samples]:
     """Return the cases of runs, with their levels and the variances of those by launches.
 
-    Both are (cases, runs). A level is the median over launches. What a launch does to all rivals
-    alike is taken out first, so a rival that was dropped after three launches still compares with
-    the others. A variance is drawn to that of the median case of its run.
+    Both are (cases, runs). A level is the median over launches, or over the means of machines where
+    several played. What a launch does to all rivals alike is taken out first, so a rival that was
+    dropped after three still compares with the others. A variance is drawn to that of the median
+    case of its run.
     """
     cases = tuple(sorted({case for summary in summaries for case in summary.medians}))
     size = len(cases), len(summaries)
@@ -280,18 +287,20 @@ def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Sam
     first_rival = {case.setting: number for number, case in reversed([*enumerate(cases)])}
     frame = pd.DataFrame(
         (
-            (run, row[case], first_rival[case.setting], launch, median)
+            (run, row[case], first_rival[case.setting], launch, marks.get(launch, launch), median)
             for run, summary in enumerate(summaries)
             for case, medians in summary.medians.items()
+            for marks in [summary.marks.get(case, {})]
             for launch, median in medians.items()
         ),
-        columns=["run", "case", "setting", "launch", "median"],
+        columns=["run", "case", "setting", "launch", "unit", "median"],
     )
     rough = frame["median"] - frame.groupby(["run", "case"])["median"].transform("median")
     common = rough.groupby([frame[key] for key in ("run", "setting", "launch")]).transform("median")
     frame["usual"] = common.groupby([frame["run"], frame["setting"]]).transform("median")
     frame["beside"] = frame["median"] - common
-    of_case = frame.groupby(["case", "run"])
+    units = frame.groupby(["case", "run", "unit"], sort=False)[["beside", "usual"]].mean()
+    of_case = units.groupby(["case", "run"])
     level, launches = of_case["beside"].median() + of_case["usual"].first(), of_case.size()
     variance, df = of_case["beside"].var().fillna(0.0), launches - 1
     usual = variance[df > 0].groupby("run").median().reindex(launches.index, level="run").fillna(0)

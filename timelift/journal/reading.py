@@ -203,6 +203,7 @@ class MedianInLaunch(NamedTuple):
     log_seconds: float
     canary: tuple[float | None, float | None]
     exact: ExactFacts
+    mark: str = ""
 
 
 def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
@@ -226,6 +227,7 @@ def _median_in_launch(line: _LaunchLine) -> MedianInLaunch:
         math.log(seconds) if seconds else math.nan,
         (facts.canary_seconds, facts.copy_seconds),
         _shared(tuple(getattr(facts, name) for name in EXACT_FACTS)),
+        line.mark,
     )
 
 

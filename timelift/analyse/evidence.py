@@ -1,0 +1,81 @@
+"""What the evidence is: launches, or the machines that played them.
+
+The launches of one machine share what it does to a rival, so they are no sample of machines,
+however many they are: an answer for other machines, too, rests on the highest level that varies
+(Kalibera and Jones 2013, "Rigorous benchmarking in reasonable time", ISMM, 63-74). From three
+machines on a machine's launches are averaged, and these means are the evidence: their variance
+holds that between machines and that between launches, as it must for a mean of means (Burdick and
+Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two machines say too little
+of how machines differ, so launches are the evidence, and the answer holds for these two.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from timelift.analyse.effects import AlignedSamples, Effects, all_pairs, mean_and_variance, stack
+from timelift.analyse.variances import Families
+
+#: From so many on, machines are the evidence.
+LEAST_MACHINES = 3
+
+
+def machine_count(marks: Iterable[str]) -> int:
+    return len({*marks} - {""})
+
+
+def by_machine(
+    parts: Sequence[Effects], marks: Sequence[Sequence[str]], *, alike: bool = False
+) -> Effects:
+    """Return all parts, with machines in place of launches where three or more played a part.
+
+    `marks` are the machines of each part's launches. What a machine does to a row it may do to the
+    same row of all parts, or to all rows that are `alike`, which then know no more of machines than
+    one. Variances of rows whose effects correlate by r correlate by r², so that n rows are worth
+    n / (1 + (n - 1) r²) of them (Kish 1965, Survey Sampling, chapter 5).
+    """
+    effects = stack([*map(_machine_means, parts, marks)])
+    if max(map(machine_count, marks)) < LEAST_MACHINES:
+        return effects
+    around = np.nan_to_num(effects.effect - mean_and_variance(effects.effect)[0][:, None])
+    directions = around / np.maximum(np.linalg.norm(around, axis=-1, keepdims=True), 1e-300)
+    group = np.concatenate([np.arange(len(part.effect)) * (not alike) for part in parts])
+    rows = np.bincount(group)
+    sums = np.zeros((len(rows), around.shape[1]))
+    np.add.at(sums, group, directions)
+    products = float((sums**2).sum() - (directions**2).sum())
+    correlation = max(products, 0.0) / max((rows * (rows - 1)).sum(), 1)
+    return effects._replace(worth=1 / (1 + (rows[group] - 1) * correlation**2))
+
+
+def rows_by_machine(effects: Effects, marks: Sequence[Sequence[str]]) -> Effects:
+    """Return the same of rows that are alike, each with the marks of its launches."""
+    if max(map(machine_count, marks)) < LEAST_MACHINES:
+        return effects
+    rows = [*map(Effects, effects.effect[:, None], effects.standard_error[:, None])]
+    return by_machine(rows, marks, alike=True)
+
+
+def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
+    """Return means of three or more machines in the first columns, sorted by marks, or launches.
+
+    Launches of unknown machines count as those of one.
+    """
+    if machine_count(marks) < LEAST_MACHINES:
+        return effects
+    means, errors = np.full((2, *effects.effect.shape), np.nan)
+    for place, machine in enumerate(sorted({*marks}, key=lambda mark: (not mark, mark))):
+        own = [mark == machine for mark in marks]
+        launches = np.isfinite(effects.effect[:, own]).sum(-1)
+        means[:, place] = mean_and_variance(effects.effect[:, own])[0]
+        squares = mean_and_variance(effects.standard_error[:, own] ** 2)[0]
+        errors[:, place] = np.sqrt(squares / np.maximum(launches, 1))
+    return Effects(means, errors)
+
+
+def pairs_by_setting(settings: Sequence[AlignedSamples]) -> tuple[Effects, Families]:
+    """Return the effects of all pairs of every setting, and the number of each row's setting."""
+    pairs = [len(rivals.pairs) for rivals in settings]
+    parts = [all_pairs(rivals.seconds) for rivals in settings]
+    effects = by_machine(parts, [rivals.marks for rivals in settings])
+    return effects, np.repeat(np.arange(len(settings)), pairs)
