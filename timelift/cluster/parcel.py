@@ -1,0 +1,104 @@
+"""A project's own Python files as one parcel, and its paths as they are on another machine."""
+
+import contextlib
+import hashlib
+import json
+import re
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from timelift.errors import UserError, path_is, writing
+
+MOST_BYTES = 20_000_000
+#: Folders that are not sent: hidden ones, caches, and what environments have installed.
+_LEFT_OUT = re.compile(r"(^|/)(\.[^/]*|__pycache__|node_modules|site-packages)/")
+#: A file in a parcel: the place of a folder in its roots, and the path from there.
+_NAME = re.compile(r"\d+(/(?!\.\./)[^/\0\ud800-\udfff]+)+\.py")
+
+
+class Parcel(NamedTuple):
+    digest: str
+    data: bytes
+    roots: tuple[str, ...]
+
+
+def pack(roots: Sequence[Path]) -> Parcel:
+    """Pack the Python files below absolute folders; one inside of another is packed with it."""
+    files: dict[str, Path] = {}
+    outer: list[Path] = []
+    for root in sorted(roots, key=lambda root: len(root.parts)):
+        paths = _python_files(root, roots)
+        if paths.isdisjoint(files.values()):
+            files |= {f"{len(outer)}/{path.relative_to(root)}": path for path in paths}
+            outer.append(root)
+    sizes = Counter[Path]()
+    try:
+        for path in files.values():
+            sizes[path.parent] += path.stat().st_size
+        texts = {name: path.read_bytes().decode("latin-1") for name, path in files.items()}
+        packed = json.dumps(texts, sort_keys=True, ensure_ascii=False).encode()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"cannot send a Python file ({error}); make it readable") from None
+    if sizes.total() > MOST_BYTES:
+        raise UserError(
+            f"expected at most {MOST_BYTES / 1e6:g} MB of Python files, received "
+            f"{sizes.total() / 1e6:.1f} MB, the most in {str(sizes.most_common(1)[0][0])!r}; move "
+            "them out of the project, or into a folder whose name begins with a dot"
+        )
+    digest = hashlib.sha256(packed).hexdigest()[:16]
+    return Parcel(digest, zlib.compress(packed), tuple(map(str, outer)))
+
+
+def _python_files(root: Path, roots: Sequence[Path]) -> set[Path]:
+    """Return the files below a root, but for links that lead out of all roots."""
+    own = {path for path in root.rglob("*.py") if not _LEFT_OUT.search(f"{path.relative_to(root)}")}
+    ends = {path: path.resolve() for path in own if path.is_file()}
+    inside = [each.resolve() for each in roots]
+    return {path for path, end in ends.items() if any(map(end.is_relative_to, inside))}
+
+
+def unpack(data: bytes, folder: Path) -> None:
+    """Make the folder of a parcel, if no other process has; raises UserError."""
+    contents = _contents(data)
+    with writing(folder, "make room there, or start the node with another TMPDIR"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
+            for name, content in contents.items():
+                path = Path(fresh, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            with contextlib.suppress(OSError):  # another process was faster
+                Path(fresh).rename(folder)
+
+
+def _contents(data: bytes) -> dict[str, bytes]:
+    with contextlib.suppress(zlib.error, ValueError, TypeError, AttributeError, RecursionError):
+        texts = json.loads(zlib.decompress(data))
+        if all(map(_NAME.fullmatch, texts)):
+            return {name: text.encode("latin-1") for name, text in texts.items()}
+    raise UserError("expected a parcel of Python files, received other data; send it again")
+
+
+def translated(value: Any, folders: Mapping[str, str]) -> Any:
+    """Return a JSON-like value with each folder replaced that begins a path in a text."""
+    if isinstance(value, dict):
+        return {key: translated(each, folders) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(translated(each, folders) for each in value)
+    if not (isinstance(value, str) and folders):
+        return value
+    longest_first = sorted(folders, key=len, reverse=True)  # a file may stay: its own translation
+    begins = rf"(?<![\w./~+@%-])({'|'.join(map(re.escape, longest_first))})(?![\w~+@%-]|\.\w)"
+    return re.sub(begins, lambda path: folders[path[0]], value)
+
+
+def left_behind(value: Any, roots: Sequence[Path]) -> list[Path]:
+    """Return the files that a value names by absolute paths and no parcel of the roots has."""
+    parts = re.split('["#:]', json.dumps(value, ensure_ascii=False))
+    files = {Path(part) for part in parts if part.startswith("/") and path_is(Path(part).is_file)}
+    sent = {path for root in roots for path in _python_files(root, roots)}
+    return sorted(files - sent - {path.resolve() for path in sent})
