@@ -1,0 +1,134 @@
+"""Parcels: which files go to another machine and arrive there, and paths as they are on each."""
+
+import json
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.projects import write
+from timelift.cluster import parcel
+from timelift.cluster.parcel import left_behind, pack, translated, unpack
+from timelift.errors import UserError
+
+
+def arrived(folder, *roots):
+    unpack(pack(roots).data, folder)
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_files_arrive_byte_for_byte(tmp_path):
+    content = b"\r\n" + bytes(range(256))
+    (write(tmp_path / "mine", {"a/b.py": ""}) / "a/b.py").write_bytes(content)
+    assert arrived(tmp_path / "new/theirs", tmp_path / "mine") == {"0/a/b.py"}
+    assert (tmp_path / "new/theirs/0/a/b.py").read_bytes() == content
+
+
+def test_what_is_hidden_installed_or_no_python_stays(tmp_path):
+    stay = ".git/a.py env/lib/site-packages/x/a.py a/__pycache__/a.py node_modules/a.py data.csv"
+    mine = write(tmp_path / "mine", dict.fromkeys([*stay.split(), "a/b.py", "b.py"], ""))
+    assert arrived(tmp_path / "theirs", mine) == {"0/a/b.py", "0/b.py"}
+
+
+def test_equal_files_have_an_equal_digest_wherever_and_whenever_they_were_written(tmp_path):
+    files = {f"{number}.py": str(number) for number in range(20)}
+    here, there, other = (write(tmp_path / name, files) for name in "xyz")
+    os.utime(there / "1.py", (1, 1))
+    write(other, {"1.py": "2", "2.py": "1"})
+    assert pack([here]).digest == pack([there]).digest != pack([other]).digest
+
+
+def test_a_root_inside_of_another_is_sent_once_unless_it_would_stay(tmp_path):
+    mine = write(tmp_path / "mine", {"a.py": "", "src/b.py": "", ".old/c.py": ""})
+    roots = [mine / "src", mine, mine / ".old", mine]
+    assert pack(roots).roots == (str(mine), str(mine / ".old"))
+    assert arrived(tmp_path / "theirs", *roots) == {"0/a.py", "0/src/b.py", "1/c.py"}
+
+
+def test_links_are_followed_inside_of_the_roots(tmp_path):
+    mine, also = write(tmp_path / "mine", {"a.py": "1"}), write(tmp_path / "also", {"b.py": "2"})
+    write(tmp_path, {"secret.py": ""})
+    for name, end in {"in": also / "b.py", "out": tmp_path / "secret.py", "lost": "?"}.items():
+        (mine / f"{name}.py").symlink_to(end)
+    assert arrived(tmp_path / "theirs", also, mine) == {"0/b.py", "1/a.py", "1/in.py"}
+    assert (tmp_path / "theirs/1/in.py").read_text() == "2"
+
+
+def test_too_much_names_the_largest_folder(tmp_path, monkeypatch):
+    write(tmp_path, {"a.py": "12", "small/b.py": "123", "large/c.py": "1234"})
+    monkeypatch.setattr(parcel, "MOST_BYTES", 9)
+    pack([tmp_path])
+    monkeypatch.setattr(parcel, "MOST_BYTES", 8)
+    with pytest.raises(UserError, match=f"the most in '{tmp_path}/large'; move"):
+        pack([tmp_path])
+
+
+def test_a_file_whose_name_or_content_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"cannot send a Python file .*udcff"):
+        pack([write(tmp_path / "odd", {os.fsdecode(b"\xff.py"): ""})])
+    monkeypatch.setattr(Path, "read_bytes", Path.rmdir)  # an error; root reads any file
+    with pytest.raises(UserError, match=r"cannot send a Python file .*shut/a\.py"):
+        pack([write(tmp_path / "shut", {"a.py": ""})])
+
+
+def test_a_folder_that_another_process_made_stays(tmp_path):
+    data = pack([write(tmp_path / "mine", {"a.py": "new"})]).data
+    unpack(data, write(tmp_path / "theirs", {"0/a.py": "old"}))
+    assert (tmp_path / "theirs/0/a.py").read_text() == "old"
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+NAMES = "../a.py 0/../../a.py 0/a/../../../a.py /0/a.py 0//a.py a.py 0/a.sh 0/\0.py 0/\ud800.py"
+OTHERS = [*({name: ""} for name in NAMES.split()), {"0/a.py": "€"}, [1], []]
+
+
+@pytest.mark.parametrize("value", OTHERS)
+def test_a_file_that_would_leave_its_folder_is_refused(tmp_path, value):
+    with pytest.raises(UserError, match="expected a parcel of Python files"):
+        unpack(zlib.compress(json.dumps(value).encode()), tmp_path / "here" / "theirs")
+    assert not [*tmp_path.iterdir()]
+
+
+@given(st.binary() | st.just(zlib.compress(b"[" * 100_000)))
+def test_any_other_data_is_refused_in_a_sentence(data):
+    with pytest.raises(UserError):
+        unpack(data, Path("/nowhere"))
+
+
+FOLDERS = {"/a": "/x", "/a/b": "/a", "/a/b/m.keras": "/a/b/m.keras"}
+TEXTS = {
+    "/a/b": "/a",
+    "/a/b/c.py:make": "/a/c.py:make",
+    "/a/b/m.keras#1": "/a/b/m.keras#1",
+    "/a/b:/other:/a/src": "/a:/other:/x/src",
+    "no '/a/b/c.py' in /a/b. See (/a), /a": "no '/a/c.py' in /a. See (/x), /x",
+    "/a/bc": "/x/bc",
+    **{other: other for other in "x/a/b ./a/b /a.b /a-b /ab //a/b ~/a keras".split()},
+}
+
+
+@pytest.mark.parametrize(("text", "there"), TEXTS.items())
+def test_a_folder_is_replaced_where_a_path_begins_with_it(text, there):
+    value = {text: [text, (text, 1)]}
+    assert translated(value, FOLDERS) == {text: [there, (there, 1)]}
+    assert translated(value, {}) == value
+
+
+@given(st.lists(st.text("/ab. :", max_size=12) | st.sampled_from([*TEXTS])))
+def test_what_is_translated_comes_back(texts):
+    there = {"/a": "/node/1", "/a/b": "/node/0"}
+    assert translated(translated(texts, there), {new: old for old, new in there.items()}) == texts
+
+
+def test_files_that_no_parcel_brings_are_found(tmp_path):
+    mine = write(tmp_path / "mine", dict.fromkeys(["m.keras", "s.py", ".old/h.py"], ""))
+    other = write(tmp_path / "other", {"s.py": "", "d.npz": ""})
+    stay = [mine / ".old" / "h.py", mine / "m.keras", other / "d.npz", other / "s.py"]
+    texts = [f"{mine}/m.keras#2", f"{mine}/.old/h.py:make", f"{mine}:{other}/d.npz", "x" * 999]
+    value = {"path": f"{other}/s.py", "all": texts, "more": [(f"{mine}/s.py:a", 1), "conftest.py"]}
+    assert left_behind(value, [mine]) == stay
+    (link := tmp_path / "link").symlink_to(mine)
+    assert left_behind([value, f"{link}/s.py"], [link, mine / ".old", other]) == stay[1:3]
