@@ -185,7 +185,7 @@ def test_a_run_without_an_answer_for_a_layer_is_refused(tmp_path, run_command):
     header = journals.header(options={"relative_to": "as_written"})
     whole = journals.write(tmp_path / "whole.jsonl", header, *journals.campaign(journals.grid()))
     twins = journals.selftest(tmp_path / "twins.jsonl", launches=5)
-    for path, why in ((whole, "--run names another"), (twins, "received one against twins")):
+    for path, why in ((whole, "of a model; name another"), (twins, "received one against twins")):
         said = choose(run_command, path, 1, "--seq-lens", "1", "--batch-sizes", "1")
         assert (said.out, why in said.err) == ("", True)
 

@@ -265,7 +265,7 @@ def test_a_longer_run_is_at_least_twice_as_long_and_a_number_of_launches_is_rais
 def test_a_screenful_is_enough_for_any_number_of_workloads():
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
-    lines = shown(found(*many, most), pointers=Pointers(run="old"))
+    lines = shown(found(*many, most), pointers=Pointers(runs=["old"]))
     assert len(lines) <= terminal.SUMMARY_LINES
     assert [line for line in lines if line.startswith("most")]
     told = "19 more workloads: timelift report RUN WORKLOAD"
@@ -296,7 +296,7 @@ def test_no_line_begins_with_the_end_of_a_sentence(width):
 @pytest.mark.parametrize("width", [20, 40, 60, 72, 80, 200])
 def test_a_line_is_never_wider_than_the_terminal_nor_than_80_columns(width):
     costs = {"tf_keras_time_distributed[k=8]": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
-    lines = shown(found(raced(costs, PLACES)), width, Pointers(run="a" * 90))
+    lines = shown(found(raced(costs, PLACES)), width, Pointers(runs=["a" * 90]))
     assert max(map(len, lines)) <= min(width, 80)
     assert "fold_time" in " ".join(lines)
 

@@ -23,7 +23,7 @@ from timelift.analyse.ranking import (
     no_answers,
     rank_run,
 )
-from timelift.analyse.recommend import Recommendation, recommend, recommend_by_workload
+from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
 from timelift.analyse.results import Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
@@ -109,7 +109,11 @@ class RunFindings:
     @cached_property
     def answers(self) -> Mapping[str, Recommendation]:
         """What to write for each workload in which two lifts were measured."""
-        return recommend_by_workload(self.rankings)
+        return recommend_by("workload", self.rankings)
+
+    @cached_property
+    def places(self) -> Places:
+        return on_places(self.contests)
 
     @cached_property
     def has_other_executions(self) -> bool:
@@ -175,7 +179,7 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 
 #: The axes of execution, each with the value that others are compared with, if it was measured.
 USUAL_EXECUTION: dict[str, Any] = {
-    axis: USUAL[axis] for axis in ("backend", "device", "mode", "threads")
+    axis: USUAL[axis] for axis in ("machine", "backend", "device", "mode", "threads")
 }
 #: The axes of `execution_pairs`: another precision is no other execution, but a choice, too.
 _PAIRED = (*USUAL_EXECUTION, "dtype", "time_axis")

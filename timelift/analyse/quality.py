@@ -1,7 +1,8 @@
 """How quiet the machine was during a run, and what disturbed it."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
+from timelift.case import Setting
+from timelift.measurement import CaseInLaunch
 
 #: More than this is a disturbance: the canary's spread between launches (sd of log seconds), and
 #: the share of the time that the host stole.
@@ -20,7 +23,7 @@ _RESTLESS, _STOLEN = 0.05, 0.01
 class MachineActivity:
     """What was observed of the machine during a run; None where it was not observed."""
 
-    #: The standard deviation of the canary's log seconds between launches.
+    #: The standard deviation of the canary's log seconds between launches, the most of a machine.
     canary_spread: float | None
     #: The share of the time that the host gave to other guests.
     stolen_share: float | None
@@ -61,10 +64,15 @@ def _is_open(row: RankedCase, precision: float) -> bool:
 
 
 def machine_activity(run: Run) -> MachineActivity:
-    beats = [beat for beat in _facts(run, "canary_seconds") if is_beat(beat)]
+    beats: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for (setting, _), launch in _launches(run).items():
+        beat = launch.facts.number("canary_seconds")
+        if beat is not None and is_beat(beat):
+            beats[setting.machine, launch.mark].append(math.log(beat))
+    spreads = [float(np.std(own, ddof=1)) for own in beats.values() if len(own) > 1]
     held_back, dropped = _facts(run, "throttled_periods"), _facts(run, "dropped_rounds")
     return MachineActivity(
-        canary_spread=float(np.std(np.log(beats), ddof=1)) if len(beats) > 1 else None,
+        canary_spread=max(spreads, default=None),
         stolen_share=_mean(run, "stolen_share"),
         waited_share=_mean(run, "waited_share"),
         throttled_periods=sum(held_back) if held_back else None,
@@ -101,13 +109,17 @@ def _mean(run: Run, name: str) -> float | None:
 
 def _facts(run: Run, name: str) -> list[float]:
     """Return a fact that all rivals of a setting share, once for each setting and launch."""
-    launches = {
+    values = (launch.facts.number(name) for launch in _launches(run).values())
+    return [value for value in values if value is not None and value >= 0]
+
+
+def _launches(run: Run) -> Mapping[tuple[Setting, int], CaseInLaunch]:
+    """Return one rival of each setting and launch."""
+    return {
         (measurement.case.setting, launch.number): launch
         for measurement in run.measurements
         for launch in measurement.launches
     }
-    values = (launch.facts.number(name) for launch in launches.values())
-    return [value for value in values if value is not None and value >= 0]
 
 
 def _precision(run: Run) -> float:

@@ -7,17 +7,19 @@ recommended nor a measure of prices. Speed-ups are told against the baseline of 
 summed up over settings that share it.
 """
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict
-from timelift.case import Gradients, Setting, several_valued
+from timelift.case import USUAL, Gradients, Setting, several_valued
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,44 @@ class Recommendation:
         return LostWhere(len(losses), shared, row, fastest)
 
 
+class Places(NamedTuple):
+    """The answers on each value of an axis, for all of which one strategy may be no answer.
+
+    `lost` has each setting that was measured on several: the row of a strategy that was shown
+    slower there and is the fastest on another, which is named, or None.
+    """
+
+    axis: str
+    answers: Mapping[str, Recommendation]
+    lost: Mapping[Setting, tuple[RankedCase, Setting] | None]
+
+    @property
+    def differ(self) -> bool:
+        return len({answer.strategy for answer in self.answers.values()}) > 1
+
+
+def on_places(contests: Sequence[Ranking]) -> Places:
+    """Return the answers on each machine, else on each backend, if there are several."""
+    several = several_valued(ranking.setting for ranking in contests)
+    axis = next((axis for axis in ("machine", "backend") if axis in several), "")
+    groups: dict[Setting, list[Ranking]] = defaultdict(list)
+    for ranking in contests if axis else ():
+        groups[replace(ranking.setting, **{axis: USUAL[axis]})].append(ranking)
+    lost = {
+        setting: max(_lost(group), key=lambda pair: pair[0].cost_at_most, default=None)
+        for setting, group in groups.items()
+        if len(group) > 1
+    }
+    return Places(axis, recommend_by(axis, contests) if axis else {}, lost)
+
+
+def _lost(group: Iterable[Ranking]) -> Iterator[tuple[RankedCase, Setting]]:
+    for here, there in itertools.permutations(group, 2):
+        for row in there.rows:
+            if row.case.strategy == here.rows[0].case.strategy and row.rank_low > 1:
+                yield row, here.setting
+
+
 def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     """Recommend one strategy for all settings; None if none has two measured strategies."""
     contests = tuple(ranking for ranking in rankings if ranking.is_contest)
@@ -171,11 +211,11 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     return Recommendation(contests, (first, *others), never_slower)
 
 
-def recommend_by_workload(rankings: Iterable[Ranking]) -> dict[str, Recommendation]:
-    """Recommend a strategy for each workload in which two were measured, by name."""
+def recommend_by(axis: str, rankings: Iterable[Ranking]) -> dict[str, Recommendation]:
+    """Recommend a strategy for each value of an axis at which two were measured."""
     groups: dict[str, list[Ranking]] = defaultdict(list)
     for ranking in rankings:
-        groups[ranking.setting.workload].append(ranking)
+        groups[getattr(ranking.setting, axis)].append(ranking)
     answers = {name: recommend(group) for name, group in sorted(groups.items())}
     return {name: best for name, best in answers.items() if best}
 

@@ -60,9 +60,9 @@ def read_query(
     An axis without a text has its usual value, or the only one that was measured. `workloads` are
     those that could be measured. Raises UserError naming the option that is wrong.
     """
-    asked = {axis: _read(axis, texts[axis]) for axis in AXES if texts.get(axis)}
     asked_goal = _GOAL.value(goal)
     settings = [case.setting for case in run.measured or run.by_case]
+    asked = {axis: _read(axis, texts[axis], settings) for axis in AXES if texts.get(axis)}
     if "workload" in asked:
         _check_workload(asked["workload"], settings, workloads)
     values: dict[str, Any] = {}
@@ -73,7 +73,13 @@ def read_query(
     return Query(Setting(**values), asked_goal)
 
 
-def _read(axis: str, text: str) -> Any:
+def _read(axis: str, text: str, settings: Iterable[Setting]) -> Any:
+    if axis == "machine":
+        names = {setting.machine for setting in settings} - {""}
+        if text not in names:
+            hint = nearest(text, names)
+            raise UserError(f"{AXIS_FLAGS[axis]}: this run has no machine {text!r}; {hint}")
+        return text
     values = _AXIS_OPTIONS[axis].value(text)
     if len(values) > 1:
         raise UserError(f"{AXIS_FLAGS[axis]}: expected one value, received {text!r:.40}; name one")

@@ -1,9 +1,12 @@
 """The findings of a run and what features add to them, for every door that shows a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings, find_out
-from timelift.analyse.results import Run, refuse_empty
+from timelift.analyse.merging import merge_runs
+from timelift.analyse.results import Run, load_usual, refuse_empty
+from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
 from timelift.present.summary import Additions, Section
@@ -16,6 +19,17 @@ def findings_with_additions(
     """Return the findings of a run, and what features add; UserError where nothing can be shown."""
     refuse_empty(run, path)
     return find_out(run, relative_to), additions(run, results)
+
+
+def usual_run(runs: Mapping[str, Path]) -> Run:
+    """Return a usual run, or that of several files put together, by the words that name them."""
+    loaded = [load_usual(path, or_failed=True) for path in runs.values()]
+    for run, path in zip(loaded, runs.values(), strict=True):
+        if run.header.races_whole_model:
+            raise UserError(
+                f"expected a run of strategies, received {str(path)!r}, of a model; name another"
+            )
+    return merge_runs([*runs], loaded) if len(runs) > 1 else loaded[0]
 
 
 def additions(run: Run, results: Path) -> Additions:

@@ -4,7 +4,6 @@ import argparse
 
 from timelift.case import AXES, AXIS_FLAGS
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
-from timelift.errors import UserError
 from timelift.journal.files import find_run
 from timelift.project import Project
 
@@ -23,16 +22,10 @@ def choose(options: Options, project: Project) -> int:
       2  not decided by this run
     """
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
-    from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.choose import choice_words, choices  # noqa: PLC0415
-    from timelift.commands.additions import additions  # noqa: PLC0415
+    from timelift.commands.additions import additions, usual_run  # noqa: PLC0415
 
-    path = find_run(project.results, options.run)
-    run = load_usual(path, or_failed=True)
-    if run.header.races_whole_model:
-        raise UserError(
-            f"expected a run of strategies, received {str(path)!r}, of a model; --run names another"
-        )
+    run = usual_run({word: find_run(project.results, word) for word in options.run})
     axes = {name: getattr(options, name) for name in AXES}
     query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)
@@ -66,7 +59,11 @@ def choose_options(parser: argparse.ArgumentParser) -> None:
         "--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)} (default: time)"
     )
     parser.add_argument(
-        "--run", default="latest", metavar="RUN", help=f"{RUN_NAMES} (default: latest)"
+        "--run",
+        nargs="+",
+        default=["latest"],
+        metavar="RUN",
+        help=f"{RUN_NAMES} (default: latest); several are put together",
     )
     add_baseline(parser)
     add_forms(parser)

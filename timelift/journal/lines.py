@@ -1,5 +1,6 @@
 """The lines of a journal beside a `CaseInLaunch`: its header and the closing mark."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +18,6 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 #: The least and the most that a twin may be slower, as shares; anything else is an error.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
 _UNKNOWN = "an unknown strategy"
-#: Characters of a machine's name on the axis `machine`.
-_LONGEST_MACHINE = 40
 
 
 class Quantity(StrEnum):
@@ -266,14 +265,19 @@ def what_all_share(machines: Mapping[str, Machine]) -> Machine:
 
 
 def machine_names(machines: Sequence[Machine]) -> list[str]:
-    """Return a short name for each kind of machine, all different: the words that not all share."""
-    words = [str(machine.name or "machine").split("-") for machine in machines]
-    shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
-    names: list[str] = []
-    for own in words:
-        name = "_".join(word for word in own if word not in shared)[:_LONGEST_MACHINE] or "machine"
-        names.append(f"{name}_{len(names) + 1}" if name in names else name)
-    return names
+    """Return a short name for each kind of machine, all different: words that not all share.
+
+    They begin with those of its GPU, and are two, or as many as tell the kinds apart.
+    """
+    about = (f"{machine.identity.get('gpus', '')} {machine.name}" for machine in machines)
+    words = [[*dict.fromkeys(re.findall(r"[a-z0-9]+", text.lower()))] for text in about]
+    shared = set.intersection(*map(set, words))
+    own = [[word for word in each if word not in shared] or each for each in words]
+    for count in range(2, max(map(len, own)) + 2):
+        names = ["_".join(each[:count]) for each in own]
+        if len({*names}) == len(names):
+            return names
+    return [f"machine_{number}" for number in range(1, len(own) + 1)]
 
 
 def flattened(fields: Mapping[str, Any]) -> dict[str, str]:

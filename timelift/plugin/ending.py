@@ -84,9 +84,9 @@ def _show_answer(
     findings, added = findings_with_additions(run, path, request.results_folder)
     pointers = None
     if path.exists() and run.measured:
-        name = "" if is_latest(path, request.project.results) else str(_as_typed(path))
+        names = [] if is_latest(path, request.project.results) else [str(_as_typed(path))]
         page = folder and _as_typed(folder / "index.html")
-        pointers = Pointers(page, name, _not_asked(request, run))
+        pointers = Pointers(page, names, _not_asked(request, run))
     writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
     answer = summary(findings, pointers, added.trust)
     text = terminal.summary_text(answer, writer.fullwidth, colour=writer.hasmarkup)

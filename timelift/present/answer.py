@@ -4,22 +4,23 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
-from timelift.analyse.recommend import Gain, LostWhere, Recommendation
+from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
 from timelift.case import SIZES
-from timelift.errors import counted
+from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
 from timelift.journal.lines import AS_WRITTEN
 from timelift.present.tables import Column, Table
 from timelift.present.words import (
     at_most,
+    axis_title,
     over_the_best,
     times,
     value_in_words,
@@ -31,6 +32,8 @@ FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
 _KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as written"}
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
+#: The most machines or backends that the headline names.
+_MOST_PLACES = 4
 
 
 # What is gained ----------------------------------------------------------------------------------
@@ -146,9 +149,10 @@ def _lost_in_words(lost: LostWhere, answer: Recommendation) -> str:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """The answer for a workload in words; `is_safe` if nowhere shown slower."""
+    """The answer for a workload in words, on a machine or backend; `is_safe` if never slower."""
 
     workload: str
+    place: str
     write: str
     gain: str
     price: str
@@ -158,10 +162,11 @@ class AnswerRow:
 
 
 def answer_table(findings: RunFindings) -> Table:
-    """Return a row a workload, without empty columns."""
+    """Return a row a workload and machine or backend, without empty columns."""
     baseline = _common_baseline(findings.answers)
     columns = (
         Column("workload"),
+        Column("place", axis_title(findings.places.axis)),
         Column("write"),
         Column(
             "gain",
@@ -177,23 +182,28 @@ def answer_table(findings: RunFindings) -> Table:
 
 
 def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
-    by_workload: dict[str, list[Ranking]] = {}
+    axis, groups = findings.places.axis, defaultdict[tuple[str, str], list[Ranking]](list)
     for ranking in findings.rankings:
-        by_workload.setdefault(ranking.setting.workload, []).append(ranking)
-    for name, rankings in sorted(by_workload.items()):
-        answer = findings.answers.get(name)
-        yield _row(name, answer, baseline) if answer else _without_contest(name, rankings)
+        place = _place(axis, getattr(ranking.setting, axis)) if axis else ""
+        groups[ranking.setting.workload, place].append(ranking)
+    for key, rankings in sorted(groups.items()):
+        answer = recommend(rankings)
+        yield _row(key, answer, baseline) if answer else _without_contest(key, rankings)
 
 
-def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
+def _place(axis: str, value: object) -> str:
+    return plain(value_in_words(axis, value), NAME_LIMIT)
+
+
+def _without_contest(key: tuple[str, str], rankings: Sequence[Ranking]) -> AnswerRow:
     names = dict.fromkeys(row.case.strategy for ranking in rankings for row in ranking.rows)
     only = f"only {next(iter(names))} was measured" if len(names) == 1 else "nothing to compare"
-    return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
+    return AnswerRow(*key, only if names else "no lift was measured", "", "", "", len(rankings))
 
 
-def _row(workload: str, answer: Recommendation, baseline: str) -> AnswerRow:
+def _row(key: tuple[str, str], answer: Recommendation, baseline: str) -> AnswerRow:
     return AnswerRow(
-        workload=workload,
+        *key,
         write=answer.strategy,
         gain=_gains_in_words(answer, baseline),
         price=_price_in_words(answer),
@@ -249,17 +259,23 @@ def headline(findings: RunFindings) -> str:
     answer = findings.answer
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
-    return in_one_sentence(answer)
+    axis, answers, _ = findings.places
+    parts = [f"{_written(own)} on {_place(axis, place)}" for place, own in answers.items()]
+    said = f"{first_few(parts, _MOST_PLACES, '; ')}."
+    return said if findings.places.differ else in_one_sentence(answer)
+
+
+def _written(answer: Recommendation) -> str:
+    name = plain(answer.strategy, NAME_LIMIT)
+    if not answer.has_verdict:
+        return f"{name} looked best"
+    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}"
 
 
 def in_one_sentence(answer: Recommendation) -> str:
     """Write the strategy to use, what it gains, and what it costs at most, and where."""
-    name, gained = plain(answer.strategy, NAME_LIMIT), _gained(answer)
-    if not answer.has_verdict:
-        words = filter(None, (gained, *where_slower(answer)))
-        return f"{name} looked best: {', '.join(words)}."
-    words = filter(None, (gained, _priced(answer)))
-    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {'; '.join(words)}."
+    link, below = ("; ", [_priced(answer)]) if answer.has_verdict else (", ", where_slower(answer))
+    return f"{_written(answer)}: {link.join(filter(None, (_gained(answer), *below)))}."
 
 
 def safety(findings: RunFindings) -> str:
@@ -269,7 +285,27 @@ def safety(findings: RunFindings) -> str:
         return ""
     is_told_below = len(findings.answers) > 1
     slower = "; ".join(where_slower(answer, is_brief=is_told_below))
-    return f"Shown {_faster_in_some(answer)}slower {slower}."
+    shown = [] if findings.places.differ else [f"Shown {_faster_in_some(answer)}slower {slower}."]
+    return " ".join([*shown, *_disagreement(findings.places)])
+
+
+def _disagreement(places: Places) -> Iterator[str]:
+    """Yield in how many settings machines, or backends, disagree; nothing of one alone."""
+    axis, _, settings = places
+    lost = [(*pair, setting) for setting, pair in settings.items() if pair]
+    if not settings:
+        return
+    where = f"The {axis}s disagree in {len(lost) or 'none'} of {counted(len(settings), 'setting')}"
+    if not lost:
+        yield f"{where}: the fastest on one is not shown slower on another."
+        return
+    row, elsewhere, setting = max(lost, key=lambda each: each[0].cost_at_most)
+    there = _place(axis, getattr(row.case.setting, axis))
+    yield (
+        f"{where}: {plain(row.case.strategy, NAME_LIMIT)}, the fastest on "
+        f"{_place(axis, getattr(elsewhere, axis))}, costs up to "
+        f"{over_the_best(row.cost_at_most)} on {there} in {plain(setting.label)}."
+    )
 
 
 def _faster_in_some(answer: Recommendation) -> str:

@@ -13,6 +13,7 @@ from timelift.analyse.results import Run, launch_numbers
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
+from timelift.journal.lines import flattened
 from timelift.measurement import Measurement, engine_facts, fact, median
 from timelift.present.words import (
     at_values,
@@ -48,6 +49,8 @@ _FEW_GRADIENTS = (
     "up to {shares} have a gradient of zero, or one whose square is too small for Adam: a "
     "processor may be slower with denormal numbers, and training that moves weights has others"
 )
+#: What the machines of a cluster share nearly always.
+_EVERYWHERE = {"system", "architecture"}
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -66,6 +69,15 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "disturbances", text
     if findings.is_too_noisy and not run.header.races_copies:  # those are judged elsewhere
         yield "noise", comparisons(findings)
+
+
+def machines(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what each kind of machine is, and of which versions; nothing where a run has one."""
+    for name, machine in run.header.machines.items():
+        versions = machine.versions.items() - run.header.machine.versions.items()
+        own = {**flattened(machine.identity), **dict(sorted(versions))}
+        parts = (f"{label} {text}" for label, text in own.items() if label not in _EVERYWHERE)
+        yield "machine", f"{name}: {', '.join(parts)}"
 
 
 def state(run: Run, *, is_stored: bool = True) -> str:

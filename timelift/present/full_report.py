@@ -105,7 +105,10 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
     counts = sorted({len(each.launches) for each in run.measurements if each.launches})
     lines = {
         "state": conditions.state(run),
-        "machine": _pairs(machine.identity) or machine.name or "",
+        "machine": "; ".join(text for _, text in conditions.machines(run))
+        or _pairs(machine.identity)
+        or machine.name
+        or "",
         "versions": _pairs(machine.versions),
         "system": _pairs(machine.other_drift),
         "commit": f"{commit.id}{' with uncommitted changes' * commit.dirty}" if commit.id else "",

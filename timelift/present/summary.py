@@ -62,11 +62,11 @@ NO_ADDITIONS = Additions()
 class Pointers:
     """What to read or ask next: the page of a run, if it was written, and what was not asked.
 
-    `run` is its name unless it is the latest.
+    `runs` are the names of what is shown, none of the latest run alone.
     """
 
     page: Path | None = None
-    run: str = ""
+    runs: Sequence[str] = ()
     not_asked: str = ""
 
 
@@ -103,7 +103,8 @@ class Summary:
         if len(rows) <= most:
             return self
         kept = sorted(rows, key=lambda row: -row.settings)[:most]
-        more = counted(len(rows) - most, "more workload")
+        noun = "more row" if any(row.place for row in rows) else "more workload"
+        more = counted(len(rows) - most, noun)
         note = ("and", f"{more}: {self.tables_command}")
         table = replace(self.table, rows=[row for row in rows if row in kept])
         return replace(self, table=table, left_out=(note, *self.left_out))
@@ -147,6 +148,8 @@ def _what_was_measured(findings: RunFindings) -> str:
     devices = {setting.device for setting in settings} - {CPU}
     cores = run.header.machine.identity.get("cores")
     in_cores = [counted(cores, "core")] if isinstance(cores, int) else []
+    if run.header.machines:
+        in_cores = [f"{len(run.header.machines)} kinds of machines"]
     dtypes = sorted({setting.dtype for setting in settings})
     dtypes = [] if dtypes == [Dtype.FLOAT32] else dtypes
     where = [*_versions(findings), *in_cores, *sorted(devices), *dtypes]
@@ -179,8 +182,8 @@ def processor_and_memory(findings: RunFindings) -> str:
 
 
 def _named(pointers: Pointers | None) -> str:
-    """Return the name of the run in a command, after a blank; '' for the latest run."""
-    return " RUN" if pointers and pointers.run else ""
+    """Return the names of runs in a command, after a blank; '' for the latest run."""
+    return ("", " RUN", " RUNS")[min(len(pointers.runs), 2)] if pointers else ""
 
 
 def _notes(
@@ -189,6 +192,7 @@ def _notes(
     run = findings.run
     if run.header.races_whole_model:
         yield from declared(run, "title")
+    yield from conditions.machines(run)
     yield from conditions.train_steps(findings)
     yield from conditions.varying_lengths(findings)
     yield from conditions.other_ways(findings)
@@ -209,9 +213,9 @@ def _notes(
 
 
 def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
-    """Yield the name of a run that is not the latest, and the place of its page."""
-    if pointers.run:
-        yield "run", pointers.run
+    """Yield the names of runs, but for the latest alone, and the place of their page."""
+    if pointers.runs:
+        yield _named(pointers).strip().lower(), shlex.join(pointers.runs)
     command = f"timelift report{_named(pointers)} --open"
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
@@ -233,4 +237,5 @@ def _question(findings: RunFindings, pointers: Pointers) -> str:
     axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
     values = ((axis, getattr(setting, axis)) for axis in AXES if axis in axes)
     options = [word for axis, value in values for word in (AXIS_FLAGS[axis], str(value))]
-    return shlex.join([*options, *(["--run", "RUN"] if pointers.run else [])])
+    named = _named(pointers)
+    return f"{shlex.join(options)}{f' --run{named}' if named else ''}"

@@ -192,7 +192,7 @@ _BEFORE: Mapping[str, str] = {
     **dict.fromkeys(SIZES, "at "),
     **dict.fromkeys(("phase", "mode", "dtype"), "in "),
     **dict.fromkeys(("lengths", "gradients", "time_axis", "threads"), "with "),
-    **dict.fromkeys(("device", "backend"), "on "),
+    **dict.fromkeys(("device", "backend", "machine"), "on "),
     "workload": "for ",
 }
 _AFTER: Mapping[str, str] = {"mode": " mode"}
@@ -272,9 +272,9 @@ _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
 
 
 def axis_options(setting: Setting) -> Iterator[tuple[str, str]]:
-    """Yield the options that select this setting alone, with their values."""
+    """Yield the options of `bench` that select this setting alone, with their values."""
     for axis in AXES:
-        if axis in _ALWAYS or axis in setting.unusual:
+        if axis in _ALWAYS or (axis in setting.unusual and axis != "machine"):
             yield AXIS_FLAGS[axis], str(getattr(setting, axis))
 
 

@@ -153,7 +153,7 @@ function againstTime({ read, write, isRinged = () => false }) {
   };
 }
 
-const EXECUTION = ["mode", "device", "backend", "threads", "dtype", "time_axis"];
+const EXECUTION = ["machine", "mode", "device", "backend", "threads", "dtype", "time_axis"];
 const execution = (setting) => varying
   .filter((axis) => EXECUTION.includes(axis.name))
   .map((axis) => valueOf(axis.name, setting)).join(", ");

@@ -1,0 +1,175 @@
+"""Several runs in one report: shards, further launches and other machines, merged by hand."""
+
+import pytest
+
+from tests import journals
+from tests.simulated import TD, of_lengths, raced
+from timelift.analyse.merging import merge_runs
+from timelift.analyse.ranking import rank_run
+from timelift.analyse.recommend import on_places
+from timelift.analyse.results import Run, load
+from timelift.case import SKIPPED, Phase, Setting, Status
+from timelift.errors import UserError
+from timelift.journal.lines import Header, Machine, machine_names
+
+GPU = {
+    "name": "other-cpu-16cores-64gib-example-gpu",
+    "identity": {"system": "Linux", "cpu": "Other CPU", "cores": 16, "gpus": "Example GPU"},
+    "drift": {"versions": {"tensorflow": "2.21.0", "keras": "3.14.0"}, "python": "3.12.1"},
+}
+RIVALS = ("native", "fold_time", "time_distributed")
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a run of a grid by its name, which is its id, too; return the file."""
+
+    def write(name, cases=None, header=None, launches=3, end=journals.END):
+        cases = journals.grid(RIVALS, seq_lens=(16,)) if cases is None else cases
+        head = journals.header(**({"id": name} | (header or {})))
+        lines = journals.campaign(cases, launches, seed=len(name))
+        return journals.write(tmp_path / f"{name}.jsonl", head, *lines, *([end] if end else []))
+
+    return write
+
+
+def merged(*paths):
+    return merge_runs([path.stem for path in paths], [load(path) for path in paths])
+
+
+def drift(**changes):
+    return {"machine": journals.MACHINE | {"drift": journals.MACHINE["drift"] | changes}}
+
+
+def numbers(run, *, machine=""):
+    """The launches of each strategy in forward calls."""
+    return {
+        each.case.strategy: [launch.number for launch in each.launches]
+        for each in run.measurements
+        if each.case.setting.phase is Phase.FORWARD and each.case.setting.machine == machine
+    }
+
+
+def test_shards_of_a_grid_are_one_run_with_the_numbers_of_their_launches(written):
+    short, long = (journals.grid(RIVALS, seq_lens=(length,)) for length in (16, 128))
+    run = merged(written("a", short), written("b", long))
+    assert run.complete
+    assert {*run.by_case} == {*short, *long}
+    assert {launch.number for each in run.measurements for launch in each.launches} == {1, 2, 3}
+
+
+def test_launches_of_one_setting_are_numbered_on_and_keep_their_marks_and_their_rounds(written):
+    paths = [written(name) for name in ("a", "bb", "ccc")]
+    for path, mark in zip(paths, ("m1", "m2", "m1"), strict=True):
+        path.write_text(path.read_text().replace('"rivals"', f'"mark":"{mark}","rivals"'))
+    run, alone = merged(*paths), [load(path) for path in paths]
+    assert numbers(run) == {key: [*range(1, 10)] for key in RIVALS}
+    for case, measurement in run.by_case.items():
+        own = [launch for each in alone for launch in each.by_case[case].launches]
+        assert [launch.seconds_per_call for launch in measurement.launches] == [
+            launch.seconds_per_call for launch in own
+        ]
+        assert [launch.mark for launch in measurement.launches][2:4] == ["m1", "m2"]
+    assert all(row.launches == 9 for ranking in rank_run(run) for row in ranking.all_rows)
+
+
+def test_rivals_that_did_not_meet_share_no_launch(written):
+    native, others = journals.grid(["native"]), journals.grid(RIVALS[1:])
+    run = merged(written("a", native), written("b", others, launches=2))
+    assert numbers(run)["native"] == [1, 2, 3]
+    assert numbers(run)["fold_time"] == numbers(run)["time_distributed"] == [4, 5]
+
+
+def test_other_machines_are_an_axis_on_which_each_has_its_own_launches(written):
+    first, further = written("a"), written("bb")
+    gpu = written("gpu", header={"machine": GPU})
+    run = merged(first, gpu, further)
+    here, there = machine_names([Machine(**journals.MACHINE), Machine(**GPU)])
+    assert {each.case.setting.machine for each in run.measurements} == {here, there}
+    assert numbers(run, machine=there) == {key: [1, 2, 3] for key in RIVALS}
+    assert numbers(run, machine=here) == {key: [*range(1, 7)] for key in RIVALS}
+    assert {name: kind.identity for name, kind in run.header.machines.items()} == {
+        here: journals.MACHINE["identity"],
+        there: GPU["identity"],
+    }
+    assert run.header.machine.versions == {"tensorflow": "2.21.0"}
+    again = merge_runs(["ab", "c"], [run, load(written("cccc", header={"machine": GPU}))])
+    assert numbers(again, machine=there) == {key: [*range(1, 7)] for key in RIVALS}
+    assert numbers(again, machine=here) == numbers(run, machine=here)
+
+
+def test_machines_are_named_in_few_words_by_their_gpu_or_by_what_tells_them_apart():
+    def names(*machines):
+        return machine_names([Machine(name=name, identity=own) for name, own in machines])
+
+    gpus = {"gpus": "NVIDIA H100 80GB, 81559 MiB"}, {"gpus": "NVIDIA A100 40GB, 40536 MiB"}
+    assert names(("amd-epyc-4cores-8gib", {}), ("intel-xeon-8cores-9gib", gpus[0])) == [
+        *("amd_epyc", "nvidia_h100")
+    ]
+    assert names(*(("amd-epyc", own) for own in gpus)) == ["h100_80gb", "a100_40gb"]
+    assert names(("amd-4cores", {}), ("amd-8cores", {})) == ["4cores", "8cores"]
+    assert names(("amd", {}), ("amd", {"x": 1})) == ["machine_1", "machine_2"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "is_provisional", "is_cut_short"),
+    [
+        ((journals.END, None), True, False),
+        ((journals.END, journals.END | {"exit": "cut short"}), False, True),
+        ((None, journals.END | {"exit": "cut short"}), True, False),
+    ],
+)
+def test_a_run_is_as_provisional_as_any_of_its_parts(written, ends, is_provisional, is_cut_short):
+    run = merged(*(written("a" * place, end=end) for place, end in enumerate(ends, 1)))
+    assert (run.is_provisional, run.cut_short) == (is_provisional, is_cut_short)
+
+
+@pytest.mark.parametrize("status", [Status.REFUSED, Status.TRACING_LIMIT, Status.CRASHED])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_one_run_skipped_another_may_measure_and_a_failure_counts(written, status, is_first):
+    case = journals.case()
+    failed = written("failed", [])
+    journals.go_on(failed, journals.ended(case, status, "why"))
+    paths = [failed, written("measured", [case])]
+    run = merged(*(paths if is_first else reversed(paths)))
+    assert run.by_case[case].was_measured is (status in SKIPPED)
+    assert len(run.by_case[case].launches) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"id": "a"}, "'a' and 'other'"),
+        ({"sources": {"timelift/strategies/x.py": "2"}}, "strategies/x.py '1' in 'a' and '2'"),
+        ({"options": {"layer": "m:make", "inputs": "4"}}, "the layer of make"),
+        (drift(python="3.13.0"), "python '3.12.1' in 'a' and '3.13.0' in 'other'"),
+        (drift(flags={"XLA_FLAGS": "x"}), "flags {} in 'a' and {'XLA_FLAGS': 'x'} in 'other'"),
+        (drift(versions={"keras": "3.14.0"}), "keras '3.15.1' in 'a' and '3.14.0' in 'other'"),
+    ],
+)
+def test_what_has_one_name_and_is_not_the_same_is_refused_with_both_runs(written, header, said):
+    own = {"sources": {"strategies/x.py": "1"}, "options": {"layer": "m:make", "inputs": "3"}}
+    first, fits = written("a", header=own), written("fits", header=own)
+    assert merged(first, fits).header.sources == own["sources"]
+    with pytest.raises(UserError, match="expected runs ") as refusal:
+        merged(first, written("other", header=header))
+    assert said in str(refusal.value)
+
+
+def test_places_disagree_where_the_fastest_on_one_is_shown_slower_on_another():
+    lengths = of_lengths(8, 16)
+    costs = {"native": 1, "fold_time": 2, TD: 4}, {"native": [1, 2], "fold_time": [2, 1], TD: 4}
+    measured = [
+        each
+        for name, own in zip(("cpu", "gpu"), costs, strict=True)
+        for each in raced(
+            own, [Setting("tokens", s.seq_len, 4, s.phase, machine=name) for s in lengths]
+        )
+    ]
+    places = on_places(rank_run(Run(Header(), tuple(measured), complete=True)))
+    assert (places.axis, {*places.answers}) == ("machine", {"cpu", "gpu"})
+    assert places.lost[lengths[0]] is None
+    row, elsewhere = places.lost[lengths[1]]
+    assert {row.case.setting.machine, elsewhere.machine} == {"cpu", "gpu"}
+    alone = on_places(rank_run(Run(Header(), tuple(measured[:6]), complete=True)))
+    assert (alone.axis, alone.answers, alone.lost) == ("", {}, {})
