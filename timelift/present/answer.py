@@ -22,6 +22,7 @@ from timelift.present.words import (
     at_most,
     axis_title,
     over_the_best,
+    sentence,
     times,
     value_in_words,
     with_interval,
@@ -260,22 +261,24 @@ def headline(findings: RunFindings) -> str:
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
     axis, answers, _ = findings.places
-    parts = [f"{_written(own)} on {_place(axis, place)}" for place, own in answers.items()]
-    said = f"{first_few(parts, _MOST_PLACES, '; ')}."
-    return said if findings.places.differ else in_one_sentence(answer)
+    parts = [f"on {_place(axis, place)} {_written(own)}" for place, own in answers.items()]
+    said = first_few(parts, _MOST_PLACES, "; ")
+    return sentence(said) if findings.places.differ else in_one_sentence(answer)
 
 
 def _written(answer: Recommendation) -> str:
     name = plain(answer.strategy, NAME_LIMIT)
     if not answer.has_verdict:
         return f"{name} looked best"
-    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}"
+    return f"{'keep' if answer.is_the_baseline else 'write'} {name}"
 
 
 def in_one_sentence(answer: Recommendation) -> str:
     """Write the strategy to use, what it gains, and what it costs at most, and where."""
-    link, below = ("; ", [_priced(answer)]) if answer.has_verdict else (", ", where_slower(answer))
-    return f"{_written(answer)}: {link.join(filter(None, (_gained(answer), *below)))}."
+    said, gained = _written(answer), _gained(answer)
+    if not answer.has_verdict:
+        return f"{said}: {', '.join(filter(None, (gained, *where_slower(answer))))}."
+    return sentence(f"{said}: {'; '.join(filter(None, (gained, _priced(answer))))}")
 
 
 def safety(findings: RunFindings) -> str:
@@ -295,16 +298,15 @@ def _disagreement(places: Places) -> Iterator[str]:
     lost = [(*pair, setting) for setting, pair in settings.items() if pair]
     if not settings:
         return
-    where = f"The {axis}s disagree in {len(lost) or 'none'} of {counted(len(settings), 'setting')}"
     if not lost:
-        yield f"{where}: the fastest on one is not shown slower on another."
+        yield f"The {axis}s disagree in no setting: no fastest of one is shown slower on another."
         return
     row, elsewhere, setting = max(lost, key=lambda each: each[0].cost_at_most)
-    there = _place(axis, getattr(row.case.setting, axis))
+    here, there = (_place(axis, getattr(each, axis)) for each in (row.case.setting, elsewhere))
     yield (
-        f"{where}: {plain(row.case.strategy, NAME_LIMIT)}, the fastest on "
-        f"{_place(axis, getattr(elsewhere, axis))}, costs up to "
-        f"{over_the_best(row.cost_at_most)} on {there} in {plain(setting.label)}."
+        f"The {axis}s disagree in {len(lost)} of {counted(len(settings), 'setting')}: "
+        f"{plain(row.case.strategy, NAME_LIMIT)}, the fastest on {there}, costs up to "
+        f"{over_the_best(row.cost_at_most)} on {here} in {plain(setting.label)}."
     )
 
 
