@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests import journals
 from timelift.advise.advice import ModelAdvice, WholeRace
+from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
@@ -104,6 +105,11 @@ def advised(folder, model, times=TIMES, whole=None, **ends):
 
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}
 SLOWER = {"as_written": 3.0, "changed": 3.3, "only_lift1": 3.2, "only_lift2": 3.1}
+
+
+def told(folder):
+    """What is printed of advice in several states, by their names."""
+    return {name: [*advice_lines(advices, PAGES), ""] for name, advices in states(folder).items()}
 
 
 def states(folder):

@@ -166,7 +166,7 @@ def test_everything_beside_the_rooms_is_on_the_map():
     assert drawn_names(drawing) == {"case", "errors"}
 
 
-NAMES = {*commands.COMMANDS, commands.ADVICE, commands.ANSWERS}
+NAMES = {*commands.COMMANDS, *commands.TOLD, commands.ANSWERS}
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests import journals, pages
+from tests.endings import measured
 from tests.journals import AGAINST
 from tests.pages import Elements, harm, reported, section
-from tests.simulated import LOOP, LOUD, QUIET, TD, pair, raced
+from tests.simulated import LOUD
 from tests.simulated import run as simulated_run
 from tests.test_gate_outcomes import run_file
-from tests.test_summary import at, found
-from timelift.analyse import findings, quality, results
+from timelift.analyse import findings, quality
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, pareto_front
 from timelift.analyse.ranking import RankedCase, Ranking, rank
@@ -22,60 +22,6 @@ from timelift.analyse.recommend import recommend, recommend_by
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.present import conditions
-from timelift.present.answer import headline, safety
-from timelift.present.full_report import report
-
-LENGTHS = at("tokens", 2)
-
-
-def without(strategy, measured):
-    """The measurements but for that of a strategy at the second length."""
-    rare = Case(LENGTHS[1], strategy)
-    return [one for one in measured if one.case != rare]
-
-
-@pytest.mark.parametrize(("count", "end"), [(2, ", in tokens-T(8|16)-B4-.*"), (1, "")])
-def test_what_is_no_best_costs_something_in_a_setting_that_is_named(count, end):
-    seen = found(raced({"best": 1, "close": 1, TD: 2}, LENGTHS[:count]))
-    assert re.search(rf"; at most [\d.]+ % over the best{end}\.$", headline(seen))
-
-
-def test_what_loses_everywhere_is_still_the_one_answer_with_what_it_costs():
-    costs = {"steady": 1.2, "short": [1, 3, 3, 1] * 2, "long": [3, 1, 1, 3] * 2, TD: 6}
-    seen = found(raced(costs, at("tokens", 8)))
-    words = r"Write steady: 5.0 times as fast as .*; at most 2\d % over the best, in tokens-.*"
-    assert re.fullmatch(words, headline(seen))
-    assert safety(seen).startswith("Shown slower in 8 of 8 settings, fastest there: ")
-
-
-def test_where_it_loses_is_told_of_each_workload_if_there_are_several():
-    costs = {"steady": 1, "other": [0.9, 2] * 2, TD: 5}
-    seen = found(raced(costs, LENGTHS + at("frames", 2)))
-    assert safety(seen) == "Shown slower in 2 of 4 settings."
-
-
-def test_a_gain_that_was_not_shown_everywhere_says_where_it_was():
-    seen = found(raced({"best": 1, TD: [2, 1]}, LENGTHS))
-    assert safety(seen) == "Shown faster than TimeDistributed in 1 of 2 settings, slower nowhere."
-
-
-def test_what_everybody_writes_is_kept_where_nothing_is_gained():
-    assert headline(found(raced({TD: 1, "other": 2}, LENGTHS))) == (
-        "Keep time_distributed: the best in every setting."
-    )
-
-
-def test_a_gain_over_another_baseline_is_said_apart():
-    text = headline(found(without(TD, raced({"best": 1, TD: 2, LOOP: 4}, LENGTHS))))
-    assert "2.0 times as fast as TimeDistributed in 1 of 2 settings" in text
-    assert ", 4.0 times as fast as loop_slice in 1; the best" in text
-
-
-def test_no_gain_is_told_over_the_advice_itself():
-    text = headline(found(without(TD, raced({"fold_time": 1, TD: 2, "x": 5}, LENGTHS))))
-    start = "Write fold_time: 2.0 times as fast as TimeDistributed in 1 of 2 settings;"
-    assert text.startswith(start)
-    assert text.count("fold_time") == 1
 
 
 def _ranking(**seconds):
@@ -151,71 +97,7 @@ def test_hostile_names_of_sides_are_text(tmp_path):
     assert "&lt;script&gt;alert(1)" in html
 
 
-FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
-
-
-def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
-    """A run of two rivals in one setting, whose launches saw these facts."""
-    lines = []
-    for name, rounds in zip("ab", pair(1.0, launches=3, scenario=scenario), strict=True):
-        for launch, (seconds, times) in enumerate(zip(rounds, canaries, strict=True), start=1):
-            beat = facts.get("canary_seconds")
-            seen = facts | ({"canary_seconds": beat * times} if beat else {})
-            lines.append(journals.line(journals.case(name), launch, seconds.tolist(), facts=seen))
-    header = journals.header(options=options)
-    return results.load(journals.write(path / "run.jsonl", header, *lines, journals.END))
-
-
-def seen_in(run):
-    return "; ".join(conditions.disturbances(quality.machine_activity(run)))
-
-
-def noise(run):
-    """What is said of the asked precision, if it was not reached."""
-    return dict(report(RunFindings(run)).head).get("noise")
-
-
-def test_what_was_seen_is_told_in_shares(tmp_path):
-    seen = seen_in(measured(tmp_path))
-    assert "in every second, threads waited 0.03 s for a processor" in seen
-    assert "the host gave 0.0 % of the time to other guests" in seen
-    assert "took 0.0 % more or less from launch to launch" in seen
-    assert "took 34.8 % more" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
-
-
-@pytest.mark.parametrize("missing", FACTS)
-def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
-    words = dict(zip(FACTS, ("piece of work", "other guests", "waited"), strict=True))
-    facts = {name: value for name, value in FACTS.items() if name != missing}
-    seen = seen_in(measured(tmp_path, facts=facts))
-    assert [name for name, word in words.items() if word not in seen] == [missing]
-
-
-def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
-    held_back = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 7})
-    assert "the container's processor quota held it back in 21 periods" in seen_in(held_back)
-    assert "a higher processor quota (docker run --cpus)" in noise(held_back)
-    free = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 0})
-    assert "the container's processor quota never held it back" in seen_in(free)
-    assert "docker" not in noise(free)
-    assert "quota" not in seen_in(measured(tmp_path, LOUD))
-
-
-def test_rounds_that_were_lost_are_counted_once_for_all_rivals(tmp_path):
-    said = "6 rounds lost, since a rival was traced anew"
-    assert said in seen_in(measured(tmp_path, facts=FACTS | {"dropped_rounds": 2}))
-    assert "lost" not in seen_in(measured(tmp_path, facts=FACTS | {"dropped_rounds": 0}))
-
-
-def test_a_loud_machine_is_called_noisy_with_what_would_help_and_a_quiet_one_is_not(tmp_path):
-    assert noise(measured(tmp_path)) is None
-    said = noise(measured(tmp_path, LOUD))
-    assert said.startswith("1 comparison: none with a verdict, 1 undecided")
-    assert said.endswith("--threads 1 or --budget 15m would narrow it")
-
-
 def test_the_asked_precision_is_the_headers(tmp_path):
-    assert noise(measured(tmp_path, LOUD, precision="0.9")) is None
     for nonsense in ("x", "-1", [], {}):
         run = measured(tmp_path, LOUD, precision=nonsense)
         assert RunFindings(run).decided.precision == 0.02
@@ -264,23 +146,3 @@ def test_what_the_first_costs_over_every_row_is_its_price():
         for one in rank(simulated_run(costs, sizes=3)):
             parts = [row.first_costs for row in one.rows[1:]]
             assert one.rows[0].cost_over_best.high == pytest.approx(max(1.0, *parts))
-
-
-@pytest.mark.parametrize(
-    ("facts", "canaries", "word"),
-    [
-        ({"stolen_share": 0.05}, (1, 1, 1), "a host without other guests"),
-        ({"throttled": 1}, (1, 1, 1), "a cooler GPU"),
-        ({}, (1, 2, 1.5), "a machine without other programs"),
-    ],
-)
-def test_what_would_help_is_named_where_its_reason_was_seen(tmp_path, facts, canaries, word):
-    assert word in noise(measured(tmp_path, LOUD, FACTS | facts, canaries))
-    assert word not in noise(measured(tmp_path, LOUD))
-
-
-@pytest.mark.parametrize("value", [None, -1, 2.0])
-def test_impossible_facts_are_no_facts(tmp_path, value):
-    run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
-    assert "piece of work" not in seen_in(run)
-    assert noise(run)

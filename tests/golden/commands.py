@@ -7,15 +7,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
 from matplotlib.figure import Figure
 
-from tests import advised
+from tests import advised, endings
 from timelift import cli
-from timelift.advise.advice_words import advice_lines
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -56,11 +55,17 @@ COMMANDS = {
     "strategies": "strategies",
     "workloads": "workloads",
 }
-#: Name of the golden file of commands with a mistake, each with what is answered to it. To try one
-#: more, write its line there, `$ timelift WORDS`.
+#: Name of the golden file of commands with a mistake, each with what is answered to it, and an exit
+#: code that is not 1. To try one more, write its line there, `$ timelift WORDS`.
 ANSWERS = "mistakes"
-#: What `advise` prints of stored advice, since the command itself measures.
-ADVICE = "advise"
+#: Golden files of what is told of runs that tests make, each by what is particular in it: what
+#: `advise` prints, since the command itself measures, and the words at the end of a run.
+TOLD = {
+    "advise": advised.told,
+    "answers": endings.answers,
+    "notes": endings.notes,
+    "machines": endings.machines,
+}
 #: What would change the words or their colours.
 _LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "KERAS_BACKEND")
 #: Figures are drawings of matplotlib's, so their names are kept alone, and none is written.
@@ -78,13 +83,14 @@ def everything(home: Path) -> Said:
     for name, words in COMMANDS.items():
         found |= _report(home, name, words)
     found[f"{ANSWERS}.txt"] = _answers(home)
-    found[f"{ADVICE}.txt"] = "\n".join(_advised(home))
+    for name, told in TOLD.items():
+        found[f"{name}.txt"] = "".join(f"{line}\n" for line in _told(told(home)))
     return {name: normal(text) for name, text in found.items()}
 
 
-def _advised(folder: Path) -> Iterator[str]:
-    for name, advices in advised.states(folder).items():
-        yield from (f"--- {name}", *advice_lines(advices, advised.PAGES), "")
+def _told(lines_by_name: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    for name, lines in lines_by_name.items():
+        yield from (f"--- {name}", *lines)
 
 
 def _lay_out(home: Path) -> None:
@@ -114,7 +120,8 @@ def _answers(home: Path) -> str:
     answers = [_together(f"timelift {words}", *_played(home, words)) for words in mistakes]
     written = sorted(str(path.relative_to(home)) for path in {*_files(home)} - before)
     answers.append(f"files written: {', '.join(written) or 'none'}\n")
-    return "\n".join(answers).replace("--- stdout\n--- stderr\n", "")
+    usual = "exit code 1\n--- stdout\n--- stderr\n"
+    return "\n".join(answers).replace(usual, "").replace("--- stdout\n--- stderr\n", "")
 
 
 def _played(home: Path, words: str) -> tuple[object, str, str]:
