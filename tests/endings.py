@@ -250,7 +250,10 @@ MACHINES = {
     "loud, asked for little precision": {"scenario": LOUD, "precision": "0.9"},
     "loud, with a canary that sways": {"scenario": LOUD, "canaries": (1, 2, 1.5)},
     "loud, held back": {"scenario": LOUD, "facts": FACTS | {"throttled_periods": 7}},
-    "loud, never held back": {"scenario": LOUD, "facts": FACTS | {"throttled_periods": 0}},
+    "loud, never held back, no round lost": {
+        "scenario": LOUD,
+        "facts": FACTS | {"throttled_periods": 0, "dropped_rounds": 0},
+    },
     "loud, with other guests": {"scenario": LOUD, "facts": FACTS | {"stolen_share": 0.05}},
     "loud, with a hot GPU": {"scenario": LOUD, "facts": FACTS | {"throttled": 1}},
 }
