@@ -34,7 +34,7 @@ class Schedule:
 
     def __init__(self, unit_seconds: float = 60.0) -> None:
         self.given_up: list[Item] = []
-        self._unit_seconds = unit_seconds
+        self.unit_seconds = unit_seconds
         self._nodes: dict[str, Node] = {}
         self._units: dict[str, list[Item]] = {}
         self._rivals: dict[Item, int] = {}  # of every item that is left
@@ -142,7 +142,7 @@ class Schedule:
             known, rivals = self._learnt[setting.workload, setting.phase]
             seconds[launch] += known / rivals * self._rivals[launch, setting]
             is_share = len(units[launch]) >= len(waiting) / nodes
-            if seconds[launch] >= self._unit_seconds or (
+            if seconds[launch] >= self.unit_seconds or (
                 is_share and seconds[launch] >= _LEAST_SECONDS
             ):
                 return tuple(units[launch])

@@ -11,11 +11,14 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Container, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from timelift.case import Backend, Mode, Phase
 from timelift.errors import UserError, read_share
 from timelift.project import Project
+
+if TYPE_CHECKING:
+    from timelift.measure.place import Place
 
 Options = argparse.Namespace
 
@@ -69,6 +72,25 @@ def unknown_option(program: str, flag: str, known: Iterable[str]) -> UserError:
     near = [names[name] for name in difflib.get_close_matches(flag.lstrip("-"), names)]
     hint = f"nearest: {', '.join(near)}" if near else "--help lists those it has"
     return UserError(f"{flag} is no option of {program}; {_INSTEAD.get(f'{program} {flag}', hint)}")
+
+
+def place_of(address: str, at_end: Callable[[Callable[[], None]], object]) -> "Place | None":
+    """Return the cluster that `--cluster` names, None for this machine; raises UserError.
+
+    `at_end` takes what is to be called when the command is over.
+    """
+    if not address:
+        return None
+    try:
+        from timelift.cluster.nodes import Cluster  # noqa: PLC0415 - Dask
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"--cluster: {error.name} is not installed; install Dask with: pip install "
+            "'timelift[cluster]'"
+        ) from None
+    cluster = Cluster(address)
+    at_end(cluster.close)
+    return cluster
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
-_SEEDS = 2**31
+SEEDS = 2**31
 #: Seconds of rounds that a rival plays in one of the fewest launches.
 _ROUND_SECONDS = 0.1
 #: Launches beyond the fewest play so many times as long: few rivals are left in them, each built
@@ -75,7 +75,7 @@ class Campaign:
         self.options, self.catalogue, self.interrupted = options, catalogue, False
         self.results = {case: Measurement(case) for case in cases}
         self._played: PlayedSettings = played or {}
-        self._settings = len(_by_setting(self.results))
+        self._settings = len(by_setting(self.results))
         self._budget = progress.Budget(options.budget, options.spare_seconds)
         self._pace = progress.Pace()
         self._lock = threading.RLock()
@@ -137,7 +137,7 @@ class Campaign:
     def _first_processes(self) -> Iterator[ProcessKey]:
         """Yield the processes of the fewest launches with something left to play."""
         numbers = range(1, 1 + self.options.launches.fewest)
-        for number, setting in itertools.product(numbers, _by_setting(self.results)):
+        for number, setting in itertools.product(numbers, by_setting(self.results)):
             if (number, setting) not in self._played:
                 yield number, setting.backend, ""
                 if number == self.options.launch_with_reader and setting.on_cpu:
@@ -152,14 +152,14 @@ class Campaign:
         if group[0] > 1 and not self._is_contested:
             return {}
         if not self._is_beyond_fewest(group):
-            return _by_setting(open_cases)
+            return by_setting(open_cases)
         decides = group[0] - 1 in self._referee.decision_points
         if self._doubtful is None or decides:
             self._doubtful = self._referee.to_play()
             peaks = self._referee.doubts_peak_of()
             self._doubtful_peaks = frozenset(case.setting for case in peaks)
         doubtful = self._doubtful
-        wanted = _by_setting(case for case in open_cases if case in doubtful)
+        wanted = by_setting(case for case in open_cases if case in doubtful)
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:
@@ -183,7 +183,7 @@ class Campaign:
         dice = random.Random(f"{self.options.seed} {slot.number}")
         for place, (setting, cases) in enumerate(wanted.items(), start=1):
             show_stage = partial(self._show_stage, slot, setting, place, len(wanted))
-            task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
+            task = self._task(setting, cases, slot, dice.randrange(SEEDS))
             if (slot.number, setting) in self._played:
                 with self._lock:
                     self._add_to_results(self._played[slot.number, setting])
@@ -361,7 +361,7 @@ def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Settin
     return sorted(drawn, key=lambda setting: place[replace(setting, backend=Backend.TENSORFLOW)])
 
 
-def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
+def by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
     by_setting: dict[Setting, list[Case]] = defaultdict(list)
     for case in cases:
         by_setting[case.setting].append(case)

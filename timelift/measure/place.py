@@ -1,8 +1,7 @@
-"""Where the launches of a run are played: on this machine, or where a door says."""
+"""Where the launches of a run are played: on this machine, unless a door says where else."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
 
 from timelift.case import Backend, Case, Setting
 from timelift.journal.files import PlayedSettings
@@ -13,57 +12,34 @@ from timelift.measure.catalogue import Catalogue
 from timelift.measure.locks import machine_lock
 from timelift.measure.request import RunOptions
 
+_Campaigns = Callable[[Iterable[Case], Catalogue, RunOptions, PlayedSettings], Campaign]
 
-class Place(Protocol):
+
+class Place:
+    """The machine of this process; another place overrides what differs."""
+
+    #: Returns the campaign of a run that is played here.
+    campaign: _Campaigns = staticmethod(Campaign)
+
     @property
     def kinds(self) -> Collection[str]:
         """The kinds of machines, as values of the axis `machine`; '' alone where all are alike."""
+        return ("",)
 
     def refuse_unable(self) -> None:
         """Raise UserError if nothing can be measured here."""
-
-    def why_not(self, setting: Setting) -> str:
-        """Reason why a setting cannot be measured here, or ''."""
-
-    def describe(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
-        """Describe each kind of machine, by its name."""
-
-    def lock(
-        self, say: Callable[[str], None], patience: float | None, stop: Callable[[], bool]
-    ) -> AbstractContextManager[None]:
-        """Keep others from measuring meanwhile, as `locks.machine_lock` does."""
-
-    def campaign(
-        self,
-        cases: Iterable[Case],
-        catalogue: Catalogue,
-        options: RunOptions,
-        played: PlayedSettings,
-    ) -> Campaign: ...
-
-
-class ThisMachine(Place):
-    kinds = ("",)
-
-    def refuse_unable(self) -> None:
         machine.refuse_without_backend()
 
     def why_not(self, setting: Setting) -> str:
+        """Reason why a setting cannot be measured here, or ''."""
         return machine.why_not_here(setting)
 
     def describe(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
+        """Describe each kind of machine, by its name."""
         return {"": machine.describe(backends)}
 
     def lock(
         self, say: Callable[[str], None], patience: float | None, stop: Callable[[], bool]
     ) -> AbstractContextManager[None]:
+        """Keep other runs from measuring here meanwhile."""
         return machine_lock(say, patience, stop=stop)
-
-    def campaign(
-        self,
-        cases: Iterable[Case],
-        catalogue: Catalogue,
-        options: RunOptions,
-        played: PlayedSettings,
-    ) -> Campaign:
-        return Campaign(cases, catalogue, options, played)

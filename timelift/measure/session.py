@@ -32,7 +32,7 @@ from timelift.measure.header import (
     without_folders,
 )
 from timelift.measure.options import LaunchRange
-from timelift.measure.place import ThisMachine
+from timelift.measure.place import Place
 from timelift.measure.progress import Display
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
@@ -96,7 +96,7 @@ class Session:
     def __init__(self, race: Race) -> None:
         self.race, self.request = race, race.request
         self.catalogue, self.resumed = race.request.catalogue, race.request.resumed
-        self.place = race.request.place or ThisMachine()
+        self.place = race.request.place or Place()
         self.header = Header()
         self.lines: list[CaseInLaunch] = []
         self.not_tried: dict[Case, str] = {}

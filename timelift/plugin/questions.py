@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status, option_flag
-from timelift.commands import SELFTEST, USUAL_REPORT
+from timelift.commands import SELFTEST, USUAL_REPORT, place_of
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
@@ -106,6 +106,7 @@ def race_of(config: pytest.Config) -> Race:
         resume=resume or "",
         once=once,
         stop_after=config.option.maxfail or 0,
+        place=place_of(texts["cluster"], config.add_cleanup),
     )
     return kind(request)
 

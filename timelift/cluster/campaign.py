@@ -1,0 +1,380 @@
+"""A campaign on a cluster: units go to free nodes, and what they tell goes into the journal."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distributed import Future
+
+from timelift.case import Case, Setting
+from timelift.cluster import node
+from timelift.cluster.parcel import left_behind, pack, translated
+from timelift.cluster.schedule import Item, Node, Schedule
+from timelift.cluster.unit import BROUGHT, SENT
+from timelift.errors import UserError, counted
+from timelift.journal.files import PlayedSettings
+from timelift.measure import progress
+from timelift.measure.campaign import SEEDS, Campaign, CampaignReferee, by_setting
+from timelift.measure.catalogue import Catalogue
+from timelift.measure.launch_pool import LaunchSlot
+from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.request import RunOptions
+from timelift.measurement import CaseInLaunch
+from timelift.messages import Task
+from timelift.project import Project
+
+if TYPE_CHECKING:
+    from timelift.cluster.nodes import Cluster
+
+#: Seconds of work in a unit, and between two looks at which nodes there are.
+_UNIT, _BETWEEN_LOOKS = 60.0, 2.0
+#: Seconds after which a node of which Dask hears nothing hangs, and a run without any node, or one
+#: that was asked to stop, ends.
+_HANGS, _ALONE, _STOPPING = 60.0, 60.0, 30.0
+#: Seconds in which a node hands over what it has.
+_ANSWERS = 20.0
+_GO_ON = "what was measured is in the journal; go on with: timelift bench --resume"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An item as it is sent; peak memory is read beside or after it, or not ('')."""
+
+    item: Item
+    task: Task
+    slot: LaunchSlot
+    reads_peak: str
+
+    def fields(self) -> dict[str, Any]:
+        return {"task": dataclasses.asdict(self.task), "reads_peak": self.reads_peak}
+
+
+@dataclass
+class _Unit:
+    """The settings that a node plays in one launch, and the places of those it has told of."""
+
+    node: Node
+    parts: list[_Part]
+    future: Future
+    told: set[int] = field(default_factory=set)
+
+
+class ClusterCampaign(Campaign):
+    """Launches of settings as a `Schedule` hands them out; each is recorded once, as it ends.
+
+    Lines are taken as a node streams them and once more from the result of its unit; a second
+    telling is dropped. Unlike on one machine no launch waits for others: a setting goes on as soon
+    as its own launches are in and a node is free.
+    """
+
+    def __init__(
+        self,
+        cluster: "Cluster",
+        cases: Iterable[Case],
+        catalogue: Catalogue,
+        options: RunOptions,
+        played: PlayedSettings,
+    ) -> None:
+        super().__init__(cases, catalogue, options, played)
+        self._cluster, self._schedule = cluster, Schedule(_UNIT)
+        self._run = f"timelift-{uuid.uuid4().hex[:12]}"
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._units: dict[str, _Unit] = {}
+        self._asked = by_setting(self.results)
+        self._begun = Counter[Setting]()
+        self._ended = Counter[Setting]()
+        self._known = {*cluster.nodes}
+        self._looked = self._asked_to_stop = 0.0
+        self._played_at = time.monotonic()
+        self._has_news = True
+
+    def interrupt(self) -> None:
+        self.interrupted = True  # for the loop: a signal's handler may call this
+
+    def run(
+        self,
+        record: Callable[[Sequence[CaseInLaunch]], None],
+        display: progress.Display,
+        referee: CampaignReferee,
+    ) -> None:
+        self._record, self._display, self._referee = record, display, referee
+        where = f" on {counted(len(self._cluster.nodes), 'node')}"
+        display.say(progress.plan_in_words(len(self.results), self._settings, self.options) + where)
+        for (_, setting), lines in self._played.items():
+            self._add_to_results(lines)
+            self._ended[setting] += 1
+        self._pack()
+        for setting in self._asked:
+            self._plan(setting, self.options.launches.fewest)
+        for each in self._cluster.nodes.values():
+            self._schedule.join(each)
+        client = self._cluster.client
+        client.subscribe_topic(self._run, self._hear)
+        self._pace.start()
+        try:
+            while not self._is_over():
+                self._step()
+        finally:
+            with contextlib.suppress(Exception):  # the scheduler may be gone
+                self._ask_to_stop()
+                client.unsubscribe_topic(self._run)
+
+    def _step(self) -> None:
+        if not self._stopped():
+            self._hand_out()
+        elif not self._asked_to_stop:
+            self._asked_to_stop = time.monotonic()
+            self._ask_to_stop()
+        with contextlib.suppress(queue.Empty):
+            action = self._inbox.get(timeout=0.2)
+            while True:
+                action()
+                action = self._inbox.get_nowait()
+        if time.monotonic() - self._looked > _BETWEEN_LOOKS:
+            self._look_for_nodes()
+            self._looked = time.monotonic()
+
+    def _is_over(self) -> bool:
+        if self._asked_to_stop and time.monotonic() - self._asked_to_stop > _STOPPING:
+            return True
+        return not self._units and (self._stopped() or not self._may_go_on())
+
+    def _may_go_on(self) -> bool:
+        if not self._schedule.waiting:
+            self._extend()
+        return bool(self._schedule.waiting) and self._budget.left(beyond_fewest=False) > 0
+
+    def _later(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Act in the loop: Dask calls from threads of its own."""
+        self._inbox.put(partial(action, *arguments))
+
+    # What is played ------------------------------------------------------------------------------
+
+    def _plan(self, setting: Setting, last: int) -> None:
+        """Let the launches of a setting be played up to the last that are not yet."""
+        numbers = range(self._begun[setting] + 1, last + 1)
+        items = [(number, setting) for number in numbers if (number, setting) not in self._played]
+        self._schedule.add(items, {setting: len(self._asked[setting])})
+        self._begun[setting] = max(last, self._begun[setting])
+
+    def _extend(self) -> None:
+        """Plan launches up to the next decision for what is still open, where none is played."""
+        if not (self._has_news and self._is_contested):
+            return
+        self._has_news = False
+        if self._budget.left(beyond_fewest=True) <= 0:
+            return
+        doubtful = self._referee.to_play()
+        peaks = self._referee.doubts_peak_of()
+        self._doubtful_peaks = frozenset(case.setting for case in peaks)
+        most = self.options.launches.most
+        for setting, cases in by_setting(filter(self._is_open, doubtful)).items():
+            begun = self._begun[setting]
+            if self._ended[setting] == begun < most:
+                self._asked[setting] = cases
+                later = (point for point in self._referee.decision_points if point > begun)
+                self._plan(setting, min(next(later, most), most))
+
+    def _hand_out(self) -> None:
+        busy = {unit.node.address for unit in self._units.values()}
+        for each in [*self._cluster.nodes.values()]:
+            while each.address not in busy and self._may_go_on():
+                left = self._budget.left(beyond_fewest=False)
+                self._schedule.unit_seconds = min(_UNIT, left)
+                items = self._schedule.next_unit(each.address)
+                parts = [self._part(each, item) for item in items]
+                if not items or self._send(each, [part for part in parts if part]):
+                    break
+
+    def _part(self, player: Node, item: Item) -> _Part | None:
+        """Return an item with its task; None where no case of it is open."""
+        number, setting = item
+        slot = LaunchSlot(number, (number,), BuildOrPlayLock())
+        dice = random.Random(f"{self.options.seed} {number} {setting.label}")
+        task = self._task(setting, self._asked[setting], slot, dice.randrange(SEEDS))
+        if not task.rivals:
+            self._end_item(player, item, 0.0)
+            return None
+        beside = number == self.options.launch_with_reader
+        when = ("after", "beside")[beside] if self._reads_peaks(slot, setting) else ""
+        return _Part(item, task, replace(slot, reads_beside=when == "beside"), when)
+
+    def _send(self, player: Node, parts: list[_Part]) -> bool:
+        """Let a node play parts; False if there are none."""
+        if not parts:
+            return False
+        options, name = self.options, uuid.uuid4().hex
+        order = {
+            "first_call_limit": options.first_call_limit,
+            "two_sided": options.two_sided,
+            "other_python": options.other_python,
+            "import_folders": [str(path.resolve()) for path in options.import_folders],
+            "core": self._cluster.core_of(player.address),
+            "folder": str(Path.cwd()),
+            "parts": [part.fields() for part in parts],
+        }
+        order = translated(order, self._there)
+        future = self._cluster.submit(
+            player.address, node.play, self._run, name, self._parcel, self._by_path, order
+        )
+        self._units[name] = _Unit(player, parts, future)
+        future.add_done_callback(lambda _: self._later(self._end_unit, name))
+        return True
+
+    def _pack(self) -> None:
+        """Pack the project's files; other files a node must have, at the same paths."""
+        rivals = {
+            rival.name: rival for rival in (self.catalogue.rival(it, 1) for it in self.results)
+        }
+        workloads = {case.setting.workload for case in self.results}
+        factories = [self.catalogue.workloads[name].factory for name in sorted(workloads)]
+        named = [[dataclasses.asdict(rival) for rival in rivals.values()], factories]
+        homes = [home for rival in rivals.values() for home in rival.home.split(os.pathsep) if home]
+        folders = [path.resolve() for path in self.options.import_folders]
+        folders = [*dict.fromkeys([*folders, *map(Path, homes)])]
+        brought = Project(Path()).brought
+        others = left_behind(named, [*folders, brought])
+        self._parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
+        by_path = [path for path in others if path.suffix != ".py"]
+        self._by_path = {str(path): node.file_digest(path) for path in by_path}
+        sent = {root: f"{SENT}/{place}" for place, root in enumerate(self._parcel.roots)}
+        self._there = {str(brought): BROUGHT, **sent}
+        self._back = {there: here for here, there in self._there.items()}
+
+    # What nodes tell -----------------------------------------------------------------------------
+
+    def _hear(self, event: tuple[float, Mapping[str, str]]) -> None:
+        self._later(self._take, event[1]["unit"], event[1]["line"])
+
+    def _take(self, name: str, line: str) -> None:
+        """Record a line of a unit, unless it was told before or the unit was lost."""
+        unit = self._units.get(name)
+        if unit is None:
+            return
+        try:
+            self._record_line(unit, translated(json.loads(line), self._back))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
+
+    def _record_line(self, unit: _Unit, told: Mapping[str, Any]) -> None:
+        if told.get("part") in unit.told:
+            return
+        if said := told.get("said"):
+            self._display.say(f"{unit.node.address}: {said}")
+        elif error := told.get("refused") or told.get("error"):
+            self._leave_out(unit, error, charged="error" in told)
+        else:
+            unit.told.add(told["part"])
+            part = unit.parts[told["part"]]
+            lines = [CaseInLaunch.from_fields(fields) for fields in told["lines"]]
+            lines = [replace(each, mark=unit.node.mark) for each in lines]
+            self._end_item(unit.node, part.item, told["seconds"])
+            self._record_together(part.slot, lines)
+            self._end_cases_without_layer(part.task, part.slot, lines)
+            self._show()
+
+    def _end_item(self, player: Node, item: Item, seconds: float) -> None:
+        self._schedule.played(player.address, item, seconds)
+        self._ended[item[1]] += 1
+        self._has_news = True
+        self._pace.step()
+
+    def _show(self) -> None:
+        left, nodes = self._schedule.waiting + self._schedule.playing, len(self._cluster.nodes)
+        doing = f"{left} launches of settings to go"
+        seconds = self._pace.seconds_gone, self._pace.seconds_for(left)
+        self._display.show(progress.StageBegun(counted(nodes, "node"), doing, *seconds))
+
+    def _end_unit(self, name: str) -> None:
+        """Complete what a unit streamed from its result, which the node may forget then."""
+        unit = self._units.get(name)
+        if unit is None:
+            return
+        if unit.future.status == "error":
+            self._lose(unit.node.address, "it died")
+        if unit.future.status != "finished":
+            return  # a node that left, or a scheduler that is lost, is seen below
+        try:
+            lines = unit.future.result(timeout=_ANSWERS)
+        except Exception:  # noqa: BLE001 - the node died and took its result along
+            return
+        for line in lines:
+            self._take(name, line)
+        if self._units.pop(name, None):
+            self._schedule.ended(unit.node.address)
+
+    # Nodes that come and go ----------------------------------------------------------------------
+
+    def _look_for_nodes(self) -> None:
+        try:
+            offered = self._cluster.offered()
+        except Exception:  # noqa: BLE001 - whatever Dask raises where a scheduler is gone
+            raise UserError(f"the scheduler was lost; {_GO_ON}") from None
+        latest = max((worker["last_seen"] for worker in offered.values()), default=0.0)
+        for address in [*self._cluster.nodes]:
+            if address not in offered:
+                self._lose(address, "it left")
+            elif latest - offered[address]["last_seen"] > _HANGS:
+                self._lose(address, "it hangs")
+        for address in offered.keys() - self._known:
+            self._known.add(address)
+            looking = self._cluster.look(address)
+            looking.add_done_callback(lambda it, at=address: self._later(self._join, at, it))
+        if self._units:
+            self._played_at = time.monotonic()
+        elif time.monotonic() - self._played_at > _ALONE:
+            raise UserError(f"no node is left for what waits; {_GO_ON}")
+
+    def _join(self, address: str, looked: Future) -> None:
+        if looked.status == "finished":
+            try:
+                self._schedule.join(self._cluster.join(self._cluster.read(address, looked)))
+            except UserError as error:
+                self._display.say(str(error))
+
+    def _lose(self, address: str, why: str) -> None:
+        """Let others play what a lost node did not, but for what cost two nodes."""
+        if self._cluster.nodes.pop(address, None) is None:
+            return
+        for name in [name for name, unit in self._units.items() if unit.node.address == address]:
+            self._drop(name)
+        given_up = self._schedule.leave(address)
+        self._display.say(f"lost the node {address}: {why}")
+        for number, setting in given_up:
+            self._display.say(
+                f"launch {number} of {setting.label} cost two nodes, and is not tried on a third"
+            )
+
+    def _drop(self, name: str) -> None:
+        unit = self._units.pop(name)
+        unit.future.cancel()
+        for place, part in enumerate(unit.parts):
+            if part.reads_peak and place not in unit.told:
+                self._peaks_read.discard(part.item[1])
+
+    def _leave_out(self, unit: _Unit, why: str, *, charged: bool) -> None:
+        """Note that a unit failed; a node on which nothing of it was played is used no more."""
+        if not charged:  # it was not begun
+            self._schedule.ended(unit.node.address)
+        self._lose(unit.node.address, why)
+        if unit.told:
+            self._cluster.nodes[unit.node.address] = unit.node
+            self._schedule.join(unit.node)
+        elif not self._cluster.nodes:
+            raise UserError(f"--cluster: {why}")
+
+    def _ask_to_stop(self) -> None:
+        addresses = [unit.node.address for unit in self._units.values()]
+        if addresses:
+            self._cluster.client.run(node.stop, self._run, workers=addresses, wait=False)
