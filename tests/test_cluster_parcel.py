@@ -44,8 +44,15 @@ def test_equal_files_have_an_equal_digest_wherever_and_whenever_they_were_writte
 def test_a_root_inside_of_another_is_sent_once_unless_it_would_stay(tmp_path):
     mine = write(tmp_path / "mine", {"a.py": "", "src/b.py": "", ".old/c.py": ""})
     roots = [mine / "src", mine, mine / ".old", mine]
-    assert pack(roots).roots == (str(mine), str(mine / ".old"))
+    assert pack(roots).places == {str(mine): "0", str(mine / ".old"): "1"}
     assert arrived(tmp_path / "theirs", *roots) == {"0/a.py", "0/src/b.py", "1/c.py"}
+
+
+def test_a_file_is_sent_without_its_neighbours(tmp_path):
+    mine = write(tmp_path, {"models.py": "", "private.py": ""})
+    sent = pack([mine / "models.py"])
+    assert sent.places == {str(mine / "models.py"): "0/models.py"}
+    assert sent.data == pack([write(tmp_path / "alone", {"models.py": ""})]).data
 
 
 def test_links_are_followed_inside_of_the_roots(tmp_path):

@@ -248,7 +248,7 @@ class ClusterCampaign(Campaign):
         self._parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
         by_path = [path for path in others if path.suffix != ".py"]
         self._by_path = {str(path): node.file_digest(path) for path in by_path}
-        sent = {root: f"{SENT}/{place}" for place, root in enumerate(self._parcel.roots)}
+        sent = {root: f"{SENT}/{place}" for root, place in self._parcel.places.items()}
         self._there = {str(brought): BROUGHT, **sent}
         self._back = {there: here for here, there in self._there.items()}
 

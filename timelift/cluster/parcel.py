@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import tempfile
 import zlib
@@ -15,26 +16,29 @@ from timelift.errors import UserError, path_is, writing
 
 MOST_BYTES = 20_000_000
 #: Folders that are not sent: hidden ones, caches, and what environments have installed.
-_LEFT_OUT = re.compile(r"(^|/)(\.[^/]*|__pycache__|node_modules|site-packages)/")
+_LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages")
 #: A file in a parcel: the place of a folder in its roots, and the path from there.
 _NAME = re.compile(r"\d+(/(?!\.\./)[^/\0\ud800-\udfff]+)+\.py")
 
 
 class Parcel(NamedTuple):
+    """Packed files; `places` has where each root is, from the folder that they are unpacked to."""
+
     digest: str
     data: bytes
-    roots: tuple[str, ...]
+    places: Mapping[str, str]
 
 
 def pack(roots: Sequence[Path]) -> Parcel:
     """Pack the Python files below absolute folders; one inside of another is packed with it."""
     files: dict[str, Path] = {}
-    outer: list[Path] = []
+    places: dict[str, str] = {}
     for root in sorted(roots, key=lambda root: len(root.parts)):
         paths = _python_files(root, roots)
         if paths.isdisjoint(files.values()):
-            files |= {f"{len(outer)}/{path.relative_to(root)}": path for path in paths}
-            outer.append(root)
+            top = root.parent if root.is_file() else root
+            files |= {f"{len(places)}/{path.relative_to(top)}": path for path in paths}
+            places[str(root)] = f"{len(places)}/{root.name if root.is_file() else ''}".rstrip("/")
     sizes = Counter[Path]()
     try:
         for path in files.values():
@@ -50,12 +54,15 @@ def pack(roots: Sequence[Path]) -> Parcel:
             "them out of the project, or into a folder whose name begins with a dot"
         )
     digest = hashlib.sha256(packed).hexdigest()[:16]
-    return Parcel(digest, zlib.compress(packed), tuple(map(str, outer)))
+    return Parcel(digest, zlib.compress(packed), places)
 
 
 def _python_files(root: Path, roots: Sequence[Path]) -> set[Path]:
-    """Return the files below a root, but for links that lead out of all roots."""
-    own = {path for path in root.rglob("*.py") if not _LEFT_OUT.search(f"{path.relative_to(root)}")}
+    """Return a root that is a file, or the files below it, but for links out of all roots."""
+    own = {root} if root.is_file() else set[Path]()
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if not _LEFT_OUT.fullmatch(name)]
+        own |= {Path(folder, name) for name in names if name.endswith(".py")}
     ends = {path: path.resolve() for path in own if path.is_file()}
     inside = [each.resolve() for each in roots]
     return {path for path, end in ends.items() if any(map(end.is_relative_to, inside))}
