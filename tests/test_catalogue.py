@@ -235,7 +235,7 @@ def test_the_project_is_the_nearest_folder_above_with_a_marker(tmp_path, marker)
 def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
     data, code = ["logging.yaml", "json/data.txt"], ["mine.py", "pack/__init__.py"]
     root = write(tmp_path, dict.fromkeys([*data, *code, "src/deep/inner/part.py"], ""))
-    assert modules_in([root, root / "src"]) == {"mine", "pack", "deep"}
+    assert modules_in([root, root / "src", root / "none"]) == {"mine", "pack", "deep"}
 
 
 def test_pytest_s_pythonpath_is_searched_too(tmp_path):

@@ -92,8 +92,8 @@ class Project:
 
 
 def modules_in(folders: Iterable[Path]) -> frozenset[str]:
-    """Return top-level modules and packages in folders; one without Python files is no package."""
-    files = (path for folder in folders for path in folder.iterdir())
+    """Return top-level modules and packages in folders, if there; a package has Python files."""
+    files = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
     return frozenset(path.stem for path in files if _is_importable(path))
 
 
