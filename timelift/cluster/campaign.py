@@ -114,6 +114,7 @@ class ClusterCampaign(Campaign):
         for (_, setting), lines in self._played.items():
             self._add_to_results(lines)
             self._ended[setting] += 1
+            self._schedule.was_played(setting, lines[0].mark)
         self._pack()
         for setting in self._asked:
             self._plan(setting, self.options.launches.fewest)
