@@ -3,16 +3,23 @@
 import json
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.projects import write
+from timelift.case import Case, Phase, Setting
 from timelift.cluster import parcel
+from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.parcel import left_behind, pack, translated, unpack
 from timelift.errors import UserError
+from timelift.inner_layer import LayerInputs
+from timelift.measure.catalogue import Catalogue, Strategy, Workload
+from timelift.measure.request import RunOptions
 
 
 def arrived(folder, *roots):
@@ -135,3 +142,17 @@ def test_files_that_no_parcel_brings_are_found(tmp_path):
     assert left_behind(value, [mine]) == stay
     (link := tmp_path / "link").symlink_to(mine)
     assert left_behind([value, f"{link}/s.py"], [link, mine / ".old", other]) == stay[1:3]
+
+
+def test_files_that_go_by_path_are_named_as_they_are_and_data_outside_is_sent(tmp_path):
+    mine = write(tmp_path / "mine", {"m.keras": "", "s.py": ""})
+    outside = write(tmp_path / "outside", {"d.py": ""})
+    model = Workload("m", f"{mine}/m.keras#1", LayerInputs(), (1,), (1,), data=f"{outside}/d.py:f")
+    catalogue = Catalogue({"s": Strategy("s", mine / "s.py", "")}, {"m": model})
+    options = replace(RunOptions.read({}), import_folders=(mine,), other_python=f"{mine}/python")
+    case = Case(Setting("m", 1, 1, Phase.FORWARD), "s")
+    campaign = ClusterCampaign(SimpleNamespace(nodes={}), [case], catalogue, options, {})
+    campaign._pack()
+    named = [model.factory, options.other_python, model.data, f"{mine}/s.py"]
+    sent = ["/timelift-sent/1/d.py:f", "/timelift-sent/0/s.py"]
+    assert translated(named, campaign._there) == [*named[:2], *sent]

@@ -238,9 +238,10 @@ class ClusterCampaign(Campaign):
         rivals = {
             rival.name: rival for rival in (self.catalogue.rival(it, 1) for it in self.results)
         }
-        workloads = {case.setting.workload for case in self.results}
-        factories = [self.catalogue.workloads[name].factory for name in sorted(workloads)]
-        named = [[dataclasses.asdict(rival) for rival in rivals.values()], factories]
+        names = {case.setting.workload for case in self.results}
+        workloads = [self.catalogue.workloads[name] for name in sorted(names)]
+        sources = [(workload.factory, workload.data) for workload in workloads]
+        named = [[dataclasses.asdict(rival) for rival in rivals.values()], sources]
         homes = [home for rival in rivals.values() for home in rival.home.split(os.pathsep) if home]
         folders = [path.resolve() for path in self.options.import_folders]
         folders = [*dict.fromkeys([*folders, *map(Path, homes)])]
@@ -250,7 +251,8 @@ class ClusterCampaign(Campaign):
         by_path = [path for path in others if path.suffix != ".py"]
         self._by_path = {str(path): node.file_digest(path) for path in by_path}
         sent = {root: f"{SENT}/{place}" for root, place in self._parcel.places.items()}
-        self._there = {str(brought): BROUGHT, **sent}
+        stay = {path: path for path in (*self._by_path, self.options.other_python) if path}
+        self._there = {str(brought): BROUGHT, **sent, **stay}
         self._back = {there: here for here, there in self._there.items()}
 
     # What nodes tell -----------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from typing import Any
 
 from distributed import get_worker
 
-from timelift.cluster.parcel import Parcel, unpack
+from timelift.cluster.parcel import Parcel, translated, unpack
+from timelift.cluster.unit import SENT
 from timelift.project import Project
 
 #: Settings of Dask under which it leaves a processor alone while a launch is timed.
@@ -118,7 +119,8 @@ def play(
     sent = Path(worker.local_directory, f"timelift-{parcel.digest}")
     if not sent.is_dir():
         unpack(parcel.data, sent)
-    process = _start({**order, "sent": str(sent)}, sent / order["folder"])
+    folder = translated(order["folder"], {SENT: str(sent)})
+    process = _start({**order, "sent": str(sent)}, Path(folder))
     threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
     assert process.stdout
     assert process.stderr
