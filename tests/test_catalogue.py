@@ -46,12 +46,6 @@ def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem,
         assert sentence in str(caught.value)
 
 
-def test_nothing_is_imported(tmp_path):
-    text = GOOD + "raise RuntimeError\nimport no_such_package\n"
-    strategies = catalogue.read_strategies(written(tmp_path, mine=text))
-    assert strategies["mine"].title == "A title"
-
-
 def test_variants_are_named_with_their_parameters(tmp_path):
     text = GOOD + "VARIANTS = ({'k': 2}, {'k': 4})\n"
     strategies = catalogue.read_strategies(written(tmp_path, fold=text))
@@ -154,12 +148,6 @@ def test_the_sides_of_a_pair_are_built_first_in_turn():
     assert all(turn != following for turn, following in itertools.pairwise(first))
 
 
-def test_the_other_side_alone_has_its_own_layer():
-    here, there = pair(other_factories={"sensor": "there.py:make"})(1)
-    assert (here.factory, there.factory) == ("", "there.py:make")
-    assert here.pair == there.pair == "mine"
-
-
 def test_a_twin_makes_calls_that_are_not_billed_and_is_in_no_pair():
     mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
     twin = replace(mine, name="mine@twin", copy_of="mine", planted=0.05)
@@ -199,13 +187,6 @@ def test_a_project_s_file_comes_before_timelift_s_own_of_the_same_name(places):
     assert shown(mine, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
 
 
-def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
-    here = Project(places / "site/timelift", brought=places / "site/timelift")
-    assert shown(here)["native"] == "strategies/native.py"
-    assert here.is_timelift
-    assert set(here.at(places / "mine").strategies) == {"native"}
-
-
 def test_another_revision_of_a_project_has_the_same_files_of_timelift_s(places):
     write(places, {"then/strategies/two.py": strategy("Then"), "then/lib/inner.py": ""})
     now = project(places)
@@ -238,13 +219,6 @@ def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
     assert modules_in([root, root / "src", root / "none"]) == {"mine", "pack", "deep"}
 
 
-def test_pytest_s_pythonpath_is_searched_too(tmp_path):
-    root = write(tmp_path, {"lib/deep.py": ""})
-    searched = Project(root, pythonpath=(root / "lib",))
-    assert searched.import_folders == [root, root / "lib"]
-    assert "deep" in searched.modules
-
-
 def cases(asked=None, compares="", sizes="all", keeps="", **question):
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
@@ -253,13 +227,6 @@ def cases(asked=None, compares="", sizes="all", keeps="", **question):
     }
     asking = Question(question, compares, sizes, keeps)
     return cases_of(asking, asked or {}, Catalogue(strategies, workloads))
-
-
-def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
-    grid = cases(phases="forward", modes="graph")
-    assert len(grid) == 8
-    assert {case.setting.seq_len for case in grid} == {5, 10}
-    assert {case.setting.workload for case in grid} == {"small"}
 
 
 def test_an_option_beats_the_question_but_for_the_axis_that_it_keeps():
@@ -341,12 +308,6 @@ def test_a_misspelt_question_is_a_sentence(words, sentence):
 
 def test_lists_split_outside_brackets():
     assert options.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
-
-
-def test_a_case_survives_its_fields():
-    case = Case(Setting("small", 5, 2, Phase.BACKWARD, threads=1, device="gpu:1"), "fold")
-    assert Case.from_fields(case.fields()) == case
-    assert case.label == "small-T5-B2-backward-graph-gpu:1-threads1-fold"
 
 
 SETTINGS = (

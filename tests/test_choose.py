@@ -223,12 +223,6 @@ def test_one_launch_has_a_gain_without_an_interval(tmp_path, run_command):
     assert "nan" not in said
 
 
-def test_the_baseline_is_asked_for_on_the_command_line(tmp_path, run_command):
-    words = "--seq-lens 40 --relative-to loop_slice".split()
-    said = choose(run_command, journal(tmp_path), 0, *words).out
-    assert "times as fast as loop_slice\n" in said
-
-
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, run_command):
     path = journal(tmp_path, ("time_distributed", "loop_slice"))
     choice = chosen(path)

@@ -45,10 +45,6 @@ def test_help_has_three_spellings(run_command):
     assert said
 
 
-def test_the_version_is_printed(run_command):
-    assert run_command(0, "--version", root=ROOT).out.startswith("timelift 0.")
-
-
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [("-m timelift bnech", 1, "timelift: expected"), (f"-c {INTERRUPTED}", 130, "timelift: inter")],

@@ -257,13 +257,6 @@ def test_launches_are_merged_as_the_fact_says(merge, merged):
     assert fact(Measurement(CASE, launches=(unknown,)), name) is None
 
 
-def test_what_is_too_small_to_be_read_counts_as_its_bound():
-    facts = Facts(peak_bytes_below=9)
-    assert facts.number_or_bound("peak_bytes") == 9
-    assert facts.number_or_bound("weights") is None
-    assert Facts(peak_bytes=7, peak_bytes_below=9).number_or_bound("peak_bytes") == 7
-
-
 def test_of_launches_that_failed_the_first_by_number_says_why():
     lines = [
         CaseInLaunch(CASE, 3, status=Status.CRASHED, reason="signal 9"),
@@ -359,12 +352,6 @@ def test_an_unknown_run_is_refused_with_the_nearest_names(root, word):
         find_run(root, word)
 
 
-@pytest.mark.parametrize("word", ["latest", "abcd"])
-def test_no_run_at_all_is_a_sentence(tmp_path, word):
-    with pytest.raises(UserError, match=r"found none|holds no run"):
-        find_run(tmp_path, word)
-
-
 def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
     old = journals.header(started="2026-01-01T00:00:00+00:00")
     journals.write(tmp_path / "machine/old.jsonl", old)
@@ -406,17 +393,6 @@ def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
         file.append(line)
     ends = list(itertools.accumulate(map(len, path.read_bytes().splitlines(keepends=True))))
     assert on_disk == [ends[0], ends[2], ends[3], ends[4]]
-
-
-def test_a_run_goes_on_behind_what_is_kept_and_nothing_else_is_left(tmp_path):
-    lines = list(journals.campaign(RIVALS, launches=1))
-    path = journals.write(tmp_path / "run.jsonl", HEAD, *lines)
-    kept = path.read_bytes().splitlines(keepends=True)[:4]
-    with Journal(path, Header(), len(b"".join(kept))) as file:
-        file.exit_word = "cut short"
-    *before, last = path.read_bytes().splitlines(keepends=True)
-    assert before == kept
-    assert json.loads(last)["exit"] == "cut short"
 
 
 def test_a_setting_that_lost_the_line_of_a_rival_loses_the_others_when_its_run_goes_on(tmp_path):

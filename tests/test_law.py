@@ -14,9 +14,8 @@ from tests import engines, law_cover
 from tests.law_cases import CASES, PHASES, SEED, TIME
 from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
-from tests.test_nested_lifts import CLOSURE
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
-from timelift.messages import RivalSpec, Task
+from timelift.messages import Task
 from timelift.worker import law
 
 #: Strategies that need a known number of steps.
@@ -183,16 +182,6 @@ def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype
         chosen = rivals(list(SUMS[workload]))
         ended = ends(replace(drawn, dtype=dtype), chosen, law_steps=Task.law_steps)
         assert ended == dict.fromkeys(SUMS[workload], (Status.MEASURED, ""))
-
-
-@pytest.mark.parametrize("phase", Phase)
-def test_a_lift_that_would_not_train_the_layer_is_caught(tmp_path, phase):
-    path = tmp_path / "closure.py"
-    path.write_text(CLOSURE)
-    eager = setting(Backend.TENSORFLOW, DENSE, (phase, EAGER, 3, 5, Lengths.FULL))
-    status, reason = ends(eager, [RivalSpec("closure", str(path), {})])["closure"]
-    assert status is Status.LAW_BROKEN
-    assert "would not train the layer" in reason
 
 
 #: Cases for the other backends: each way of calling an engine, once.

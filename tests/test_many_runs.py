@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import itertools
 import warnings
 
 import numpy as np
@@ -149,19 +148,6 @@ def test_a_case_is_faster_only_if_it_fell_beside_the_canary_too():
     assert fell.worse == []
 
 
-@pytest.mark.parametrize("times", [3, 5])
-def test_a_machine_that_becomes_loud_makes_no_case_slower(times):
-    levels = histories.levels(settings=8, nights=90, sd=0.01, loud=times, grows_loud=60)
-    red = [find_changes(first_runs(levels, runs)).worse for runs in range(62, 91)]
-    assert sum(map(bool, red)) <= 1
-
-
-def test_when_the_canary_moves_with_them_nothing_moved():
-    levels = histories.levels()
-    levels.log_canary[:, 31:] += np.log(1.25)
-    assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
-
-
 @pytest.mark.parametrize("rivals", [2, 5])
 def test_one_strategy_that_is_slower_everywhere_is_the_code(rivals):
     levels = histories.levels(rivals=rivals)
@@ -245,12 +231,6 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
     assert len(findings.cases) == len(table)
 
 
-def test_equal_runs_are_a_history_without_a_change():
-    cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
-    levels = histories.table(cases, np.full((5, 30), -7.0))
-    assert _states(find_changes(levels)) == {ChangeState.SAME}
-
-
 def test_the_place_of_a_change_is_paid_for():
     rows = np.random.default_rng(5).normal(0, 0.01, (200, 60))
     assert all(len(series.segments) == 1 for series in segments.fit_segments(rows, 0.0))
@@ -269,14 +249,6 @@ def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
         both = (_slower(share, 2, levels=copy.deepcopy(table)) for table in (levels, few))
         beside, alone = (find_changes(table, gate=0.001).cases for table in both)
         assert [old.changes for old in beside[:5]] == [old.changes for old in alone]
-
-
-def test_no_segment_is_shorter_than_three_runs():
-    rows = np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05
-    for series in segments.fit_segments(rows, 0.0):
-        assert min(part.runs for part in series.segments) >= noise.LEAST_RUNS
-        for part, following in itertools.pairwise(series.segments):
-            assert following.first == part.last + 1
 
 
 def test_runs_that_resemble_their_neighbours_count_less():

@@ -120,14 +120,6 @@ def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
     assert meaning_in_words({"NOISE": "all_new"}) == [("noise", "all new")]
 
 
-def test_a_run_without_a_measurement_says_so(tmp_path):
-    lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
-    html = made(tmp_path, journals.header(), lost, journals.END)
-    assert "nothing to compare yet" in words(html, "answer")
-    assert "signal 11" in words(html, "answer").partition("Your case")[0]
-    assert "signal 11" in words(html, "tables")
-
-
 def test_few_launches_are_called_no_verdict(tmp_path):
     lines = journals.campaign(CASES, launches=2)
     html = made(tmp_path, journals.header(), *lines, journals.END)

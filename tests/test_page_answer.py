@@ -18,7 +18,6 @@ from timelift.analyse import findings, quality
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, pareto_front
 from timelift.analyse.ranking import RankedCase, Ranking, rank
-from timelift.analyse.recommend import recommend, recommend_by
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.present import conditions
@@ -62,12 +61,6 @@ def test_each_phase_is_paired_with_a_simpler_one_of_its_own_setting(tmp_path):
         cases[2]: train / backward,
         others[0]: rows[others[0]] / forward,
     }
-
-
-def test_nothing_is_chosen_from_a_run_without_rivals():
-    assert recommend_by("workload", []) == {}
-    assert recommend([_ranking(a=1.0)]) is None
-    assert recommend([_ranking(a=1.0, b=2.0)]) is not None
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,7 @@ def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
         assert rival.factory == f"{there.root}/workloads/mine.py:make_layer"
         assert rival.home == os.pathsep.join(map(str, (there.root, there.root / "src")))
         assert (there.root / "src/mine/layers.py").read_text() == LAYERS.format(units=4)
+        assert race.request.catalogue.rival(here, 1).factory == ""
     paths = {name: one.path for name, one in race.request.catalogue.strategies.items()}
     assert paths["fold_time@HEAD~1"] == paths["fold_time"]
     assert paths["native"] == project.root / "strategies/native.py"

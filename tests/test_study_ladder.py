@@ -9,7 +9,6 @@ from studies.noise import RARE_LOUD, SCENARIOS, TWO_LOUD, Shape
 from timelift.analyse import evidence, variances
 from timelift.analyse.effects import AlignedSamples
 from timelift.analyse.estimates import estimate
-from timelift.analyse.ranking import rank
 from timelift.analyse.verdicts import Verdict
 
 RUNS = 4
@@ -85,25 +84,3 @@ def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     marks = marked(costs, CAMPAIGN, [1, 2, 8], runs=3, seed=5)
     assert marks["cheap"].mean() > 0.7
     assert marks["wrongly"].mean() <= 0.02
-
-
-def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
-    marks = marked(np.zeros(12), runs=4)
-    assert marks["alone"].mean() < 0.6
-    assert marks["together"].mean() > 0.94
-
-
-def ranked(scenario, costs, runs, dice, **shape):
-    shaped = noise.Shape(rivals=len(costs), **shape)
-    for _ in range(runs):
-        yield from rank(noise.measurements(noise.seconds(scenario, shaped, costs, dice)))
-
-
-def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
-    costs = np.log1p(np.r_[0.0, np.full(11, 0.015)])
-    every = ranked(SCENARIOS[1], costs, 8, np.random.default_rng(1), settings=40, launches=5)
-    first = [one.rows[0] for one in every]
-    best = np.array([row.case.strategy == "rival0" for row in first])
-    paid = np.array([row.cost_over_best.high >= 1.015 for row in first])
-    assert best.mean() < 0.9
-    assert (best | paid).mean() > 0.96

@@ -28,7 +28,8 @@ COMMANDS = {
     "report-varying": "report varying tokens",
     "report-tables": "report ordinary sensor",
     "choose": "choose --workloads tokens --seq-lens 64 --batch-sizes 8",
-    "choose-backward": "choose --workloads tokens --seq-lens 64 --phases backward",
+    "choose-backward": "choose --workloads tokens --seq-lens 64 --phases backward "
+    "--relative-to loop_slice",
     "choose-train": "choose --workloads tokens --seq-lens 128 --phases train --run trained",
     "choose-memory": "choose --workloads tokens --seq-lens 64 --goal memory",
     "choose-first-call": "choose --workloads tokens --seq-lens 64 --goal first-call",
