@@ -72,7 +72,7 @@ def advise(
             "timelift.advise is called while its own file is imported to be measured; call it "
             'below: if __name__ == "__main__":'
         )
-    known = {"data", "backend", *OPTIONS} - {"backends"}
+    known = {"data", "backend", *OPTIONS} - {"backends", "cluster"}
     if unknown := sorted(options.keys() - known):
         raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")
     keras, feeding = sys.modules.get("keras"), Feeding(options.pop("data", ""), batch, seq_len)

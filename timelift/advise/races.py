@@ -31,6 +31,7 @@ from timelift.measure.backends import usual_backend
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.machine import refuse_without_backend
+from timelift.measure.place import Place
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race, Session
 from timelift.project import Project
@@ -48,16 +49,19 @@ def pages(project: Project) -> dict[str, Source]:
     return {name: read_source(files[name]) for name in IN_PLACE if name in files}
 
 
-def advise_on(
+def advise_on(  # noqa: PLR0913 - what the door has
     project: Project,
     model: str,
     feedings: Sequence[Feeding],
     texts: Mapping[str, str],
     phase: Phase | None = None,
+    *,
+    place: Place | None = None,
 ) -> list[ModelAdvice]:
     """Advise on a model as it is fed in each of several ways, which share the time.
 
-    `model` and `texts`, options of a run, are as the user typed them. Ctrl-C ends all.
+    `model` and `texts`, options of a run, are as the user typed them. The model is looked at on
+    this machine, and measured in `place`, if any. Ctrl-C ends all.
     """
     budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
     factory = find_model(model)
@@ -71,14 +75,18 @@ def advise_on(
     seen = [look_at_model(project, factory, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:
         now, left = time.monotonic(), len(feedings) - len(advices)
-        advices.append(find_advice(project, fed, texts, now + (ends - now) / left))
+        advices.append(find_advice(project, fed, texts, now + (ends - now) / left, place))
         if advices[-1].was_interrupted:
             break
     return advices
 
 
 def find_advice(
-    project: Project, model: UserModel, texts: Mapping[str, str], ends: float
+    project: Project,
+    model: UserModel,
+    texts: Mapping[str, str],
+    ends: float,
+    place: Place | None = None,
 ) -> ModelAdvice:
     """Measure a model's lifts, and then the whole model with the fastest in their places.
 
@@ -90,12 +98,13 @@ def find_advice(
     try:
         if any(lift.can_change for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
-            advice = ModelAdvice(model, measure_lifts(project, model, with_budget(texts, half)))
+            texts_of_lifts = with_budget(texts, half)
+            advice = ModelAdvice(model, measure_lifts(project, model, texts_of_lifts, place))
         while advice.to_race and len(advice.races) < _MOST_RACES:
             rest = ends - time.monotonic()
             if rest <= 0:
                 break
-            race = race_whole(project, model, advice.to_race, with_budget(texts, rest))
+            race = race_whole(project, model, advice.to_race, with_budget(texts, rest), place)
             advice = replace(advice, races=(*advice.races, race))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         advice = replace(advice, interrupted=True)
@@ -108,9 +117,11 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
     return {**texts, "budget": budget}
 
 
-def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) -> Run:
+def measure_lifts(
+    project: Project, model: UserModel, texts: Mapping[str, str], place: Place | None = None
+) -> Run:
     """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer."""
-    request = RunRequest(project, DEFAULTS | dict(texts))
+    request = RunRequest(project, DEFAULTS | dict(texts), place=place)
     called = [lift for lift in model.lifts if lift.can_change]
     workloads = [
         _workload(model.setting_of(lift), f"{model.factory}#{lift.number}", lift.inputs)
@@ -126,13 +137,17 @@ def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) 
 
 
 def race_whole(
-    project: Project, model: UserModel, changes: Changes, texts: Mapping[str, str]
+    project: Project,
+    model: UserModel,
+    changes: Changes,
+    texts: Mapping[str, str],
+    place: Place | None = None,
 ) -> WholeRace:
     """Race a model against itself with strategies in the place of lifts, together and alone.
 
     It ends after a launch in which a change broke the law, since another is tried in its place.
     """
-    request = RunRequest(project, DEFAULTS | dict(texts), stop_after=1)
+    request = RunRequest(project, DEFAULTS | dict(texts), stop_after=1, place=place)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)

@@ -24,7 +24,7 @@ DEFAULTS = {"first_call_limit": "300"}
 #: The options of a run that advice takes.
 OPTIONS = (
     *("backends", "launches", "precision", "budget", "seed", "results"),
-    *("first_call_limit", "memory_limit"),
+    *("first_call_limit", "memory_limit", "cluster"),
 )
 #: The default sizes of a call.
 BATCH, SEQ_LEN = 32, 16

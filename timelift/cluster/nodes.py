@@ -87,6 +87,7 @@ class Cluster(Place):
                     resources={RESOURCE: 1},
                     memory_limit=None,
                     dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
                     silence_logs=logging.CRITICAL,
                 )
             )

@@ -74,10 +74,13 @@ def unknown_option(program: str, flag: str, known: Iterable[str]) -> UserError:
     return UserError(f"{flag} is no option of {program}; {_INSTEAD.get(f'{program} {flag}', hint)}")
 
 
-def place_of(address: str, at_end: Callable[[Callable[[], None]], object]) -> "Place | None":
+def place_of(
+    address: str, at_end: Callable[[Callable[[], None]], object], one_kind_for: str = ""
+) -> "Place | None":
     """Return the cluster that `--cluster` names, None for this machine; raises UserError.
 
-    `at_end` takes what is to be called when the command is over.
+    `at_end` takes what is to be called when the command is over. `one_kind_for` names a command
+    whose answer is for one kind of machine.
     """
     if not address:
         return None
@@ -90,6 +93,11 @@ def place_of(address: str, at_end: Callable[[Callable[[], None]], object]) -> "P
         ) from None
     cluster = Cluster(address)
     at_end(cluster.close)
+    if one_kind_for and len(cluster.kinds) > 1:
+        raise UserError(
+            f"--cluster: {one_kind_for} answers for one kind of machine, received "
+            f"{', '.join(cluster.kinds)}; start the nodes of one kind alone"
+        )
     return cluster
 
 

@@ -1,11 +1,19 @@
 """`timelift advise`: every lift in a user's model, and what to change."""
 
 import argparse
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
 from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding, read_call
-from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
+from timelift.commands import (
+    EXIT_INTERRUPTED,
+    Options,
+    add_forms,
+    argument_type,
+    place_of,
+    write_lines,
+)
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import list_of, option_named, read_size
@@ -42,7 +50,11 @@ def advise(options: Options, project: Project) -> int:
         sizes = ", ".join(map(str, batches))
         raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
     feedings = [Feeding(options.data, batch, options.seq_len or SEQ_LEN) for batch in batches]
-    advices = races.advise_on(project, options.model, feedings, texts, options.phase)
+    with ExitStack() as at_end:
+        place = place_of(options.cluster, at_end.callback, "timelift advise")
+        advices = races.advise_on(
+            project, options.model, feedings, texts, options.phase, place=place
+        )
     pages = races.pages(project)
     if options.json:
         write_lines([advice_words.advice_json(advices, pages)])

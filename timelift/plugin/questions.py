@@ -106,7 +106,9 @@ def race_of(config: pytest.Config) -> Race:
         resume=resume or "",
         once=once,
         stop_after=config.option.maxfail or 0,
-        place=place_of(texts["cluster"], config.add_cleanup),
+        place=place_of(
+            texts["cluster"], config.add_cleanup, "timelift selftest" if is_selftest else ""
+        ),
     )
     return kind(request)
 
