@@ -28,6 +28,7 @@ STUDIES = {
     "advice": "what is advised on twenty models after published ones, and whether it is true",
     "gate": "the gate on suites of two commits whose truth is known",
     "gate_rule": "the gate's rule on simulated launches: false alarms, power",
+    "fleet": "the schedule of a cluster, by simulation: up to 1,000 machines, slow ones, deaths",
     "kills": "runs that are killed at random moments and go on",
     "mutants": "mutants of a room, and how many of them its tests see",
     "sample_length": "seconds per call do not depend on how long a sample lasts",

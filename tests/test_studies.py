@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from random import Random
 from signal import Signals
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from studies import (
     STUDIES,
     advice,
+    fleet,
     gate,
     history,
     kills,
@@ -34,6 +36,7 @@ from tests.projects import ROOT, WORKLOADS
 from timelift.advise.advice import ModelAdvice
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
+from timelift.cluster.schedule import Schedule
 from timelift.errors import UserError
 from timelift.gate.outcomes import CaseOutcome
 from timelift.gate.rule import JudgedChange
@@ -145,6 +148,7 @@ PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
 RARE = ("n", 800, 0.88, 0.06, 0.96, 0.01, 0.013)
 NIGHTLY = ("n", "timelift", 4, 4, 0, "2 (2)", "", Proportion(0, 40), Proportion(0, 40))
 TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
+FLEET = ("10", 900, 3000, 9.1, 1.01, 0.08, 0.01, 0.02, 6, 20, 1, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +163,9 @@ TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
         (gate.BOARD, ("nothing", 20, Proportion(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Proportion(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
+        (fleet.BOARD, FLEET, 4, 0.9),
+        (fleet.BOARD, FLEET, 12, 1),
+        (fleet.BOARD, FLEET, 13, 1),
         (history.TWO_RUNS, ("n", "3", Proportion(0, 40), 0.95, 0, 0.5, 1, 1), 2, Proportion(9, 40)),
         (history.NIGHTLY, NIGHTLY, 8, Proportion(20, 40)),
     ],
@@ -174,6 +181,26 @@ def test_a_slope_is_no_flat_table(monkeypatch):
         launch = {f"case {n}": case for n in range(3)}
         monkeypatch.setattr(sample_length, "played", lambda *_, launch=launch, **__: [launch])
         assert sample_length.main(["--backends", "tensorflow"]) == ends
+
+
+def test_a_schedule_that_forgets_what_a_lost_node_had_not_played_is_found_out(monkeypatch):
+    monkeypatch.setattr(fleet, "UNITS", 5)
+    monkeypatch.setattr(fleet, "DEATHS_AN_HOUR", 9.0)
+    leave = Schedule.leave
+
+    def forget(self, address):
+        for item in self._units[address]:
+            del self._rivals[item]
+        self._units[address].clear()
+        return leave(self, address)
+
+    def missing():
+        played = fleet.simulate(fleet.made_up(Random(1)), 3, 1, rough=True)
+        return played.row("", played, None)[-1]
+
+    assert missing() == 0
+    monkeypatch.setattr(Schedule, "leave", forget)
+    assert missing() > 0
 
 
 def test_a_strategy_that_fails_is_exit_1(monkeypatch, capsys):
