@@ -19,9 +19,8 @@ from distributed import Future
 
 from timelift.case import Case, Setting
 from timelift.cluster import node
-from timelift.cluster.parcel import left_behind, pack, translated
+from timelift.cluster.parcel import BROUGHT, SENT, left_behind, pack, translated
 from timelift.cluster.schedule import Item, Node, Schedule
-from timelift.cluster.unit import BROUGHT, SENT
 from timelift.errors import UserError, counted
 from timelift.journal.files import PlayedSettings
 from timelift.measure import progress
@@ -39,30 +38,25 @@ if TYPE_CHECKING:
 
 #: Seconds of work in a unit, and between two looks at which nodes there are.
 _UNIT, _BETWEEN_LOOKS = 60.0, 2.0
-#: Seconds after which a node of which Dask hears nothing hangs, and a run without any node, or one
-#: that was asked to stop, ends.
-_HANGS, _ALONE, _STOPPING = 60.0, 60.0, 30.0
-#: Seconds in which a node hands over what it has.
-_ANSWERS = 20.0
+#: Seconds after which a node of which Dask hears nothing hangs, and a run on which no node plays,
+#: or that was asked to stop, ends; and in which a node hands over what it has.
+_HANGS, _ALONE, _STOPPING, _ANSWERS = 60.0, 60.0, 30.0, 20.0
 _GO_ON = "what was measured is in the journal; go on with: timelift bench --resume"
 
 
 @dataclass(frozen=True)
 class _Part:
-    """An item as it is sent; peak memory is read beside or after it, or not ('')."""
+    """An item as it is sent; peak memory is read "beside" or "after" it, or not."""
 
     item: Item
     task: Task
     slot: LaunchSlot
     reads_peak: str
 
-    def fields(self) -> dict[str, Any]:
-        return {"task": dataclasses.asdict(self.task), "reads_peak": self.reads_peak}
-
 
 @dataclass
 class _Unit:
-    """The settings that a node plays in one launch, and the places of those it has told of."""
+    """What a node plays in one launch, and the places of the parts that it has told of."""
 
     node: Node
     parts: list[_Part]
@@ -88,19 +82,18 @@ class ClusterCampaign(Campaign):
     ) -> None:
         super().__init__(cases, catalogue, options, played)
         self._cluster, self._schedule = cluster, Schedule(_UNIT)
-        self._run = f"timelift-{uuid.uuid4().hex[:12]}"
+        self._name = f"timelift-{uuid.uuid4().hex[:12]}"
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._units: dict[str, _Unit] = {}
         self._asked = by_setting(self.results)
-        self._begun = Counter[Setting]()
-        self._ended = Counter[Setting]()
-        self._known = {*cluster.nodes}
+        #: The last launch of each setting that was planned, and how many have ended.
+        self._planned, self._ended = Counter[Setting](), Counter[Setting]()
+        self._known, self._has_news = {*cluster.nodes}, True
         self._looked = self._asked_to_stop = 0.0
         self._played_at = time.monotonic()
-        self._has_news = True
 
     def interrupt(self) -> None:
-        self.interrupted = True  # for the loop: a signal's handler may call this
+        self.interrupted = True  # for the loop, since a signal's handler calls this
 
     def run(
         self,
@@ -115,13 +108,14 @@ class ClusterCampaign(Campaign):
             self._add_to_results(lines)
             self._ended[setting] += 1
             self._schedule.was_played(setting, lines[0].mark)
-        self._pack()
+        last = {setting: number for number, setting in sorted(self._played)}
         for setting in self._asked:
-            self._plan(setting, self.options.launches.fewest)
+            self._plan(setting, max(self.options.launches.fewest, last.get(setting, 0)))
+        self._pack()
         for each in self._cluster.nodes.values():
             self._schedule.join(each)
         client = self._cluster.client
-        client.subscribe_topic(self._run, self._hear)
+        client.subscribe_topic(self._name, self._hear)
         self._pace.start()
         try:
             while not self._is_over():
@@ -129,7 +123,7 @@ class ClusterCampaign(Campaign):
         finally:
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 self._ask_to_stop()
-                client.unsubscribe_topic(self._run)
+                client.unsubscribe_topic(self._name)
 
     def _step(self) -> None:
         if not self._stopped():
@@ -151,51 +145,54 @@ class ClusterCampaign(Campaign):
             return True
         return not self._units and (self._stopped() or not self._may_go_on())
 
-    def _may_go_on(self) -> bool:
-        if not self._schedule.waiting:
-            self._extend()
-        return bool(self._schedule.waiting) and self._budget.left(beyond_fewest=False) > 0
-
     def _later(self, action: Callable[..., None], *arguments: Any) -> None:
         """Act in the loop: Dask calls from threads of its own."""
         self._inbox.put(partial(action, *arguments))
 
+    def _ask_to_stop(self) -> None:
+        if addresses := [unit.node.address for unit in self._units.values()]:
+            self._cluster.client.run(node.stop, self._name, workers=addresses, wait=False)
+
     # What is played ------------------------------------------------------------------------------
 
     def _plan(self, setting: Setting, last: int) -> None:
-        """Let the launches of a setting be played up to the last that are not yet."""
-        numbers = range(self._begun[setting] + 1, last + 1)
+        """Let the launches of a setting be played up to the last, but for those that were."""
+        numbers = range(self._planned[setting] + 1, last + 1)
         items = [(number, setting) for number in numbers if (number, setting) not in self._played]
         self._schedule.add(items, {setting: len(self._asked[setting])})
-        self._begun[setting] = max(last, self._begun[setting])
+        self._planned[setting] = last
+
+    def _may_go_on(self) -> bool:
+        if self._has_news and not self._schedule.waiting:
+            self._has_news = False
+            self._extend()
+        return bool(self._schedule.waiting) and self._budget.left(beyond_fewest=False) > 0
 
     def _extend(self) -> None:
-        """Plan launches up to the next decision for what is still open, where none is played."""
-        if not (self._has_news and self._is_contested):
+        """Plan launches up to the next decision for the open settings of which none is played."""
+        if not self._is_contested or self._budget.left(beyond_fewest=True) <= 0:
             return
-        self._has_news = False
-        if self._budget.left(beyond_fewest=True) <= 0:
-            return
-        doubtful = self._referee.to_play()
+        doubtful, most = self._referee.to_play(), self.options.launches.most
         peaks = self._referee.doubts_peak_of()
         self._doubtful_peaks = frozenset(case.setting for case in peaks)
-        most = self.options.launches.most
         for setting, cases in by_setting(filter(self._is_open, doubtful)).items():
-            begun = self._begun[setting]
-            if self._ended[setting] == begun < most:
+            last = self._planned[setting]
+            if self._ended[setting] == last < most:
                 self._asked[setting] = cases
-                later = (point for point in self._referee.decision_points if point > begun)
+                later = (point for point in self._referee.decision_points if point > last)
                 self._plan(setting, min(next(later, most), most))
 
     def _hand_out(self) -> None:
         busy = {unit.node.address for unit in self._units.values()}
-        for each in [*self._cluster.nodes.values()]:
-            while each.address not in busy and self._may_go_on():
+        for player in [*self._cluster.nodes.values()]:
+            while player.address not in busy and self._may_go_on():
                 left = self._budget.left(beyond_fewest=False)
                 self._schedule.unit_seconds = min(_UNIT, left)
-                items = self._schedule.next_unit(each.address)
-                parts = [self._part(each, item) for item in items]
-                if not items or self._send(each, [part for part in parts if part]):
+                items = self._schedule.next_unit(player.address)
+                parts = [part for item in items if (part := self._part(player, item))]
+                if parts:
+                    self._send(player, parts)
+                if parts or not items:
                     break
 
     def _part(self, player: Node, item: Item) -> _Part | None:
@@ -211,49 +208,42 @@ class ClusterCampaign(Campaign):
         when = ("after", "beside")[beside] if self._reads_peaks(slot, setting) else ""
         return _Part(item, task, replace(slot, reads_beside=when == "beside"), when)
 
-    def _send(self, player: Node, parts: list[_Part]) -> bool:
-        """Let a node play parts; False if there are none."""
-        if not parts:
-            return False
-        options, name = self.options, uuid.uuid4().hex
-        order = {
-            "first_call_limit": options.first_call_limit,
-            "two_sided": options.two_sided,
-            "other_python": options.other_python,
-            "import_folders": [str(path.resolve()) for path in options.import_folders],
-            "core": self._cluster.core_of(player.address),
-            "folder": str(Path.cwd()),
-            "parts": [part.fields() for part in parts],
-        }
-        order = translated(order, self._there)
+    def _send(self, player: Node, parts: list[_Part]) -> None:
+        unit, core = uuid.uuid4().hex, self._cluster.core_of(player.address)
+        tasks = [dataclasses.asdict(part.task) | {"reads_peak": part.reads_peak} for part in parts]
+        order = translated(self._order | {"core": core, "tasks": tasks}, self._there)
         future = self._cluster.submit(
-            player.address, node.play, self._run, name, self._parcel, self._by_path, order
+            player.address, node.play, self._name, unit, self._parcel, self._by_path, order
         )
-        self._units[name] = _Unit(player, parts, future)
-        future.add_done_callback(lambda _: self._later(self._end_unit, name))
-        return True
+        self._units[unit] = _Unit(player, parts, future)
+        future.add_done_callback(lambda _: self._later(self._end_unit, unit))
 
     def _pack(self) -> None:
         """Pack the project's files; other files a node must have, at the same paths."""
-        rivals = {
-            rival.name: rival for rival in (self.catalogue.rival(it, 1) for it in self.results)
-        }
-        names = {case.setting.workload for case in self.results}
-        workloads = [self.catalogue.workloads[name] for name in sorted(names)]
-        sources = [(workload.factory, workload.data) for workload in workloads]
-        named = [[dataclasses.asdict(rival) for rival in rivals.values()], sources]
-        homes = [home for rival in rivals.values() for home in rival.home.split(os.pathsep) if home]
-        folders = [path.resolve() for path in self.options.import_folders]
-        folders = [*dict.fromkeys([*folders, *map(Path, homes)])]
-        brought = Project(Path()).brought
-        others = left_behind(named, [*folders, brought])
-        self._parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
+        options, catalogue = self.options, self.catalogue
+        rivals = {case.strategy: catalogue.rival(case, 1) for case in self.results}.values()
+        workloads = [catalogue.workloads[setting.workload] for setting in self._asked]
+        named = [dataclasses.asdict(rival) for rival in rivals]
+        sources = {text for workload in workloads for text in (workload.factory, workload.data)}
+        homes = [home for rival in rivals for home in rival.home.split(os.pathsep) if home]
+        own = [path.resolve() for path in options.import_folders]
+        folders, brought = [*dict.fromkeys([*own, *map(Path, homes)])], Project(Path()).brought
+        others = left_behind([named, sorted(sources)], [*folders, brought])
         by_path = [path for path in others if path.suffix != ".py"]
         self._by_path = {str(path): node.file_digest(path) for path in by_path}
+        self._parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
         sent = {root: f"{SENT}/{place}" for root, place in self._parcel.places.items()}
-        stay = {path: path for path in (*self._by_path, self.options.other_python) if path}
+        stay = {path: path for path in (*self._by_path, options.other_python) if path}
         self._there = {str(brought): BROUGHT, **sent, **stay}
         self._back = {there: here for here, there in self._there.items()}
+        here = Path.cwd()
+        self._order = {
+            "first_call_limit": options.first_call_limit,
+            "two_sided": options.two_sided,
+            "other_python": options.other_python,
+            "import_folders": [*map(str, own)],
+            "folder": str(here if any(map(here.is_relative_to, folders)) else own[0]),
+        }
 
     # What nodes tell -----------------------------------------------------------------------------
 
@@ -266,38 +256,48 @@ class ClusterCampaign(Campaign):
         if unit is None:
             return
         try:
-            self._record_line(unit, translated(json.loads(line), self._back))
+            told = translated(json.loads(line), self._back)
+            lines = [CaseInLaunch.from_fields(fields) for fields in told.get("lines", ())]
+            part = unit.parts[told["part"]] if lines else None
         except (ValueError, LookupError, TypeError, AttributeError):
             self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
-
-    def _record_line(self, unit: _Unit, told: Mapping[str, Any]) -> None:
-        if told.get("part") in unit.told:
             return
-        if said := told.get("said"):
-            self._display.say(f"{unit.node.address}: {said}")
-        elif error := told.get("refused") or told.get("error"):
-            self._leave_out(unit, error, charged="error" in told)
-        else:
+        if part is None:
+            self._note(unit, told)
+        elif told["part"] not in unit.told:
             unit.told.add(told["part"])
-            part = unit.parts[told["part"]]
-            lines = [CaseInLaunch.from_fields(fields) for fields in told["lines"]]
-            lines = [replace(each, mark=unit.node.mark) for each in lines]
             self._end_item(unit.node, part.item, told["seconds"])
+            lines = [replace(each, mark=unit.node.mark) for each in lines]
             self._record_together(part.slot, lines)
             self._end_cases_without_layer(part.task, part.slot, lines)
-            self._show()
+
+    def _note(self, unit: _Unit, told: Mapping[str, str]) -> None:
+        """Note that a node waits, or that its unit failed before or while it was played.
+
+        A node on which nothing of its unit was played is used no more.
+        """
+        if "said" in told:
+            self._display.say(f"{unit.node.address}: {told['said']}")
+            return
+        if "refused" in told:
+            self._schedule.ended(unit.node.address)  # none of it is to blame
+        why = told.get("refused") or told["error"]
+        self._lose(unit.node.address, why)
+        if unit.told:
+            self._cluster.nodes[unit.node.address] = unit.node
+            self._schedule.join(unit.node)
+        elif not self._cluster.nodes:
+            raise UserError(f"--cluster: {why}")
 
     def _end_item(self, player: Node, item: Item, seconds: float) -> None:
         self._schedule.played(player.address, item, seconds)
         self._ended[item[1]] += 1
         self._has_news = True
         self._pace.step()
-
-    def _show(self) -> None:
-        left, nodes = self._schedule.waiting + self._schedule.playing, len(self._cluster.nodes)
-        doing = f"{left} launches of settings to go"
-        seconds = self._pace.seconds_gone, self._pace.seconds_for(left)
-        self._display.show(progress.StageBegun(counted(nodes, "node"), doing, *seconds))
+        left = self._schedule.waiting + self._schedule.playing
+        where, doing = counted(len(self._cluster.nodes), "node"), f"{left} settings to go"
+        gone, to_go = self._pace.seconds_gone, self._pace.seconds_for(left)
+        self._display.show(progress.StageBegun(where, doing, gone, to_go))
 
     def _end_unit(self, name: str) -> None:
         """Complete what a unit streamed from its result, which the node may forget then."""
@@ -324,11 +324,11 @@ class ClusterCampaign(Campaign):
             offered = self._cluster.offered()
         except Exception:  # noqa: BLE001 - whatever Dask raises where a scheduler is gone
             raise UserError(f"the scheduler was lost; {_GO_ON}") from None
-        latest = max((worker["last_seen"] for worker in offered.values()), default=0.0)
+        latest = max(offered.values(), default=0.0)
         for address in [*self._cluster.nodes]:
             if address not in offered:
                 self._lose(address, "it left")
-            elif latest - offered[address]["last_seen"] > _HANGS:
+            elif latest - offered[address] > _HANGS:
                 self._lose(address, "it hangs")
         for address in offered.keys() - self._known:
             self._known.add(address)
@@ -351,33 +351,13 @@ class ClusterCampaign(Campaign):
         if self._cluster.nodes.pop(address, None) is None:
             return
         for name in [name for name, unit in self._units.items() if unit.node.address == address]:
-            self._drop(name)
-        given_up = self._schedule.leave(address)
+            unit = self._units.pop(name)
+            unit.future.cancel()
+            for place, part in enumerate(unit.parts):
+                if part.reads_peak and place not in unit.told:
+                    self._peaks_read.discard(part.item[1])
         self._display.say(f"lost the node {address}: {why}")
-        for number, setting in given_up:
+        for number, setting in self._schedule.leave(address):
             self._display.say(
                 f"launch {number} of {setting.label} cost two nodes, and is not tried on a third"
             )
-
-    def _drop(self, name: str) -> None:
-        unit = self._units.pop(name)
-        unit.future.cancel()
-        for place, part in enumerate(unit.parts):
-            if part.reads_peak and place not in unit.told:
-                self._peaks_read.discard(part.item[1])
-
-    def _leave_out(self, unit: _Unit, why: str, *, charged: bool) -> None:
-        """Note that a unit failed; a node on which nothing of it was played is used no more."""
-        if not charged:  # it was not begun
-            self._schedule.ended(unit.node.address)
-        self._lose(unit.node.address, why)
-        if unit.told:
-            self._cluster.nodes[unit.node.address] = unit.node
-            self._schedule.join(unit.node)
-        elif not self._cluster.nodes:
-            raise UserError(f"--cluster: {why}")
-
-    def _ask_to_stop(self) -> None:
-        addresses = [unit.node.address for unit in self._units.values()]
-        if addresses:
-            self._cluster.client.run(node.stop, self._run, workers=addresses, wait=False)

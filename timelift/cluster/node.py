@@ -15,8 +15,7 @@ from typing import Any
 
 from distributed import get_worker
 
-from timelift.cluster.parcel import Parcel, translated, unpack
-from timelift.cluster.unit import SENT
+from timelift.cluster.parcel import BROUGHT, SENT, Parcel, translated, unpack
 from timelift.project import Project
 
 #: Settings of Dask under which it leaves a processor alone while a launch is timed.
@@ -27,7 +26,7 @@ QUIET = {
     "distributed.worker.memory.monitor-interval": "10s",
     "distributed.scheduler.allowed-failures": 0,
 }
-#: Asks each unit that plays here to stop, by its run.
+#: Asks the unit that plays here to stop, by its run.
 _PLAYING: dict[str, threading.Event] = {}
 
 
@@ -37,34 +36,61 @@ def python_version() -> str:
 
 def timelift_version() -> str:
     """Return the version of this timelift, with a digest of the files that it brings."""
-    project, digest = Project(Path()), hashlib.sha256()
-    package = Path(__file__).parents[1]
-    brought = (project.brought / name for name in ("strategies", "workloads"))
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    brought = (Project(Path()).brought / name for name in ("strategies", "workloads"))
     for folder in dict.fromkeys((package, *brought)):
         for path in sorted(folder.rglob("*.py")):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return f"{metadata.version('timelift')} ({digest.hexdigest()[:12]})"
 
 
+def file_digest(path: Path) -> str:
+    """Return a digest of a file, '' where it cannot be read."""
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return ""
+
+
 def look(core: int | None) -> dict[str, Any]:
-    """Describe this node to the coordinator."""
-    process = _start({"core": core}, Path.cwd())
+    """Describe this node, and what of it has to be as it is elsewhere."""
+    process = _started({"core": core}, Path.cwd())
     described, printed = process.communicate()
     if process.returncode:
         raise RuntimeError(printed[-200:])
-    return {
-        "Python": python_version(),
-        "timelift": timelift_version(),
-        **json.loads(described),
-    }
+    versions = {"python": python_version(), "timelift": timelift_version()}
+    return {**json.loads(described), **versions}
 
 
-def file_digest(path: Path) -> str:
-    """Return a digest of a file, '' where it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+def play(
+    run: str, unit: str, parcel: Parcel, by_path: Mapping[str, str], order: Mapping[str, Any]
+) -> list[str]:
+    """Play a unit, and log each line that it writes as an event of the run; return all of them.
+
+    The files in `by_path`, by their digests, have to be here.
+    """
+    for path, digest in by_path.items():
+        if file_digest(Path(path)) != digest:
+            why = f"expected {path!r} on every node as it is here, since data goes by path"
+            return [json.dumps({"refused": f"{why}; copy it there"})]
+    worker, lines = get_worker(), list[str]()
+    sent = Path(worker.local_directory, f"timelift-{parcel.digest}")
+    if not sent.is_dir():
+        unpack(parcel.data, sent)
+    asked = _PLAYING[run] = threading.Event()
+    order = translated(order, {SENT: str(sent), BROUGHT: str(Project(Path()).brought)})
+    process = _started({**order, "sent": str(sent)}, Path(order["folder"]))
+    threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
+    assert process.stdout
+    assert process.stderr
+    for line in process.stdout:
+        lines.append(line)
+        worker.log_event(run, {"unit": unit, "line": line})
+    printed = process.stderr.read()
+    if process.wait() and not any('"error"' in line for line in lines):
+        lines.append(json.dumps({"error": f"a launch died: {printed[-300:]}"}))
+    del _PLAYING[run]
+    asked.set()
+    return lines
 
 
 def stop(run: str) -> None:
@@ -73,19 +99,17 @@ def stop(run: str) -> None:
         _PLAYING[run].set()
 
 
-def clean_environment() -> dict[str, str]:
-    """Return the environment in which the node was started.
-
-    A nanny adds variables for the worker, such as OMP_NUM_THREADS=1, MALLOC_TRIM_THRESHOLD_ and
-    PYTHONHASHSEED (`distributed.nanny.pre-spawn-environ`); its own process has none of them.
-    """
-    if get_worker().nanny is None:
-        return dict(os.environ)
-    variables = Path(f"/proc/{os.getppid()}/environ").read_bytes().decode(errors="surrogateescape")
-    return dict(line.split("=", 1) for line in variables.split("\0") if "=" in line)
+def _pass_on(asked: threading.Event, process: "subprocess.Popen[str]") -> None:
+    """Ask a launch to stop once its unit is asked to, or has ended."""
+    asked.wait()
+    with contextlib.suppress(OSError, ValueError):
+        assert process.stdin
+        process.stdin.write("stop\n")
+        process.stdin.close()
 
 
-def _start(order: Mapping[str, Any], folder: Path) -> "subprocess.Popen[str]":
+def _started(order: Mapping[str, Any], folder: Path) -> "subprocess.Popen[str]":
+    """Start the process of a launch, and write its order."""
     folder.mkdir(parents=True, exist_ok=True)  # one without Python files is not sent
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "timelift.cluster.unit"],
@@ -103,42 +127,13 @@ def _start(order: Mapping[str, Any], folder: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def play(
-    run: str, unit: str, parcel: Parcel, by_path: Mapping[str, str], order: Mapping[str, Any]
-) -> list[str]:
-    """Play a unit, and log each line that it writes as an event of the run; return all of them.
+def clean_environment() -> dict[str, str]:
+    """Return the environment in which the node was started.
 
-    The files in `by_path`, by their digests, have to be here.
+    A nanny adds variables for the worker, such as OMP_NUM_THREADS=1, MALLOC_TRIM_THRESHOLD_ and
+    PYTHONHASHSEED (`distributed.nanny.pre-spawn-environ`); its own process has none of them.
     """
-    for path, digest in by_path.items():
-        if file_digest(Path(path)) != digest:
-            why = f"expected {path!r} on every node as it is here, since data goes by path"
-            return [json.dumps({"refused": f"{why}; copy it there"})]
-    worker, lines = get_worker(), list[str]()
-    asked = _PLAYING[run] = threading.Event()
-    sent = Path(worker.local_directory, f"timelift-{parcel.digest}")
-    if not sent.is_dir():
-        unpack(parcel.data, sent)
-    folder = translated(order["folder"], {SENT: str(sent)})
-    process = _start({**order, "sent": str(sent)}, Path(folder))
-    threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
-    assert process.stdout
-    assert process.stderr
-    for line in process.stdout:
-        lines += [] if '"said"' in line else [line]
-        worker.log_event(run, {"unit": unit, "line": line})
-    printed = process.stderr.read()
-    if process.wait() and not any('"error"' in line for line in lines):
-        lines.append(json.dumps({"error": f"a launch died: {printed[-300:]}"}))
-    del _PLAYING[run]
-    asked.set()
-    return lines
-
-
-def _pass_on(asked: threading.Event, process: "subprocess.Popen[str]") -> None:
-    """Ask a launch to stop once its unit is asked to, or has ended."""
-    asked.wait()
-    with contextlib.suppress(OSError, ValueError):
-        assert process.stdin
-        process.stdin.write("stop\n")
-        process.stdin.close()
+    if get_worker().nanny is None:
+        return dict(os.environ)
+    variables = Path(f"/proc/{os.getppid()}/environ").read_bytes().decode(errors="surrogateescape")
+    return dict(line.split("=", 1) for line in variables.split("\0") if "=" in line)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from timelift.errors import UserError, path_is, writing
 
+#: What stands in an order for the folder of the files that were sent, and for timelift's own.
+SENT, BROUGHT = "/timelift-sent", "/timelift-brought"
 MOST_BYTES = 20_000_000
 #: Folders that are not sent: hidden ones, caches, and what environments have installed.
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages")

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from timelift.cluster.parcel import translated
+from timelift.cluster.parcel import BROUGHT, SENT, translated
 from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.backends import installed_backends
@@ -30,23 +30,20 @@ from timelift.measure.request import RunOptions
 from timelift.messages import Task
 from timelift.project import Project
 
-#: What stands in an order for the folder of the files that were sent, and for timelift's own.
-SENT, BROUGHT = "/timelift-sent", "/timelift-brought"
 #: Seconds that a unit waits for another run on its machine.
 _PATIENCE = 600.0
 
 
 def main() -> int:
     order = json.loads(sys.stdin.readline())
-    if (core := order["core"]) is not None:
+    if (core := order.pop("core")) is not None:
         os.sched_setaffinity(0, {core})
-    if "parts" not in order:
+    if "tasks" not in order:
         _write(describe())
         return 0
-    folders = {SENT: order["sent"], BROUGHT: str(Project(Path()).brought)}
-    back = {here: there for there, here in folders.items()}
+    back = {order.pop("sent"): SENT, str(Project(Path()).brought): BROUGHT}
     try:
-        play(translated(order, folders), lambda told: _write(translated(told, back)))
+        play(order, lambda told: _write(translated(told, back)))
     except UserError as error:
         _write({"error": str(error)})
         return 1
@@ -60,9 +57,8 @@ def _write(told: Mapping[str, Any]) -> None:
 
 def describe() -> dict[str, Any]:
     """Describe this machine, as a launch finds it in this environment."""
-    described = machine.describe(installed_backends())
     return {
-        "machine": msgspec.to_builtins(described),
+        "machine": msgspec.to_builtins(machine.describe(installed_backends())),
         "mark": machine.machine_mark(),
         "backends": installed_backends(),
         "devices": device_names(),
@@ -71,8 +67,8 @@ def describe() -> dict[str, Any]:
 
 def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> None:
     """Play the settings of one launch, and tell how each ended; raises UserError."""
-    tasks = [Task.from_fields(part["task"]) for part in order["parts"]]
-    number, lock = tasks[0].launch, BuildOrPlayLock()
+    reads = [task.pop("reads_peak") for task in order["tasks"]]
+    tasks = [*map(Task.from_fields, order["tasks"])]
     options = replace(
         RunOptions.read({}),
         first_call_limit=order["first_call_limit"],
@@ -80,20 +76,20 @@ def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) ->
         other_python=order["other_python"],
         import_folders=tuple(map(Path, order["import_folders"])),
     )
-    stop = threading.Event()
+    slot = LaunchSlot(1, (1,), BuildOrPlayLock())
     pool = LaunchPool(options, [(1, task.setting.backend, "") for task in tasks])
+    stop = threading.Event()
     threading.Thread(target=_await_stop, args=(stop, pool), daemon=True).start()
 
     def say(text: str) -> None:
         tell({"said": text})
 
     with machine_lock(say, _PATIENCE, stop=stop.is_set, path=_lock()), pool:
-        for part, (task, asked) in enumerate(zip(tasks, order["parts"], strict=True)):
+        for part, task in enumerate(tasks):
             started = time.monotonic()
-            reads = asked["reads_peak"]
-            slot = LaunchSlot(1, (number,), lock, reads_beside=reads == "beside")
+            slot = replace(slot, reads_beside=reads[part] == "beside")
             outcomes = pool.measure(slot, task, lambda _: None)
-            if reads == "after" and not stop.is_set():
+            if reads[part] == "after" and not stop.is_set():
                 outcomes = pool.add_peaks(slot, task, outcomes, lambda _: None)
             if stop.is_set() and len(outcomes) < len(task.rivals):
                 break
@@ -111,7 +107,7 @@ def _lock() -> Path:
 def _await_stop(stop: threading.Event, pool: LaunchPool) -> None:
     """End early when a line comes; exit where none can come, since the node is gone."""
     if not sys.stdin.readline():
-        os.killpg(os.getpgid(0), signal.SIGKILL)
+        os.killpg(0, signal.SIGKILL)
     stop.set()
     pool.finish_early()
 

@@ -31,6 +31,8 @@ from timelift.source import module_files
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
+#: The address of a scheduler.
+_HOST = re.compile(r"\b(tcp|tls|ucx|wss?)://[^\s'\",;()\[\]]+")
 #: Options that a resumed run may have otherwise, since they do not change what is measured.
 _MAY_CHANGE = frozenset({"budget", "cluster", "results"})
 
@@ -52,7 +54,7 @@ def new_header(
         id=f"{started}-{seed:08x}",
         started=started,
         seed=seed,
-        command=without_address([_program(), *sys.argv[1:]]),
+        command=[_program(), *sys.argv[1:]],
         commit=_commit(project.root),
         machine=what_all_share(machines),
         machines={name: machine for name, machine in machines.items() if name},
@@ -94,14 +96,15 @@ def _without_folders(value: Any, root: Path) -> Any:
 def without_folders(text: str, root: Path) -> str:
     """Return a text that names no folder outside of the project at `root`.
 
-    Paths in the project are written from its root on, and of any other absolute path the last part
-    is kept, so that a journal can be shared. Half a surrogate becomes a question mark, as in the
-    file, so that lines in memory equal those of the file.
+    Paths in the project are written from its root on, of any other absolute path the last part is
+    kept, and of a scheduler's address nothing, so that a journal can be shared. Half a surrogate
+    becomes a question mark, as in the file, so that lines in memory equal those of the file.
     """
     for folder, name in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
         if folder.strip("/"):
             text = re.sub(rf"(?<![\w./-]){re.escape(folder)}/", name, text)
             text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?![\w.-])", name or ".", text)
+    text = _HOST.sub(r"\1://…", text)
     shown = _ABSOLUTE.sub(lambda path: f"…/{Path(path[0]).name}", text)
     return shown.encode(errors="replace").decode()
 
@@ -222,24 +225,7 @@ def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) ->
 
 def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return options as a header holds them: a layer's file by its path from `root`."""
-    shown = {name: _shareable(name, text, Path.cwd(), root) for name, text in asked.items()}
-    return shown | {"cluster": _without_host(shown.get("cluster", ""))}
-
-
-def without_address(words: Iterable[str]) -> list[str]:
-    """Return a command line that names no host of a cluster."""
-    shown, before = list[str](), ""
-    for word in words:
-        flag, equals, value = word.partition("=")
-        hides = flag == "--cluster" and equals
-        word = f"{flag}={_without_host(value)}" if hides else word  # noqa: PLW2901 - as shown
-        shown.append(_without_host(word) if before == "--cluster" else word)
-        before = word
-    return shown
-
-
-def _without_host(address: str) -> str:
-    return address if not address or address.startswith("local:") else "…"
+    return {name: _shareable(name, text, Path.cwd(), root) for name, text in asked.items()}
 
 
 def _shareable(name: str, text: str, folder: Path, root: Path) -> str:
