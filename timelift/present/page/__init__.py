@@ -195,7 +195,7 @@ def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
     answer = findings.answer
     return {
         "headline": headline(findings),
-        "names": (answer.strategy,) if answer else (),
+        "names": {each.strategy for each in (answer, *findings.places.answers.values()) if each},
         "below": safety(findings),
         "answers": answers,
         "has_prices": any(each.has_verdict for each in findings.answers.values()),

@@ -37,7 +37,7 @@ from timelift.present.words import (
 )
 
 #: The axes whose usual value the words of a setting leave out.
-_RARE = ("lengths", "gradients", "time_axis")
+_RARE = ("lengths", "gradients", "time_axis", "machine")
 
 
 def inside_html(fields: Mapping[str, object]) -> str:
