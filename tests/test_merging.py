@@ -8,7 +8,7 @@ from timelift.analyse.merging import merge_runs
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.recommend import on_places
 from timelift.analyse.results import Run, load
-from timelift.case import SKIPPED, Phase, Setting, Status
+from timelift.case import Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, machine_names
 
@@ -124,22 +124,21 @@ def test_a_run_is_as_provisional_as_any_of_its_parts(written, ends, is_provision
     assert (run.is_provisional, run.cut_short) == (is_provisional, is_cut_short)
 
 
-@pytest.mark.parametrize("status", [Status.REFUSED, Status.TRACING_LIMIT, Status.CRASHED])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_what_one_run_skipped_another_may_measure_and_a_failure_counts(written, status, is_first):
+def test_a_case_that_failed_in_one_run_has_no_time_as_if_it_were_one_run(written, is_first):
     case = journals.case()
-    failed = written("failed", [])
-    journals.go_on(failed, journals.ended(case, status, "why"))
+    failed = written("failed", [], launches=1)
+    journals.go_on(failed, journals.ended(case, Status.CRASHED, "signal 11"))
     paths = [failed, written("measured", [case])]
     run = merged(*(paths if is_first else reversed(paths)))
-    assert run.by_case[case].was_measured is (status in SKIPPED)
+    assert (run.by_case[case].status, run.by_case[case].reason) == (Status.CRASHED, "signal 11")
     assert len(run.by_case[case].launches) == 3
 
 
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ({"id": "a"}, "'a' and 'other'"),
+        ({"id": "a"}, "one as 'a' and 'other'"),
         ({"sources": {"timelift/strategies/x.py": "2"}}, "strategies/x.py '1' in 'a' and '2'"),
         ({"options": {"layer": "m:make", "inputs": "4"}}, "the layer of make"),
         (drift(python="3.13.0"), "python '3.12.1' in 'a' and '3.13.0' in 'other'"),
@@ -151,14 +150,14 @@ def test_what_has_one_name_and_is_not_the_same_is_refused_with_both_runs(written
     own = {"sources": {"strategies/x.py": "1"}, "options": {"layer": "m:make", "inputs": "3"}}
     first, fits = written("a", header=own), written("fits", header=own)
     assert merged(first, fits).header.sources == own["sources"]
-    with pytest.raises(UserError, match="expected runs ") as refusal:
+    with pytest.raises(UserError, match="expected ") as refusal:
         merged(first, written("other", header=header))
     assert said in str(refusal.value)
 
 
 def test_places_disagree_where_the_fastest_on_one_is_shown_slower_on_another():
     lengths = of_lengths(8, 16)
-    costs = {"native": 1, "fold_time": 2, TD: 4}, {"native": [1, 2], "fold_time": [2, 1], TD: 4}
+    costs = {"native": 1, "fold_time": 2, TD: 4}, {"native": [1, 3], "fold_time": [2, 1], TD: 4}
     measured = [
         each
         for name, own in zip(("cpu", "gpu"), costs, strict=True)
@@ -167,7 +166,11 @@ def test_places_disagree_where_the_fastest_on_one_is_shown_slower_on_another():
         )
     ]
     places = on_places(rank_run(Run(Header(), tuple(measured), complete=True)))
-    assert (places.axis, {*places.answers}) == ("machine", {"cpu", "gpu"})
+    assert places.axis == "machine"
+    assert {name: own.strategy for name, own in places.answers.items()} == {
+        "cpu": "native",
+        "gpu": "fold_time",
+    }
     assert places.lost[lengths[0]] is None
     row, elsewhere = places.lost[lengths[1]]
     assert {row.case.setting.machine, elsewhere.machine} == {"cpu", "gpu"}

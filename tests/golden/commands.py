@@ -23,6 +23,8 @@ COMMANDS = {
     "report": "report --output OUT",
     "report-against": "report results/golden/against --output OUT",
     "report-cut-short": "report cut_short --output OUT",
+    # of which the screen alone is kept, which is all that is not in other reports
+    "report-machines": "report machines/cpu.jsonl machines/gpu.jsonl --output machines/report",
     "report-train": "report trained --output OUT",
     "report-train-tables": "report trained tokens sensor",
     "report-varying": "report varying tokens",
@@ -31,6 +33,8 @@ COMMANDS = {
     "choose-backward": "choose --workloads tokens --seq-lens 64 --phases backward "
     "--relative-to loop_slice",
     "choose-train": "choose --workloads tokens --seq-lens 128 --phases train --run trained",
+    "choose-machine": "choose --workloads tokens --seq-lens 16 --machines grand_gpu "
+    "--run machines/cpu.jsonl machines/gpu.jsonl",
     "choose-memory": "choose --workloads tokens --seq-lens 64 --goal memory",
     "choose-first-call": "choose --workloads tokens --seq-lens 64 --goal first-call",
     "choose-between": "choose --workloads tokens --seq-lens 100 --batch-sizes 8",
@@ -96,7 +100,7 @@ def _told(lines_by_name: Mapping[str, Iterable[str]]) -> Iterator[str]:
 
 def _lay_out(home: Path) -> None:
     (home / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n")
-    for runs in ("results", "trained", "varying"):
+    for runs in ("results", "trained", "varying", "machines"):
         shutil.copytree(HERE / runs, home / runs)
 
 

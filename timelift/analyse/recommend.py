@@ -159,19 +159,15 @@ class Recommendation:
 
 
 class Places(NamedTuple):
-    """The answers on each value of an axis, for all of which one strategy may be no answer.
+    """The answers on each value of an axis, if they are not the same on all.
 
     `lost` has each setting that was measured on several: the row of a strategy that was shown
-    slower there and is the fastest on another, which is named, or None.
+    slower there, and the setting elsewhere in which it is the fastest, or None.
     """
 
     axis: str
     answers: Mapping[str, Recommendation]
     lost: Mapping[Setting, tuple[RankedCase, Setting] | None]
-
-    @property
-    def differ(self) -> bool:
-        return len({answer.strategy for answer in self.answers.values()}) > 1
 
 
 def on_places(contests: Sequence[Ranking]) -> Places:
@@ -186,7 +182,9 @@ def on_places(contests: Sequence[Ranking]) -> Places:
         for setting, group in groups.items()
         if len(group) > 1
     }
-    return Places(axis, recommend_by(axis, contests) if axis else {}, lost)
+    answers = recommend_by(axis, contests) if axis else {}
+    differ = len({answer.strategy for answer in answers.values()}) > 1
+    return Places(axis, answers if differ else {}, lost)
 
 
 def _lost(group: Iterable[Ranking]) -> Iterator[tuple[RankedCase, Setting]]:

@@ -262,8 +262,7 @@ def headline(findings: RunFindings) -> str:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
     axis, answers, _ = findings.places
     parts = [f"on {_place(axis, place)} {_written(own)}" for place, own in answers.items()]
-    said = first_few(parts, _MOST_PLACES, "; ")
-    return sentence(said) if findings.places.differ else in_one_sentence(answer)
+    return sentence(first_few(parts, _MOST_PLACES, "; ")) if parts else in_one_sentence(answer)
 
 
 def _written(answer: Recommendation) -> str:
@@ -288,7 +287,7 @@ def safety(findings: RunFindings) -> str:
         return ""
     is_told_below = len(findings.answers) > 1
     slower = "; ".join(where_slower(answer, is_brief=is_told_below))
-    shown = [] if findings.places.differ else [f"Shown {_faster_in_some(answer)}slower {slower}."]
+    shown = [] if findings.places.answers else [f"Shown {_faster_in_some(answer)}slower {slower}."]
     return " ".join([*shown, *_disagreement(findings.places)])
 
 

@@ -277,6 +277,8 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
     """
     if trust is None:
         untested = "this machine is not tested yet: timelift selftest (10 minutes)"
+        if run.header.machines:
+            untested = "a self-test is of one machine: timelift selftest on each (10 minutes)"
         return untested, untested
     false, changed = trust.false_alarms, trust.changed_in(run.header.machine.versions)
     planted = {
