@@ -9,11 +9,11 @@ import pytest
 
 from tests import journals, pages
 from tests.endings import measured
+from tests.gates import run_file
 from tests.journals import AGAINST
 from tests.pages import Elements, harm, reported, section
 from tests.simulated import LOUD
 from tests.simulated import run as simulated_run
-from tests.test_gate_outcomes import run_file
 from timelift.analyse import findings, quality
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, pareto_front

@@ -13,7 +13,7 @@ from unittest import mock
 
 from matplotlib.figure import Figure
 
-from tests import advised, endings
+from tests import advised, endings, gates
 from timelift import cli
 
 HERE = Path(__file__).parent
@@ -26,7 +26,6 @@ COMMANDS = {
     # of which the screen alone is kept, which is all that is not in other reports
     "report-machines": "report machines/cpu.jsonl machines/gpu.jsonl --output machines/report",
     "report-train": "report trained --output OUT",
-    "report-train-tables": "report trained tokens sensor",
     "report-varying": "report varying tokens",
     "report-tables": "report ordinary sensor",
     "choose": "choose --workloads tokens --seq-lens 64 --batch-sizes 8",
@@ -70,6 +69,7 @@ TOLD = {
     "answers": endings.answers,
     "notes": endings.notes,
     "machines": endings.machines,
+    "gates": gates.told,
 }
 #: What would change the words or their colours.
 _LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "KERAS_BACKEND")
