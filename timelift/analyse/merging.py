@@ -26,20 +26,18 @@ def merge_runs(words: Sequence[str], runs: Sequence[Run]) -> Run:
     headers = [run.header for run in runs]
     ids = [header.id or str(header) for header in headers]
     if twice := [repr(word) for word, own in zip(words, ids, strict=True) if ids.count(own) > 1]:
-        raise UserError(f"expected several runs, received one as {' and '.join(twice)}")
+        raise UserError(f"expected each run once, received one as {' and '.join(twice)}")
     _refuse_differences(zip(words, headers, strict=True))
-    kinds = defaultdict[Identity, list[Run]](list)
-    for run in runs:
-        for name, machine in _machines(run.header).items():
-            own = (each for each in run.measurements if each.case.setting.machine == name)
-            header = structs.replace(run.header, machine=machine)
-            kinds[identity_of(machine)] += [replace(run, header=header, measurements=tuple(own))]
-    names = machine_names([parts[0].header.machine for parts in kinds.values()])
-    by_name = dict(zip(names if len(names) > 1 else [""], kinds.values(), strict=True))
+    kinds: dict[Identity, Machine] = {}
+    for header in headers:
+        for machine in _machines(header).values():
+            kinds.setdefault(identity_of(machine), machine)
+    names = machine_names([*kinds.values()]) if len(kinds) > 1 else [""]
+    name_of = dict(zip(kinds, names, strict=True))
     complete, named = all(run.complete for run in runs), zip(words, runs, strict=True)
     return Run(
-        _header(headers, by_name),
-        tuple(each for name, parts in by_name.items() for each in _together(parts, name)),
+        _header(headers, dict(zip(names, kinds.values(), strict=True))),
+        tuple(_together(runs, name_of)),
         complete,
         tuple(f"{word}: {text}" for word, run in named for text in run.warnings),
         cut_short=not complete and not any(run.is_provisional for run in runs),
@@ -75,52 +73,44 @@ def _facts(header: Header) -> Iterator[tuple[tuple[str, object], object]]:
             yield (name, identity_of(machine)), version
 
 
-def _together(parts: Iterable[Run], machine: str) -> Iterable[Measurement]:
-    """Return the measurements of one kind of machine, with this value of the axis."""
+def _together(runs: Iterable[Run], name_of: Mapping[Identity, str]) -> Iterable[Measurement]:
     merged: dict[Case, Measurement] = {}
     played = defaultdict[Setting, int](int)  # the highest number of a launch
-    for part in parts:
-        settings = {case.setting: replace(case.setting, machine=machine) for case in part.by_case}
-        after = max((played[setting] for setting in settings.values()), default=0)
-        for old, own in part.by_case.items():
-            case = replace(old, setting=settings[old.setting])
+    for run in runs:
+        names = {old: name_of[identity_of(own)] for old, own in _machines(run.header).items()}
+        cases = {
+            case: replace(case, setting=replace(case.setting, machine=names[case.setting.machine]))
+            for case in run.by_case
+        }
+        after = max((played[case.setting] for case in cases.values()), default=0)
+        for old, case in cases.items():
+            own = run.by_case[old]
             lines = [replace(each, case=case, number=each.number + after) for each in own.launches]
-            numbers = (line.number for line in lines)
-            played[case.setting] = max(played[case.setting], *numbers, 0)
+            played[case.setting] = max(played[case.setting], *(line.number for line in lines), 0)
             if own.status is not Status.MEASURED:
                 lines.append(CaseInLaunch(case, 0, status=own.status, reason=own.reason))
-            before = merged.get(case, Measurement(case))
-            merged[case] = reduce(Measurement.plus, lines, before)
+            merged[case] = reduce(Measurement.plus, lines, merged.get(case, Measurement(case)))
     return merged.values()
 
 
-def _header(headers: Sequence[Header], parts: Mapping[str, Sequence[Run]]) -> Header:
-    """Return what the headers agree in, with all machines, files and strategies."""
-    machines = {
-        name: _in_common([run.header.machine for run in own], own[0].header.machine)
-        for name, own in parts.items()
-    }
-    named = Machine(name="+".join(machines), identity={"machines": ", ".join(machines)})
+def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
+    """Return what the headers agree in, with all files and strategies, on these machines."""
+    machines = [machine for header in headers for machine in _machines(header).values()]
+    versions = _agreed([machine.versions for machine in machines])
+    drift = {**_agreed([machine.drift for machine in machines]), "versions": versions}
+    several = Machine(name="+".join(kinds), identity={"machines": ", ".join(kinds)}, drift=drift)
     labels = dict.fromkeys(label for header in headers for label in header.planned or ())
-    several = len(machines) > 1
     return structs.replace(
         Header(**_agreed([structs.asdict(header) for header in headers])),
         started=min((header.started for header in headers if header.started), default=None),
         command=None,
-        machine=_in_common([*machines.values()], named) if several else machines[""],
-        machines=machines if several else {},
+        machine=structs.replace(kinds[""], drift=drift) if "" in kinds else several,
+        machines={} if "" in kinds else dict(kinds),
         options=_agreed([header.options for header in headers]),
-        planned=None if several else [*labels],
+        planned=[*labels] if "" in kinds else None,
         sources=_agreed([header.sources for header in headers]),
         strategies={name: entry for each in headers for name, entry in each.strategies.items()},
     )
-
-
-def _in_common(machines: Sequence[Machine], named: Machine) -> Machine:
-    """Return a machine of this name and identity, with the drift in which all of these agree."""
-    drift = _agreed([machine.other_drift for machine in machines])
-    versions = _agreed([machine.versions for machine in machines])
-    return structs.replace(named, drift={"versions": versions, **drift}, information={})
 
 
 def _agreed(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

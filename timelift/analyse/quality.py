@@ -1,5 +1,6 @@
 """How quiet the machine was during a run, and what disturbed it."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,6 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
-from timelift.case import Setting
-from timelift.measurement import CaseInLaunch
 
 #: More than this is a disturbance: the canary's spread between launches (sd of log seconds), and
 #: the share of the time that the host stole.
@@ -64,12 +63,8 @@ def _is_open(row: RankedCase, precision: float) -> bool:
 
 
 def machine_activity(run: Run) -> MachineActivity:
-    beats: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for (setting, _), launch in _launches(run).items():
-        beat = launch.facts.number("canary_seconds")
-        if beat is not None and is_beat(beat):
-            beats[setting.machine, launch.mark].append(math.log(beat))
-    spreads = [float(np.std(own, ddof=1)) for own in beats.values() if len(own) > 1]
+    beats = ([*filter(is_beat, own)] for own in _by_machine(run, "canary_seconds").values())
+    spreads = [float(np.std(np.log(own), ddof=1)) for own in beats if len(own) > 1]
     held_back, dropped = _facts(run, "throttled_periods"), _facts(run, "dropped_rounds")
     return MachineActivity(
         canary_spread=max(spreads, default=None),
@@ -108,18 +103,22 @@ def _mean(run: Run, name: str) -> float | None:
 
 
 def _facts(run: Run, name: str) -> list[float]:
+    return [*itertools.chain.from_iterable(_by_machine(run, name).values())]
+
+
+def _by_machine(run: Run, name: str) -> Mapping[tuple[str, str], Sequence[float]]:
     """Return a fact that all rivals of a setting share, once for each setting and launch."""
-    values = (launch.facts.number(name) for launch in _launches(run).values())
-    return [value for value in values if value is not None and value >= 0]
-
-
-def _launches(run: Run) -> Mapping[tuple[Setting, int], CaseInLaunch]:
-    """Return one rival of each setting and launch."""
-    return {
+    launches = {
         (measurement.case.setting, launch.number): launch
         for measurement in run.measurements
         for launch in measurement.launches
     }
+    values = defaultdict[tuple[str, str], list[float]](list)
+    for (setting, _), launch in launches.items():
+        value = launch.facts.number(name)
+        if value is not None and value >= 0:
+            values[setting.machine, launch.mark].append(value)
+    return values
 
 
 def _precision(run: Run) -> float:

@@ -177,21 +177,19 @@ def on_places(contests: Sequence[Ranking]) -> Places:
     groups: dict[Setting, list[Ranking]] = defaultdict(list)
     for ranking in contests if axis else ():
         groups[replace(ranking.setting, **{axis: USUAL[axis]})].append(ranking)
-    lost = {
-        setting: max(_lost(group), key=lambda pair: pair[0].cost_at_most, default=None)
-        for setting, group in groups.items()
-        if len(group) > 1
-    }
+    lost: dict[Setting, tuple[RankedCase, Setting] | None] = {}
+    for setting, group in groups.items():
+        pairs = [
+            (row, here.setting)
+            for here, there in itertools.permutations(group, 2)
+            for row in there.rows
+            if row.rank_low > 1 and row.case.strategy == here.rows[0].case.strategy
+        ]
+        if len(group) > 1:
+            lost[setting] = max(pairs, key=lambda pair: pair[0].cost_at_most, default=None)
     answers = recommend_by(axis, contests) if axis else {}
     differ = len({answer.strategy for answer in answers.values()}) > 1
     return Places(axis, answers if differ else {}, lost)
-
-
-def _lost(group: Iterable[Ranking]) -> Iterator[tuple[RankedCase, Setting]]:
-    for here, there in itertools.permutations(group, 2):
-        for row in there.rows:
-            if row.case.strategy == here.rows[0].case.strategy and row.rank_low > 1:
-                yield row, here.setting
 
 
 def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:

@@ -1,6 +1,5 @@
 """The findings of a run and what features add to them, for every door that shows a run."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings, find_out
@@ -9,6 +8,7 @@ from timelift.analyse.results import Run, load_usual, refuse_empty
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
+from timelift.journal.files import NamedRuns
 from timelift.present.summary import Additions, Section
 from timelift.selftest import trust
 
@@ -21,15 +21,15 @@ def findings_with_additions(
     return find_out(run, relative_to), additions(run, results)
 
 
-def usual_run(runs: Mapping[str, Path]) -> Run:
-    """Return a usual run, or that of several files put together, by the words that name them."""
-    loaded = [load_usual(path, or_failed=True) for path in runs.values()]
-    for run, path in zip(loaded, runs.values(), strict=True):
+def usual_run(runs: NamedRuns) -> Run:
+    """Return a usual run, or several put together."""
+    loaded = [load_usual(path, or_failed=True) for _, path in runs]
+    for run, (_, path) in zip(loaded, runs, strict=True):
         if run.header.races_whole_model:
             raise UserError(
                 f"expected a run of strategies, received {str(path)!r}, of a model; name another"
             )
-    return merge_runs([*runs], loaded) if len(runs) > 1 else loaded[0]
+    return merge_runs([word for word, _ in runs], loaded) if len(runs) > 1 else loaded[0]
 
 
 def additions(run: Run, results: Path) -> Additions:

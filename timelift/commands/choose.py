@@ -25,7 +25,7 @@ def choose(options: Options, project: Project) -> int:
     from timelift.choose import choice_words, choices  # noqa: PLC0415
     from timelift.commands.additions import additions, usual_run  # noqa: PLC0415
 
-    run = usual_run({word: find_run(project.results, word) for word in options.run})
+    run = usual_run([(word, find_run(project.results, word)) for word in options.run])
     axes = {name: getattr(options, name) for name in AXES}
     query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)

@@ -2,21 +2,18 @@
 
 import argparse
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift.commands import RUN_NAMES, Options, add_baseline, argument_type, write_lines
 from timelift.errors import UserError, nearest, read_folder
-from timelift.journal.files import find_run, header_or_empty, is_latest, runs_under
+from timelift.journal.files import NamedRuns, find_run, is_latest, runs_under
 from timelift.project import Project
 
 if TYPE_CHECKING:
     from timelift.analyse.findings import RunFindings
     from timelift.present.summary import Additions
-
-#: The files of runs by the words that name them.
-Runs = Mapping[str, Path]
 
 
 def report(options: Options, project: Project) -> int:
@@ -63,38 +60,30 @@ def report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
-def _runs_and_workloads(project: Project, words: Sequence[str]) -> tuple[Runs, Sequence[str]]:
-    """Return the files of the runs by the words that name them, '' the latest, and other words."""
-    runs: dict[str, Path] = {}
+def _runs_and_workloads(project: Project, words: Sequence[str]) -> tuple[NamedRuns, Sequence[str]]:
+    """Return the runs, each with the word that names it, '' of the latest; and the other words."""
+    runs: list[tuple[str, Path]] = []
     for word in words:
-        if runs and _is_workload(word, project, next(iter(runs.values()))):
+        if runs and word in project.workloads:
             break
         try:
-            path = find_run(project.results, word)
+            runs.append((word, find_run(project.results, word)))
         except UserError:
             if "/" in word or word.endswith(".jsonl"):
                 raise
             break
-        if word in runs:
-            raise UserError(f"expected each run once, received {word!r} twice; name it once")
-        runs[word] = path
-    return runs or {"": find_run(project.results, "latest")}, words[len(runs) :]
+    return runs or [("", find_run(project.results, "latest"))], words[len(runs) :]
 
 
-def _is_workload(word: str, project: Project, run: Path) -> bool:
-    asked = header_or_empty(run).planned or ()
-    return word in project.workloads or any(label.startswith(f"{word}-T") for label in asked)
-
-
-def _write_report(runs: Runs, output: Path, options: Options, project: Project) -> None:
+def _write_report(runs: NamedRuns, output: Path, options: Options, project: Project) -> None:
     """Print the answer of runs, and write their page."""
     from timelift.present import terminal  # noqa: PLC0415
     from timelift.present.summary import Pointers, pages, summary  # noqa: PLC0415
     from timelift.present.usage import code_of_run  # noqa: PLC0415
 
     findings, additions = _read(runs, options, project)
-    path, *others = runs.values()
-    names = [*runs] if others or not is_latest(path, project.results) else []
+    is_one = len(runs) == 1 and is_latest(runs[0][1], project.results)
+    names = [] if is_one else [word for word, _ in runs]
     pointers, console = Pointers(output / "index.html", names), terminal.console()
     if additions.section:
         terminal.show_section(additions.section, pages(pointers), console)
@@ -105,17 +94,19 @@ def _write_report(runs: Runs, output: Path, options: Options, project: Project) 
     write_report(findings, output, additions, code_of_run(findings.run, project))
 
 
-def _read(runs: Runs, options: Options, project: Project) -> "tuple[RunFindings, Additions]":
+def _read(runs: NamedRuns, options: Options, project: Project) -> "tuple[RunFindings, Additions]":
     """Return the findings of stored runs, and what features add; raises UserError if none."""
     from timelift.analyse import results  # noqa: PLC0415
     from timelift.commands.additions import findings_with_additions, usual_run  # noqa: PLC0415
 
-    path = next(iter(runs.values()))
+    path = runs[0][1]
     run = results.load(path) if len(runs) == 1 else usual_run(runs)
     return findings_with_additions(run, path, project.results, options.relative_to)
 
 
-def _print_tables(runs: Runs, workloads: Sequence[str], options: Options, project: Project) -> None:
+def _print_tables(
+    runs: NamedRuns, workloads: Sequence[str], options: Options, project: Project
+) -> None:
     """Print every setting of the workloads of runs."""
     from timelift.present import terminal  # noqa: PLC0415
     from timelift.present.full_report import report as write  # noqa: PLC0415
@@ -124,7 +115,7 @@ def _print_tables(runs: Runs, workloads: Sequence[str], options: Options, projec
     measured = {case.setting.workload for case in findings.run.by_case}
     for name in workloads:
         if name not in measured:
-            raise UserError(_unknown_workload(name, measured, " ".join(runs), project))
+            raise UserError(_unknown_workload(name, measured, runs[0][0], project))
     if options.output or options.open:
         raise UserError(
             f"expected no workload beside --output or --open, received {workloads[0]!r}; "

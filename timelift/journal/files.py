@@ -160,6 +160,8 @@ def header_or_empty(path: Path) -> Header:
         return Header()
 
 
+#: Files of runs, each with the word that names it.
+NamedRuns = Sequence[tuple[str, Path]]
 #: The lines of what was played, by launch number and setting.
 PlayedSettings = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
 

@@ -22,7 +22,6 @@ from timelift.present.words import (
     at_most,
     axis_title,
     over_the_best,
-    sentence,
     times,
     value_in_words,
     with_interval,
@@ -261,23 +260,24 @@ def headline(findings: RunFindings) -> str:
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
     axis, answers, _ = findings.places
-    parts = [f"on {_place(axis, place)} {_written(own)}" for place, own in answers.items()]
-    return sentence(first_few(parts, _MOST_PLACES, "; ")) if parts else in_one_sentence(answer)
-
-
-def _written(answer: Recommendation) -> str:
-    name = plain(answer.strategy, NAME_LIMIT)
-    if not answer.has_verdict:
-        return f"{name} looked best"
-    return f"{'keep' if answer.is_the_baseline else 'write'} {name}"
+    if not answers:
+        return in_one_sentence(answer)
+    verb = "Write" if all(own.has_verdict for own in answers.values()) else "Looked best:"
+    names = [
+        f"{plain(answers[place].strategy, NAME_LIMIT)} on {_place(axis, place)}"
+        for place in answers
+    ]
+    return f"{verb} {first_few(names, _MOST_PLACES)}."
 
 
 def in_one_sentence(answer: Recommendation) -> str:
     """Write the strategy to use, what it gains, and what it costs at most, and where."""
-    said, gained = _written(answer), _gained(answer)
+    name, gained = plain(answer.strategy, NAME_LIMIT), _gained(answer)
     if not answer.has_verdict:
-        return f"{said}: {', '.join(filter(None, (gained, *where_slower(answer))))}."
-    return sentence(f"{said}: {'; '.join(filter(None, (gained, _priced(answer))))}")
+        words = filter(None, (gained, *where_slower(answer)))
+        return f"{name} looked best: {', '.join(words)}."
+    words = filter(None, (gained, _priced(answer)))
+    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {'; '.join(words)}."
 
 
 def safety(findings: RunFindings) -> str:
