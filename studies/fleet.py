@@ -129,7 +129,7 @@ class Fleet:
         heapq.heappush(self._events, (seconds, next(self._numbers), event))
 
     def run(self) -> "Fleet":
-        while not self.schedule.is_done:
+        while self.schedule.left:
             self.now, _, event = heapq.heappop(self._events)
             event()
         self.now = max(self.now, self.busy_until)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from timelift.case import Setting
 
-#: From so many machines on the launches of a setting come soon after each other, on one machine
-#: each; on fewer they lie apart in time.
+#: On fewer machines a launch ends before the next: those of a setting lie apart in time.
 MACHINES_AS_EVIDENCE = 3
 #: An item that cost so many nodes is given up.
 _MOST_LOSSES = 2
+_LEARNING = 0.1
 
 #: One launch, by its number, of one setting.
 Item = tuple[int, Setting]
@@ -34,21 +34,18 @@ class Schedule:
         self.waiting = 0
         self._rivals: dict[Item, int] = {}  # of every item that is left
         self._nodes: dict[str, Node] = {}
-        self._units: dict[str, list[Item]] = {}
+        self._units: dict[str, list[Item]] = defaultdict(list)
         self._losses: Counter[Item] = Counter()
         self._marks: dict[Setting, Counter[str]] = defaultdict(Counter)  # played or in a unit
         #: Settings with the launches that wait, by kind of machine; the first come next.
         self._settings: dict[str, OrderedDict[Setting, set[int]]] = defaultdict(OrderedDict)
-        #: Seconds and rivals by workload and phase: a second for one where nothing is known.
-        self._learnt: dict[tuple[str, str], tuple[float, int]] = defaultdict(lambda: (1.0, 1))
+        #: Seconds a rival by workload and phase, as learnt.
+        self._a_rival: dict[tuple[str, str], float] = defaultdict(lambda: 1.0)
 
     @property
-    def playing(self) -> int:
-        return len(self._rivals) - self.waiting
-
-    @property
-    def is_done(self) -> bool:
-        return not self._rivals
+    def left(self) -> int:
+        """The number of items that wait or are in units."""
+        return len(self._rivals)
 
     def add(self, items: Iterable[Item], rivals: Mapping[Setting, int]) -> None:
         for item in items:
@@ -61,7 +58,6 @@ class Schedule:
 
     def join(self, node: Node) -> None:
         self._nodes[node.address] = node
-        self._units.setdefault(node.address, [])
 
     def next_unit(self, address: str) -> tuple[Item, ...]:
         """Return what a free node plays, all of one launch; () if there is nothing for it now.
@@ -79,6 +75,7 @@ class Schedule:
             least = min(played[mark] for mark in marks) if len(played) >= len(marks) else 0
             return played[node.mark] <= least
 
+        # guided self-scheduling: what is left is handed out in parts, so that all end together
         unit = self._unit(filter(is_due, settings), len(settings) / len(nodes), few=few)
         for launch, setting in unit:
             self._marks[setting][node.mark] += 1
@@ -92,12 +89,7 @@ class Schedule:
         return unit
 
     def _unit(self, due: Iterable[Setting], most: float, *, few: bool) -> tuple[Item, ...]:
-        """Return the first settings of one launch that fill a unit, or the most there are.
-
-        `most` is how many settings there are for each node: units become smaller and all nodes end
-        together (guided self-scheduling: Polychronopoulos and Kuck 1987, IEEE Transactions on
-        Computers 36(12), 1425). On few machines a launch ends before the next.
-        """
+        """Return the first settings of one launch that fill a unit, or the most there are."""
         units: dict[int, list[Item]] = defaultdict(list)
         seconds: dict[int, float] = defaultdict(float)
         for setting in due:
@@ -108,8 +100,8 @@ class Schedule:
             if few and units and launch not in units:
                 break
             units[launch].append((launch, setting))
-            known, rivals = self._learnt[setting.workload, setting.phase]
-            seconds[launch] += known / rivals * self._rivals[launch, setting]
+            a_rival = self._a_rival[setting.workload, setting.phase]
+            seconds[launch] += a_rival * self._rivals[launch, setting]
             if seconds[launch] >= self.unit_seconds or len(units[launch]) >= most:
                 return tuple(units[launch])
         return max(map(tuple, units.values()), key=len, default=())
@@ -117,9 +109,8 @@ class Schedule:
     def played(self, address: str, item: Item, seconds: float) -> None:
         """Note that an item of the node's unit ended."""
         self._units[address].remove(item)
-        kind = item[1].workload, item[1].phase
-        known, rivals = self._learnt[kind]
-        self._learnt[kind] = known + seconds, rivals + self._rivals.pop(item)
+        kind, a_rival = (item[1].workload, item[1].phase), seconds / self._rivals.pop(item)
+        self._a_rival[kind] += _LEARNING * (a_rival - self._a_rival[kind])
 
     def ended(self, address: str) -> None:
         """Note that the node's unit ended: what it did not play waits again."""
