@@ -112,10 +112,10 @@ def test_an_item_at_play_in_two_losses_is_given_up_and_its_neighbours_are_not():
     _, charged, neighbour = cluster.start("node 0")
     cluster.play("node 0")
     assert cluster.lose("node 0") == ()
-    cluster.play_until("node 1", neighbour)
-    assert cluster.lose("node 1") == ()
-    assert cluster.play_until("node 2", charged) == [charged]
-    assert cluster.lose("node 2") == (charged,)
+    assert cluster.play_until("node 1", charged) == [charged]
+    assert cluster.lose("node 1") == (charged,)
+    cluster.play_until("node 2", neighbour)
+    assert cluster.lose("node 2") == ()
     cluster.play_all()
     assert sorted([*cluster.items, charged]) == [(1, setting) for setting in settings(9)]
     assert cluster.schedule.given_up == [charged]
