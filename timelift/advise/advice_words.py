@@ -175,7 +175,7 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     lifts = counted(len(model.lifts), "lift") if model.lifts else "no lift"
     yield f"{lifts} (one layer called at every step) in {counted(model.layers, 'layer')}"
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
-    machine = f"CPU, {cores} cores" if cores else "CPU"
+    machine = f"CPU, {counted(cores, 'core')}" if cores else "CPU"
     yield f"{value_in_words('backend', model.backend)}, {model.mode}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
