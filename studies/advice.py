@@ -15,12 +15,14 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from studies import ROOT, named, parser, positive, program
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.advise.races import advise_on, race_whole
 from timelift.advise.user_model import Changes, Feeding
+from timelift.measure.request import RunRequest
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ def _row(name: str, truth: Truth, budget: int) -> Row:
         again = None
         if advice.advised and not advice.was_interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again = race_whole(project, advice.model, advice.advised, texts)
+            again = race_whole(partial(RunRequest, project), advice.model, advice.advised, texts)
         if advice.was_interrupted or (again and again.run.is_provisional):
             raise KeyboardInterrupt
     return row(truth, advice, again, seconds)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,11 @@ from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
+from timelift.measure.request import RunRequest
 from timelift.project import Project
+
+
+ASK = partial(RunRequest, Project(ROOT))
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
@@ -59,7 +64,7 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(
     asked = measuring(run(tmp_path, of_lifts(model)), whole)
     clock = iter(spent)
     monkeypatch.setattr(races, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    advice = races.find_advice(Project(ROOT), model, {}, 120.0)
+    advice = races.find_advice(ASK, model, {}, 120.0)
     assert [request.texts["budget"] for request in asked] == budgets
     assert advice.verdict == ("change" if len(budgets) > 1 else "undecided")
 
@@ -84,7 +89,7 @@ def test_several_batches_share_a_budget_and_ctrl_c_ends_all(
 def test_masks_that_go_wrong_are_mended_before_anything_is_measured(measuring):
     faulty = make_model(lifts=[LIFT | {"masked": True, "mask_fault": "they are lost"}])
     assert not measuring()
-    assert races.find_advice(Project(ROOT), faulty, {}, math.inf).run is None
+    assert races.find_advice(ASK, faulty, {}, math.inf).run is None
 
 
 def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring):
@@ -92,7 +97,7 @@ def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring)
     broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "outputs differ")]
     whole = run(tmp_path, of_whole(model, {"as_written": 3.0}), ended=broken)
     asked = measuring(run(tmp_path, of_lifts(model)), whole, whole)
-    assert races.find_advice(Project(ROOT), model, {}, math.inf).verdict == "keep"
+    assert races.find_advice(ASK, model, {}, math.inf).verdict == "keep"
     tried = [request.catalogue.strategies["changed"].title for request in asked[1:]]
     assert tried == ["fold_time instead of lift 1.", "native instead of lift 1."]
 

@@ -6,8 +6,9 @@ All are runs of their own, within one budget.
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from msgspec import structs
@@ -41,6 +42,8 @@ from timelift.source import Source, read_source
 IN_PLACE = ("fold_time", "native", "vectorized_map")
 #: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
 _MOST_RACES = 4
+#: Makes the request for a run of a project of options' texts.
+Ask = Callable[..., RunRequest]
 
 
 def pages(project: Project) -> dict[str, Source]:
@@ -64,6 +67,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
     this machine, and measured in `place`, if any. Ctrl-C ends all.
     """
     budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
+    ask = partial(RunRequest, project, place=place)
     factory = find_model(model)
     refuse_without_backend()
     if not texts.get("backends"):  # said once, not by each run
@@ -75,19 +79,13 @@ def advise_on(  # noqa: PLR0913 - what the door has
     seen = [look_at_model(project, factory, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:
         now, left = time.monotonic(), len(feedings) - len(advices)
-        advices.append(find_advice(project, fed, texts, now + (ends - now) / left, place))
+        advices.append(find_advice(ask, fed, texts, now + (ends - now) / left))
         if advices[-1].was_interrupted:
             break
     return advices
 
 
-def find_advice(
-    project: Project,
-    model: UserModel,
-    texts: Mapping[str, str],
-    ends: float,
-    place: Place | None = None,
-) -> ModelAdvice:
+def find_advice(ask: Ask, model: UserModel, texts: Mapping[str, str], ends: float) -> ModelAdvice:
     """Measure a model's lifts, and then the whole model with the fastest in their places.
 
     `texts` are options of a run. The lifts get half of the time until the budget `ends`, a value of
@@ -98,13 +96,12 @@ def find_advice(
     try:
         if any(lift.can_change for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
-            texts_of_lifts = with_budget(texts, half)
-            advice = ModelAdvice(model, measure_lifts(project, model, texts_of_lifts, place))
+            advice = ModelAdvice(model, measure_lifts(ask, model, with_budget(texts, half)))
         while advice.to_race and len(advice.races) < _MOST_RACES:
             rest = ends - time.monotonic()
             if rest <= 0:
                 break
-            race = race_whole(project, model, advice.to_race, with_budget(texts, rest), place)
+            race = race_whole(ask, model, advice.to_race, with_budget(texts, rest))
             advice = replace(advice, races=(*advice.races, race))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         advice = replace(advice, interrupted=True)
@@ -117,11 +114,9 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
     return {**texts, "budget": budget}
 
 
-def measure_lifts(
-    project: Project, model: UserModel, texts: Mapping[str, str], place: Place | None = None
-) -> Run:
+def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
     """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer."""
-    request = RunRequest(project, DEFAULTS | dict(texts), place=place)
+    request = ask(DEFAULTS | dict(texts))
     called = [lift for lift in model.lifts if lift.can_change]
     workloads = [
         _workload(model.setting_of(lift), f"{model.factory}#{lift.number}", lift.inputs)
@@ -136,18 +131,12 @@ def measure_lifts(
     return _measure(_LiftsRace(request), workloads, cases)
 
 
-def race_whole(
-    project: Project,
-    model: UserModel,
-    changes: Changes,
-    texts: Mapping[str, str],
-    place: Place | None = None,
-) -> WholeRace:
+def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str, str]) -> WholeRace:
     """Race a model against itself with strategies in the place of lifts, together and alone.
 
     It ends after a launch in which a change broke the law, since another is tried in its place.
     """
-    request = RunRequest(project, DEFAULTS | dict(texts), stop_after=1, place=place)
+    request = ask(DEFAULTS | dict(texts), stop_after=1)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)
