@@ -26,7 +26,6 @@ from timelift.errors import UserError
 from timelift.measure.request import RunRequest
 from timelift.project import Project
 
-
 ASK = partial(RunRequest, Project(ROOT))
 
 
