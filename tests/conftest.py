@@ -28,9 +28,9 @@ settings.load_profile("patient")
 
 #: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (
-    "law studies train_step interrupted_runs against bench bench_layers refusals engine_torch "
-    "changed_models advise_command drop_in wheel launch meaning reading_anything "
-    "users_layer study_ladder"
+    "law train_step interrupted_runs bench_layers refusals bench engine_torch changed_models "
+    "advise_command drop_in law_checker own_layers launch against meaning wheel users_layer "
+    "reading_anything studies study_ladder"
 ).split()
 
 #: XLA compiles in half of the time without optimising, and programs run a few times here.

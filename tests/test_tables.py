@@ -47,7 +47,7 @@ def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
     assert words.unit_for(seconds).name == unit
 
 
-#: How functions write a number, each by its rule.
+#: How functions write numbers and values, each by its rule.
 NUMBERS = {
     "three figures and no exponent": (
         words.three_figures,
@@ -78,6 +78,36 @@ NUMBERS = {
         {1: "0 %", 1.0004: "0.1 %", 1.1561: "16 %", 28.81: "28.9 times", 1000.1: "1,010 times"},
     ),
     "an upper bound may be unknown": (words.at_most, {math.inf: "unknown"}),
+    "an interval stands beside an estimate that it is wider than": (
+        lambda ends: words.with_interval(Interval(3.38, *ends), words.three_figures),
+        {(3.3, 3.46): "3.38 [3.30, 3.46]", (3.379, 3.381): "3.38", (math.nan, math.nan): "3.38"},
+    ),
+    "both ends of a price are rounded outwards": (
+        lambda ends: words.over_the_best(*reversed(ends)),
+        {
+            (1.0369, 1.2211): "3.6 to 23 % over the best",
+            (1.2, 2.5): "1.20 to 2.50 times the best",
+            (21.42, 133.3): "21.4 to 134 times the best",
+            (1234.5, 99999.1): "1,230 to 100,000 times the best",
+        },
+    ),
+    "every axis has its words": (
+        lambda place: words.at_values(*place),
+        {
+            ("seq_len", (64, 128, 256)): "from 64 to 256 steps",
+            ("seq_len", (1,)): "at 1 step",
+            ("batch", (8, 32)): "from batch 8 to 32",
+            ("phase", ("backward",)): "in backward calls",
+            ("phase", ("forward", "train")): "in forward calls or train steps",
+            ("workload", ("train",)): "for train",
+            ("mode", ("xla",)): "in XLA mode",
+            ("device", ("gpu:0",)): "on gpu:0",
+            ("backend", ("jax", "torch")): "on JAX or PyTorch",
+            ("threads", (1,)): "with 1 thread",
+            ("threads", (0,)): "with default threads",
+            ("lengths", ("ragged",)): "with ragged lengths",
+        },
+    ),
 }
 
 
@@ -85,26 +115,6 @@ NUMBERS = {
 def test_every_number_is_written_by_its_rule(rule):
     write, told = NUMBERS[rule]
     assert {value: write(value) for value in told} == told
-
-
-def test_an_interval_is_written_beside_an_estimate_that_it_is_wider_than():
-    told = {(3.3, 3.46): "3.38 [3.30, 3.46]", (3.379, 3.381): "3.38", (math.nan, math.nan): "3.38"}
-    for (low, high), text in told.items():
-        assert words.with_interval(Interval(3.38, low, high), words.three_figures) == text
-
-
-@pytest.mark.parametrize(
-    ("price", "text"),
-    [
-        ((1.0369, 1.2211), "3.6 to 23 % over the best"),
-        ((1.2, 2.5), "1.20 to 2.50 times the best"),
-        ((21.42, 133.3), "21.4 to 134 times the best"),
-        ((1234.5, 99999.1), "1,230 to 100,000 times the best"),
-    ],
-)
-def test_both_ends_of_a_price_are_rounded_outwards(price, text):
-    low, high = price
-    assert words.over_the_best(high, low) == text
 
 
 @pytest.mark.parametrize(
@@ -122,27 +132,6 @@ def test_both_ends_of_a_price_are_rounded_outwards(price, text):
 )
 def test_percentages_and_counts_have_one_spelling(text, expected):
     assert text == expected
-
-
-@pytest.mark.parametrize(
-    ("axis", "values", "text"),
-    [
-        ("seq_len", (64, 128, 256), "from 64 to 256 steps"),
-        ("seq_len", (1,), "at 1 step"),
-        ("batch", (8, 32), "from batch 8 to 32"),
-        ("phase", ("backward",), "in backward calls"),
-        ("phase", ("forward", "train"), "in forward calls or train steps"),
-        ("workload", ("train",), "for train"),
-        ("mode", ("xla",), "in XLA mode"),
-        ("device", ("gpu:0",), "on gpu:0"),
-        ("backend", ("jax", "torch"), "on JAX or PyTorch"),
-        ("threads", (1,), "with 1 thread"),
-        ("threads", (0,), "with default threads"),
-        ("lengths", ("ragged",), "with ragged lengths"),
-    ],
-)
-def test_every_axis_has_its_words(axis, values, text):
-    assert words.at_values(axis, values) == text
 
 
 @pytest.mark.parametrize(
