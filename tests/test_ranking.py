@@ -86,13 +86,6 @@ def test_one_launch_gives_an_order_and_nothing_more():
     assert "one launch" in cost_in_words(second)
 
 
-def test_a_setting_with_one_rival_is_a_ranking_of_one():
-    ranking = only(run([2]))
-    assert names(ranking) == ["rival0"]
-    assert (ranking.rows[0].rank_low, ranking.rows[0].rank_high) == (1, 1)
-    assert ranking.row("rival0").cost_over_best == Interval(1, 1, 1)
-
-
 def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
     measurements = run([1, 2], sizes=3)
     refused = replace(measurements[0], status=Status.REFUSED, launches=())
@@ -177,14 +170,6 @@ def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
     ]
 
 
-def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
-    assert speed_ups(raced({"native": 1, LOOP: 2}))[1] == LOOP
-    by_name, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
-    assert baseline == "native"
-    assert by_name[TD].value == pytest.approx(0.5, rel=0.03)
-    assert speed_ups(raced({"native": 1, "gru": 2})) == ({"native": None, "gru": None}, "")
-
-
 def test_the_intervals_of_a_setting_hold_at_once():
     names = {name: 1 + place / 4 for place, name in enumerate([TD, *"abcd"])}
     places = of_lengths(*range(1, 201))
@@ -239,12 +224,6 @@ def test_only_what_was_tested_everywhere_is_called_never_slower():
     measurements[1] = without_launches(measurements[1], 1, 2, 3)
     assert never_slower(rank(measurements[:2] + measurements[3:])) == ["rival0"]
     assert never_slower(rank(run([1, 1], launches=2, sizes=4))) == []
-
-
-def test_settings_of_one_rival_make_none_better_or_worse():
-    (one,) = run([1])
-    alone = replace(one, case=journals.case("rival9"))
-    assert never_slower(rank([*run([1, 2], sizes=2), alone])) == ["rival0"]
 
 
 def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import special, stats
 
-from studies import noise
 from tests import journals
 from tests.simulated import LOUD, QUIET, pair, plain, run
 from timelift.analyse import effects, estimates, stopping, verdicts
@@ -45,15 +44,6 @@ def verdict(a, b, **how):
 )
 def test_quiet_rivals_are_called_by_their_ratio(ratio, word):
     assert verdict(*pair(ratio)) is word
-
-
-@pytest.mark.parametrize("launches", [1, 2])
-@pytest.mark.parametrize("ratio", [1.0, 1.2, 50.0])
-def test_two_launches_are_no_verdict(launches, ratio):
-    shape = noise.Shape(settings=30, rivals=2, launches=launches)
-    times = noise.seconds(QUIET, shape, np.log([1, ratio]), np.random.default_rng(6))
-    comparisons = verdicts.compare(effects.launch_effects(times[:, 0], times[:, 1]))
-    assert {one.verdict for one in comparisons} == {Verdict.UNDECIDED}
 
 
 def test_one_launch_gives_an_interval_that_admits_other_launches():
@@ -263,14 +253,6 @@ def test_those_play_on_that_another_launch_could_teach_something_about(
         strategies = playing(run(costs, number, sizes=3, scenario=noise))
         assert strategies == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
     assert stopping.unsettled([]) == {}
-
-
-def test_settings_are_judged_one_by_one():
-    settled_ones = run([1, 1.5], stopping.LOOKS[1], sizes=3)
-    louder = run([1, 1.02], stopping.LOOKS[1], scenario=LOUD)
-    loud = louder[0].case.setting
-    rest = [one for one in settled_ones if one.case.setting != loud]
-    assert list(stopping.unsettled([*rest, *louder])) == [loud]
 
 
 @pytest.mark.parametrize(
