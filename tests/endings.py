@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests import journals
-from tests.simulated import LOOP, LOUD, QUIET, TD, pair, raced, run
+from tests.simulated import LOOP, LOUD, QUIET, TD, pair, played_on, raced, run
 from timelift.analyse import quality, results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
@@ -180,6 +180,14 @@ NOTES = {
     "zero gradients in backward calls": played_once(
         journals.case(phase=Phase.BACKWARD), zero_gradients=0.5
     ),
+    "two machines": played_on(raced({"native": 1, TD: 2}), "ababa"),
+    "five machines": played_on(raced({"native": 1, TD: 2}), "abcde"),
+    "settings on two, three and four machines": [
+        *played_on(raced({"native": 1, TD: 2}, LONG[:1]), "abba"),
+        *played_on(raced({"native": 1, TD: 2}, LONG[1:2]), "abca"),
+        *played_on(raced({"native": 1, TD: 2}, LONG[2:3]), "abcd"),
+        *played_on(raced({"native": 1, TD: 2}, LONG[3:]), "aaaa"),
+    ],
     "a loud run whose end is not known": lasting(0),
     "a loud run of half an hour": lasting(1800),
     "a loud run of 33 minutes": lasting(2000),

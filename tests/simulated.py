@@ -67,6 +67,18 @@ def without_launches(measurement, *numbers):
     return replace(measurement, launches=kept)
 
 
+def played_on(measurements, marks):
+    """The measurements with the mark of a machine for each launch, '' beyond the last."""
+    marked = dict(enumerate(marks, 1))
+    return [
+        replace(
+            one,
+            launches=tuple(replace(own, mark=marked.get(own.number, "")) for own in one.launches),
+        )
+        for one in measurements
+    ]
+
+
 class ScriptedClock:
     """A clock that moves when a player is called, and by `tick` whenever it is read."""
 

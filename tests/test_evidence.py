@@ -1,29 +1,13 @@
 """What the evidence is: launches, or machines where three or more played a setting."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tests.simulated import run
+from tests.simulated import played_on, run
 from timelift.analyse.effects import Effects, aligned_samples, all_pairs
 from timelift.analyse.estimates import absolute_times
 from timelift.analyse.evidence import by_machine, pairs_by_setting
 from timelift.analyse.ranking import rank
-
-
-def played_on(measurements, marks):
-    """The measurements with the mark of a machine in each launch, '' for one that is not named."""
-    return [
-        replace(
-            one,
-            launches=tuple(
-                replace(launch, mark=dict(enumerate(marks, 1)).get(launch.number, ""))
-                for launch in one.launches
-            ),
-        )
-        for one in measurements
-    ]
 
 
 def test_launches_of_a_machine_are_averaged_first_and_their_errors_along():

@@ -1,12 +1,11 @@
 """What the evidence is: launches, or the machines that played them.
 
-The launches of one machine share what it does to a rival, so they are no sample of machines,
-however many they are: an answer for other machines, too, rests on the highest level that varies
-(Kalibera and Jones 2013, "Rigorous benchmarking in reasonable time", ISMM, 63-74). From three
-machines on a machine's launches are averaged, and these means are the evidence: their variance
-holds that between machines and that between launches, as it must for a mean of means (Burdick and
-Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two machines say too little
-of how machines differ, so launches are the evidence, and the answer holds for these two.
+The launches of a machine share what it does to a rival, so however many they are, they are no
+sample of machines: the unit of evidence is the highest level that varies (Kalibera and Jones 2013,
+"Rigorous benchmarking in reasonable time", ISMM, 63-74). From three machines on launches of each
+are averaged, and the variance of these means holds that between machines and that between launches
+(Burdick and Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two say too
+little of how machines differ: launches are the evidence, and the answer holds for these two.
 """
 
 from collections.abc import Iterable, Sequence

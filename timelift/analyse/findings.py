@@ -248,12 +248,10 @@ def _place(case: Case, axis: str) -> tuple[bool, Any]:
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
     """Return the difference of both means in each launch, or on each machine, that both have."""
     numbers = launch_numbers(itertools.chain.from_iterable(matched))
-    usual, other = (_means(side, numbers) for side in zip(*matched, strict=True))
-    error = np.hypot(usual.standard_error, other.standard_error)
-    return Effects(other.effect - usual.effect, error)
-
-
-def _means(side: Sequence[Measurement], numbers: Sequence[int]) -> Effects:
-    logs = log_seconds(seconds_by_launch(side, numbers))
-    marks = [launch_marks([one], numbers) for one in side]
-    return rows_by_machine(Effects(trimmed_mean(logs), batch_error(logs)), marks)
+    usual, other = (
+        log_seconds(seconds_by_launch(side, numbers)) for side in zip(*matched, strict=True)
+    )
+    effects = trimmed_mean(other) - trimmed_mean(usual)
+    error = np.hypot(batch_error(usual), batch_error(other))
+    marks = [launch_marks(pair, numbers) for pair in matched]  # one unit plays both, nearly always
+    return rows_by_machine(Effects(effects, error), marks)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from timelift.analyse.evidence import LEAST_MACHINES, machine_count
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
@@ -51,6 +52,10 @@ _FEW_GRADIENTS = (
 )
 #: What the machines of a cluster share nearly always.
 _EVERYWHERE = {"system", "architecture"}
+_TWO_MACHINES = (
+    "two machines played {}: its figures hold for these two; from three on they allow for the "
+    "differences between machines"
+)
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -63,6 +68,7 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
     yield from train_steps(findings)
     yield from varying_lengths(findings)
     yield from other_ways(findings)
+    yield from evidence(run)
     if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
@@ -78,6 +84,19 @@ def machines(run: Run) -> Iterator[tuple[str, str]]:
         own = {**flattened(machine.identity), **dict(sorted(versions))}
         parts = (f"{label} {text}" for label, text in own.items() if label not in _EVERYWHERE)
         yield "machine", f"{name}: {', '.join(parts)}"
+
+
+def evidence(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what the figures rest on where several machines played: a label and a text."""
+    marks = defaultdict[Setting, list[str]](list)
+    for case, measurement in run.measured.items():
+        marks[case.setting] += [launch.mark for launch in measurement.launches]
+    counts = {machine_count(own) for own in marks.values()} - {0, 1}
+    if many := [count for count in counts if count >= LEAST_MACHINES]:
+        ends = " to ".join(dict.fromkeys([str(min(many)), str(max(many))]))
+        yield "machines", f"intervals rest on {ends} machines and allow for their differences"
+    if counts.difference(many):
+        yield "machines", _TWO_MACHINES.format("a part of this" if many else "this")
 
 
 def state(run: Run, *, is_stored: bool = True) -> str:

@@ -196,6 +196,7 @@ def _notes(
     yield from conditions.train_steps(findings)
     yield from conditions.varying_lengths(findings)
     yield from conditions.other_ways(findings)
+    yield from conditions.evidence(run)
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
