@@ -1,13 +1,21 @@
 """What the evidence is: launches, or machines where three or more played a setting."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from tests.simulated import played_on, run
+from studies import machines
+from tests.simulated import LOUD, of_lengths, played_on, raced, run, scaled, without_launches
 from timelift.analyse.effects import Effects, aligned_samples, all_pairs
-from timelift.analyse.estimates import absolute_times
+from timelift.analyse.estimates import absolute_times, estimate, first_calls
 from timelift.analyse.evidence import by_machine, pairs_by_setting
+from timelift.analyse.findings import execution_pairs
 from timelift.analyse.ranking import rank
+from timelift.analyse.stopping import unsettled
+from timelift.case import Mode
+from timelift.measurement import CaseInLaunch, Facts, merge
 
 
 def test_launches_of_a_machine_are_averaged_first_and_their_errors_along():
@@ -38,3 +46,79 @@ def test_of_three_machines_the_ratios_rest_on_three_means_however_many_launches(
     assert of_many.df.tolist() == [7, 7]
     (ranking,) = rank(played_on(measured, "abcabcab"))
     assert [row.launches for row in ranking.rows] == [8, 8]
+
+
+def test_looks_and_verdicts_count_machines_and_the_last_look_launches():
+    close = played_on(run([1, 1.05, 1.1], launches=8, sizes=2), "aabbccab")
+    pairs, families = pairs_by_setting(aligned_samples(close))
+    assert estimate(pairs, families).launches.tolist() == [3.0] * 6
+    equal = run([1, 1], launches=12, sizes=2, scenario=LOUD)
+    assert unsettled(without_last(equal, 4)).keys() == {one.case.setting for one in equal}
+    assert unsettled(played_on(equal, "abcd" * 3)) == {}
+
+
+def without_last(measurements, launches):
+    return [without_launches(one, *range(13 - launches, 13)) for one in measurements]
+
+
+def test_a_first_call_of_several_machines_is_the_mean_of_their_means():
+    case = run([1])[0].case
+    seconds, marks = [1.0, 2.0, 4.0, 3.0], "abca"
+    launches = [
+        CaseInLaunch(
+            case, n, seconds_per_call=[1.0], facts=Facts(first_call_seconds=one), mark=mark
+        )
+        for n, one, mark in zip((1, 2, 3, 4), seconds, marks, strict=True)
+    ]
+    (interval,) = first_calls(merge(launches)).values()
+    means = np.log([3**0.5, 2, 4])
+    half_width = stats.t.isf(0.025, 2) * means.std(ddof=1) / 3**0.5
+    assert interval.value == pytest.approx(np.exp(means.mean()))
+    assert interval.high == pytest.approx(np.exp(means.mean() + half_width))
+
+
+def of_settings(alike, machines=4, settings=300):
+    """Effects of one pair in many settings, a launch on each machine."""
+    dice = np.random.default_rng(3)
+    common = np.repeat(dice.normal(size=(1, machines)), settings, axis=0)
+    effect = common if alike else dice.normal(size=(settings, machines))
+    return by_machine(
+        [Effects(row[None], np.ones((1, machines))) for row in effect], ["abcd"] * settings
+    )
+
+
+def test_settings_that_machines_treat_alike_know_no_more_of_machines_than_one():
+    assert of_settings(alike=True).worth == pytest.approx(1 / 300)
+    assert of_settings(alike=False).worth.min() > 0.9
+    assert estimate(of_settings(alike=True)).df.max() == 3
+    assert estimate(of_settings(alike=False)).df.min() > 20
+
+
+def test_a_machine_that_slows_all_rivals_leaves_few_degrees_to_their_times():
+    alike = run([1, 1.2, 1.3, 2], sizes=10)
+    measured = [scaled(scaled(one, 3, only_launch=2), 0.4, only_launch=4) for one in alike]
+    by_launch, by_five = (
+        absolute_times(aligned_samples(played_on(measured, marks)))[0].df for marks in ("", "abcde")
+    )
+    assert by_five.max() < 10 < by_launch.min()
+
+
+def test_executions_are_compared_by_machine():
+    usual, other = (
+        raced({"native": cost}, of_lengths(8, mode=mode), launches=5, seed=cost)
+        for cost, mode in ((1, Mode.EAGER), (2, Mode.GRAPH))
+    )
+    (pair,) = execution_pairs(played_on([*usual, *other], "abcab"))
+    (by_launch,) = execution_pairs([*usual, *other])
+    assert (pair.comparison.launches, by_launch.comparison.launches) == (3, 5)
+
+
+@pytest.mark.parametrize(("alike", "least"), [(False, 0.94), (True, 0.88)])
+def test_intervals_hold_what_is_true_of_all_machines(alike, least):
+    random = np.random.default_rng(5)
+    runs = [machines.simulate((5, 3, 5), (0.03, 0.01), random, alike=alike) for _ in range(12)]
+    held, of_played, _ = np.mean([machines.mark(*one) for one in runs], axis=(0, 2))
+    assert least < held < 0.985
+    assert of_played > 0.98
+    launches = [([replace(own, marks=()) for own in settings], mean) for settings, mean in runs]
+    assert np.mean([machines.mark(*one)[0] for one in launches]) < held - 0.05

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from tests import journals
 from tests.gates import ALONE, NATIVE, alone, both, copies, other, run, run_file
+from tests.simulated import played_on
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.gate import gate_words as words
@@ -37,6 +38,16 @@ def test_a_case_without_figures_fails_or_is_told_as_not_compared(tmp_path, name,
     gate = gate_findings(results.load(alone(tmp_path, *lines, against=against)))
     assert [*words.failures(gate)] == [NATIVE] * fails
     assert [*words.not_compared(gate)] == [NATIVE] * (not fails)
+
+
+def test_three_machines_are_the_evidence_of_a_gate(tmp_path):
+    measured = run(tmp_path, slow=1.06)
+    by_launch, by_machine = (
+        judged(replace(measured, measurements=played_on(measured.measurements, marks)))[0]
+        for marks in ("", "abcabbbc")
+    )
+    assert by_launch["fold_time"].worse == by_machine["fold_time"].worse == (Quantity.TIME,)
+    assert by_launch["fold_time"].time.value != by_machine["fold_time"].time.value
 
 
 @pytest.mark.parametrize(

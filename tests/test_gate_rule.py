@@ -117,6 +117,19 @@ def test_what_is_called_detectable_is_found_nine_times_in_ten(launches, between)
     assert 0.85 < np.mean(hits) < 0.95
 
 
+def test_the_evidence_of_a_trial_is_machines_and_its_looks_count_launches():
+    moves = np.random.default_rng(6).normal(0, 0.01, (20, 7))
+    moves[0] += 0.1
+    numbers, marks = range(1, 8), np.broadcast_to([*"abcaabc"], moves.shape)
+    (slow, *_) = judge(with_errors(moves), numbers, RULE, marks=marks)
+    (by_launch, *_) = judge(with_errors(moves), numbers, RULE)
+    assert (slow.verdict, slow.launches) == (Verdict.SLOWER, 4)
+    assert slow.value == pytest.approx(np.mean([moves[0, [3, 4]].mean(), *moves[0, [5, 6]]]))
+    assert slow.value != by_launch.value
+    two = judge(with_errors(moves), numbers, RULE, marks=np.broadcast_to([*"abaabab"], moves.shape))
+    assert two[0] == by_launch
+
+
 def test_the_looks_share_the_level_of_the_trial():
     assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 7, 11, 15)

@@ -297,9 +297,10 @@ def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Sam
     )
     rough = frame["median"] - frame.groupby(["run", "case"])["median"].transform("median")
     common = rough.groupby([frame[key] for key in ("run", "setting", "launch")]).transform("median")
-    frame["usual"] = common.groupby([frame["run"], frame["setting"]]).transform("median")
-    frame["beside"] = frame["median"] - common
-    units = frame.groupby(["case", "run", "unit"], sort=False)[["beside", "usual"]].mean()
+    frame["common"], frame["beside"] = common, frame["median"] - common
+    by_unit = frame.groupby(["case", "run", "setting", "unit"], sort=False)
+    units = by_unit[["beside", "common"]].mean()
+    units["usual"] = units.groupby(["run", "setting"])["common"].transform("median")
     of_case = units.groupby(["case", "run"])
     level, launches = of_case["beside"].median() + of_case["usual"].first(), of_case.size()
     variance, df = of_case["beside"].var().fillna(0.0), launches - 1
