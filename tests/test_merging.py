@@ -1,5 +1,7 @@
 """Several runs in one report: shards, further launches and other machines, merged by hand."""
 
+import csv
+
 import pytest
 
 from tests import journals
@@ -176,3 +178,19 @@ def test_places_disagree_where_the_fastest_on_one_is_shown_slower_on_another():
     assert {row.case.setting.machine, elsewhere.machine} == {"cpu", "gpu"}
     alone = on_places(rank_run(Run(Header(), tuple(measured[:6]), complete=True)))
     assert (alone.axis, alone.answers, alone.lost) == ("", {}, {})
+
+
+def test_words_before_the_workloads_are_runs_of_one_report(written, tmp_path, run_command):
+    runs, output = [written("a"), written("gpu", header={"machine": GPU})], tmp_path / "report"
+    run_command(0, "report", *runs, "--output", output, root=tmp_path)
+    names = machine_names([Machine(**journals.MACHINE), Machine(**GPU)])
+    with (output / "measurements.csv").open() as file:
+        assert [row["machine"] for row in csv.DictReader(file)] == [
+            name for name in names for _ in journals.grid(RIVALS, seq_lens=(16,))
+        ]
+    tables = run_command(0, "report", *runs, "tokens", root=tmp_path).out
+    page, one = (
+        (output / "index.html").read_text(),
+        run_command(0, "report", runs[0], "tokens", root=tmp_path).out,
+    )
+    assert all(name in page and name in tables and name not in one for name in names)
