@@ -22,6 +22,7 @@ from timelift.project import Project
 QUIET = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.limit": "60s",
     "distributed.worker.memory.terminate": False,
     "distributed.worker.memory.monitor-interval": "10s",
     "distributed.scheduler.allowed-failures": 0,
