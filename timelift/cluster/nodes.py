@@ -1,9 +1,11 @@
 """A Dask cluster as the place of a run: connected to, its nodes looked at and put into kinds."""
 
 import contextlib
+import json
 import logging
 import os
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -14,6 +16,7 @@ from typing import Any
 import dask
 import msgspec
 from distributed import Client, Future
+from distributed.comm.addressing import parse_address, parse_host_port
 from msgspec import Struct, structs
 
 from timelift.case import Backend, Setting
@@ -74,20 +77,30 @@ class Cluster(Place):
     def _connect(self) -> Client:
         if self.is_local:
             return self._start_here(int(self.address.removeprefix("local:")))
-        is_file = path_is(Path(self.address).is_file)
-        if not (is_file or "://" in self.address):
-            raise UserError(
-                "--cluster: expected a scheduler's address like tcp://HOST:8786, its file, or "
-                f"local:2, received {self.address!r:.80}; start one with: dask scheduler"
-            )
-        how = {"scheduler_file" if is_file else "address": self.address}
         try:
-            return Client(**how, timeout=_ANSWERS, set_as_default=False)
+            return Client(self._scheduler(), timeout=_ANSWERS, set_as_default=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
                 f"--cluster: no scheduler answers at {self.address!r:.80} ({str(error)[:120]}); "
                 "start it with: dask scheduler"
             ) from None
+
+    def _scheduler(self) -> str:
+        """Return the scheduler's address, that of its file, too, if it can be reached.
+
+        A client that fails to connect takes seconds, and complains of itself later.
+        """
+        address = self.address
+        if is_file := path_is(Path(address).is_file):
+            address = json.loads(Path(address).read_text(encoding="utf-8"))["address"]
+        scheme, place = parse_address(address)
+        if scheme not in {"tcp", "tls"} or not (is_file or "://" in address):
+            raise UserError(
+                "--cluster: expected a scheduler's address like tcp://HOST:8786, its file, or "
+                f"local:2, received {self.address!r:.80}; start one with: dask scheduler"
+            )
+        socket.create_connection(parse_host_port(place), _ANSWERS).close()
+        return address
 
     def _start_here(self, count: int) -> Client:
         """Start nodes on this machine, each of which will be bound to a core of its own."""
