@@ -27,7 +27,7 @@ from timelift import rounds
 from timelift.analyse.effects import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
-from timelift.messages import Event, RivalSpec, Task, WorkerChannel
+from timelift.messages import Message, RivalSpec, Task, WorkerChannel
 from timelift.project import Project
 from timelift.worker.engines import load, open_engine
 from timelift.worker.prepare import SettingUnderTest
@@ -111,7 +111,7 @@ def play(setting: Setting, seed: int, count: int) -> Played:
     return _rounds(players, count, dice)
 
 
-def _log(event: Event) -> None:
+def _log(event: Message) -> None:
     sys.stderr.write(f"{event}\n")
 
 

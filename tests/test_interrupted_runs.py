@@ -237,7 +237,7 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "Ready"}\n')]
+    ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "message": "Ready"}\n')]
 )
 def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
     reader, writer = os.pipe()

@@ -176,7 +176,7 @@ def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     text = (
         "import os, sys\ndef build(layer, shape):\n"
-        """    os.write(int(sys.argv[1]), b'{"of": 1, "event": "CaseInLaunch", "ca')\n"""
+        """    os.write(int(sys.argv[1]), b'{"of": 1, "message": "CaseInLaunch", "ca')\n"""
         "    os.kill(os.getpid(), 9)\n"
     )
     rivals = (file_of(tmp_path, "tears", text), *HERE)
@@ -247,26 +247,26 @@ def test_no_memory_is_told_in_many_ways(said, is_memory):
     assert ran_out_of_memory(said) == is_memory
 
 
-@pytest.mark.parametrize("torn", ['"order": "Go"}\n', "\n", '3, "rival": "native"}\n', "7\n"])
+@pytest.mark.parametrize("torn", ['"message": "Go"}\n', "\n", '3, "rival": "native"}\n', "7\n"])
 def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
-    assert messages.read_order(torn.encode(), 3) is None
-    assert messages.read_order(messages.order_line(3, Go()).encode(), 3) == Go()
-    assert messages.read_order(messages.order_line(2, Go()).encode(), 3) is None
+    assert messages.read_message(torn.encode(), 3) is None
+    assert messages.read_message(messages.message_line(3, Go()).encode(), 3) == Go()
+    assert messages.read_message(messages.message_line(2, Go()).encode(), 3) is None
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        '{"of": 1, "event": "Busy"}',
-        '{"of": 1, "event": "CaseInLaunch", "launch": 1}',
-        '{"of": 1, "event": "CaseInLaunch", "launch": 1, "case": 3, "status": "failed"}',
+        '{"of": 1, "message": "Busy"}',
+        '{"of": 1, "message": "CaseInLaunch", "launch": 1}',
+        '{"of": 1, "message": "CaseInLaunch", "launch": 1, "case": 3, "status": "failed"}',
     ],
 )
 def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
-    assert messages.read_event(line.encode(), 1) is None
-    assert messages.read_event(messages.event_line(1, Busy("tracing", "x")).encode(), 1) == Busy(
-        "tracing", "x"
-    )
+    assert messages.read_message(line.encode(), 1) is None
+    assert messages.read_message(
+        messages.message_line(1, Busy("tracing", "x")).encode(), 1
+    ) == Busy("tracing", "x")
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):

@@ -2,17 +2,16 @@
 
 Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
 inherits. So each line has the number of its task: {"task": number, and the fields of a `Task`}
-starts a worker, an order is {"to": number, "order": name, ...} and an event {"of": number,
-"event": name, ...}. A worker may die at any moment. An order for it is then read by the launch
-process or by the next worker, which ignore it, and the coordinator ignores its late events and a
-line that is incomplete because it died.
+starts a worker, and an order or event is {"of": number, "message": name, ...}. A worker may die at
+any moment. An order for it is then read by the launch process or by the next worker, which ignore
+it, and the coordinator ignores its late events and a line that is incomplete because it died.
 """
 
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
@@ -167,10 +166,6 @@ class Exited:
     playing_place: int
 
 
-#: A `CaseInLaunch` is the end of a rival.
-Event = Started | Busy | CaseInLaunch | Exhausted | Ready | Warm | Sampled | Exited
-
-
 @dataclass(frozen=True)
 class Go:
     """Play the rounds."""
@@ -188,13 +183,15 @@ class Done:
     """All samples were played."""
 
 
-Order = Go | Play | Done
-Emit = Callable[[Event], None]
-_EVENTS: dict[str, Callable[..., Event]] = {
-    **{kind.__name__: kind for kind in get_args(Event)},
+#: From the coordinator or to it; a `CaseInLaunch` is the end of a rival.
+Message = (
+    Started | Busy | CaseInLaunch | Exhausted | Ready | Warm | Sampled | Exited | Go | Play | Done
+)
+Emit = Callable[[Message], None]
+_KINDS: Mapping[str, Callable[..., Message]] = {
+    **{kind.__name__: kind for kind in get_args(Message)},
     CaseInLaunch.__name__: lambda **fields: CaseInLaunch.from_fields(fields),
 }
-_ORDERS: dict[str, Callable[..., Order]] = {kind.__name__: kind for kind in get_args(Order)}
 
 
 @dataclass(frozen=True)
@@ -205,54 +202,36 @@ class WorkerChannel:
     """
 
     emit: Emit
-    listen: Callable[[], Order | None] = lambda: None
+    listen: Callable[[], Message | None] = lambda: None
     note_playing: Callable[[int], None] = lambda _: None
     stop_asked: Callable[[], bool] = lambda: False
 
 
-def event_line(number: int, event: Event) -> str:
-    fields = event.fields() if isinstance(event, CaseInLaunch) else vars(event)
-    return json.dumps({"of": number, "event": type(event).__name__, **fields}) + "\n"
-
-
-def order_line(number: int, order: Order) -> str:
-    return json.dumps({"to": number, "order": type(order).__name__, **vars(order)}) + "\n"
+def message_line(number: int, message: Message) -> str:
+    fields = message.fields() if isinstance(message, CaseInLaunch) else vars(message)
+    return json.dumps({"of": number, "message": type(message).__name__, **fields}) + "\n"
 
 
 def task_line(number: int, task: Task) -> str:
     return json.dumps({"task": number, **dataclasses.asdict(task)}) + "\n"
 
 
-def read_event(line: bytes, number: int) -> Event | None:
-    """Read the event on a line; None if it is another task's, or the line is torn."""
-    return _read(line, "of", number, "event", _EVENTS)
-
-
-def read_order(line: bytes, number: int) -> Order | None:
-    """Read the order on a line; None if it is for another task's worker."""
-    return _read(line, "to", number, "order", _ORDERS)
+def read_message(line: bytes, number: int) -> Message | None:
+    """Read the message on a line; None if it is another task's, or the line is torn."""
+    fields = _object(line)
+    if fields.pop("of", None) != number:
+        return None
+    kind = _KINDS.get(str(fields.pop("message", None)))
+    try:
+        return kind(**fields) if kind else None
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None  # a strategy may write whatever it likes into the pipe
 
 
 def read_task(line: bytes) -> tuple[int, Task] | None:
     """Read the number and task on a line; None for an order to a worker that has ended."""
     fields = _object(line)
     return (fields.pop("task"), Task.from_fields(fields)) if "task" in fields else None
-
-
-_Kind = TypeVar("_Kind")
-
-
-def _read(
-    line: bytes, address: str, number: int, word: str, kinds: Mapping[str, Callable[..., _Kind]]
-) -> _Kind | None:
-    fields = _object(line)
-    if fields.pop(address, None) != number:
-        return None
-    kind = kinds.get(str(fields.pop(word, None)))
-    try:
-        return kind(**fields) if kind else None
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return None  # a strategy may write whatever it likes into the pipe
 
 
 def _object(line: bytes) -> dict[str, Any]:

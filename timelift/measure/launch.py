@@ -11,26 +11,14 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from timelift import messages
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
 from timelift.measurement import CaseInLaunch
-from timelift.messages import (
-    PLAYING,
-    TRACING,
-    Busy,
-    Event,
-    Exited,
-    Go,
-    Order,
-    Ready,
-    Task,
-    order_line,
-    read_event,
-    task_line,
-)
+from timelift.messages import Message, Task
 
 #: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
@@ -73,9 +61,9 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
 
     The rounds are one stage of all rivals.
     """
-    if doing == TRACING:
+    if doing == messages.TRACING:
         return first_call_limit
-    return 2 * first_call_limit * (rivals if doing == PLAYING else 1)
+    return 2 * first_call_limit * (rivals if doing == messages.PLAYING else 1)
 
 
 def signal_name(number: int) -> str:
@@ -134,7 +122,7 @@ class LaunchProcess:
                 f"{self._backend} was not imported by {self._python} within {IMPORT_LIMIT:g} s: "
                 f"{self._last_lines()}; run it again when the machine is less busy"
             )
-        if not isinstance(event, Ready):
+        if not isinstance(event, messages.Ready):
             raise UserError(
                 f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
                 f"if it is missing: {self._python} -m pip install {self._backend} keras"
@@ -156,7 +144,7 @@ class LaunchProcess:
         if worker.ready:
             with self._lock.playing():
                 if not self._finishing:
-                    self.send_order(worker, Go())
+                    self.send_order(worker, messages.Go())
                     self.follow(worker)
         if self._finishing and worker.waiting:
             self.kill_worker(worker)
@@ -175,7 +163,7 @@ class LaunchProcess:
         if worker is None or worker.gone or worker.asked_to_finish or not worker.pid:
             return
         worker.asked_to_finish = True
-        if worker.doing == PLAYING:
+        if worker.doing == messages.PLAYING:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGUSR1)
         else:
@@ -184,11 +172,11 @@ class LaunchProcess:
     def build(self, worker: WorkerState) -> None:
         self._worker, self._tasks = worker, self._tasks + 1
         worker.number = self._tasks
-        self._send(task_line(worker.number, worker.task))
-        if self.follow(worker, Ready):
+        self._send(messages.task_line(worker.number, worker.task))
+        if self.follow(worker, messages.Ready):
             worker.note_waiting()
 
-    def follow(self, worker: WorkerState, until: type[object] = Exited) -> Event | None:
+    def follow(self, worker: WorkerState, until: type[object] = messages.Exited) -> Message | None:
         """Follow a worker's events until one of the type `until`, and return it.
 
         None if the worker is gone; `worker.death` is set if it died.
@@ -196,21 +184,21 @@ class LaunchProcess:
         event = self._next_of(worker, until)
         if event is None:
             self._kill_overdue(worker)
-        elif isinstance(event, Exited) and not (
+        elif isinstance(event, messages.Exited) and not (
             self._finishing or (event.code == 0 and worker.exhausted)
         ):
             self._note_death(worker, event)
-        worker.gone = event is None or isinstance(event, Exited)
+        worker.gone = event is None or isinstance(event, messages.Exited)
         return None if worker.gone else event
 
     def kill_worker(self, worker: WorkerState) -> None:
         worker.kill_group()
-        self._next_of(worker, Exited)
+        self._next_of(worker, messages.Exited)
         worker.gone = True
 
-    def send_order(self, worker: WorkerState, order: Order) -> None:
+    def send_order(self, worker: WorkerState, order: Message) -> None:
         """Send an order to a worker, which may have exited."""
-        self._send(order_line(worker.number, order))
+        self._send(messages.message_line(worker.number, order))
 
     def _send(self, line: str) -> None:
         """Send a line to the launch process; raises UserError if it is gone."""
@@ -222,14 +210,14 @@ class LaunchProcess:
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _next_of(self, worker: WorkerState, until: type[object]) -> Event | None:
+    def _next_of(self, worker: WorkerState, until: type[object]) -> Message | None:
         """Return the next event of a type, or the exit; None if a stage exceeds its limit."""
         while True:
             deadline = time.monotonic() + self._limit(worker)
             event = self._next_event(worker.number, deadline)
-            if event is None or isinstance(event, (until, Exited)):
+            if event is None or isinstance(event, (until, messages.Exited)):
                 return event
-            if isinstance(event, Busy) and event.printed is not None:
+            if isinstance(event, messages.Busy) and event.printed is not None:
                 self._printed = event.printed
             worker.take(event)
             if self._finishing:
@@ -251,7 +239,7 @@ class LaunchProcess:
             )
         worker.kill_group()
         exited = self._exit_of(worker, time.monotonic() + _ENDING_LIMIT)
-        status = Status.TRACING_LIMIT if doing == TRACING else Status.TIMED_OUT
+        status = Status.TRACING_LIMIT if doing == messages.TRACING else Status.TIMED_OUT
         times = limit / self._limit_alone
         factor = {1.0: "", 2.0: "twice "}.get(times, f"{times:g} times ")
         reason = f"still {doing} after {limit:g} s ({factor}--first-call-limit)"
@@ -260,26 +248,26 @@ class LaunchProcess:
     def _has_ended(self) -> bool:
         return self._ended or self._process.poll() is not None
 
-    def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
+    def _exit_of(self, worker: WorkerState, deadline: float) -> messages.Exited | None:
         while event := self._next_event(worker.number, deadline):
-            if isinstance(event, Exited):
+            if isinstance(event, messages.Exited):
                 return event
         return None
 
-    def _note_death(self, worker: WorkerState, exited: Exited) -> None:
+    def _note_death(self, worker: WorkerState, exited: messages.Exited) -> None:
         cause = signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
         worker.die(status, reason, exited)
 
-    def _next_event(self, number: int, deadline: float) -> Event | None:
+    def _next_event(self, number: int, deadline: float) -> Message | None:
         """Read the next event of a task; None after the deadline, or if the process is gone.
 
         Events of other tasks come late from workers that were killed.
         """
         while (line := self._next_line(deadline)) is not None:
-            if event := read_event(line, number):
+            if event := messages.read_message(line, number):
                 return event
         return None
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from timelift import rounds
+from timelift import messages, rounds
 from timelift.case import Status
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
 from timelift.measurement import CaseInLaunch
-from timelift.messages import Done, Go, Order, Play, Sampled, Task, Warm
+from timelift.messages import Task
 from timelift.rounds import Player
 
 _Event = TypeVar("_Event")
@@ -32,7 +32,7 @@ class _OneSide:
     launch: LaunchProcess
     worker: WorkerState
 
-    def send(self, order: Order) -> None:
+    def send(self, order: messages.Message) -> None:
         self.launch.send_order(self.worker, order)
 
     def follow_until(self, event: type[_Event]) -> _Event:
@@ -118,16 +118,16 @@ def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) ->
     ]
     dropped = 0
     for side in sides:
-        side.send(Go())
+        side.send(messages.Go())
         if task.round_seconds:
-            side.follow_until(Warm)
+            side.follow_until(messages.Warm)
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
         for player in players:  # a sample that is thrown away has the counts of calls and traces
             player.take_turn(lambda: 0.0)
         dropped = rounds.play(players, seconds, random.Random(task.seed), stop=stop)
         for side in sides:
-            side.send(Done())
+            side.send(messages.Done())
     for side in sides:
         side.launch.follow(side.worker)
     if task.round_seconds:
@@ -163,7 +163,7 @@ class _RemotePlayer(Player):
 
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
         """Return the seconds that the worker bills for `calls_per_sample` calls."""
-        self.side.send(Play(self.name))
-        sample = self.side.follow_until(Sampled)
+        self.side.send(messages.Play(self.name))
+        sample = self.side.follow_until(messages.Sampled)
         self.seen_traces, self.calls_per_sample = sample.traces, sample.calls
         return sample.seconds

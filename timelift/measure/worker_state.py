@@ -14,19 +14,10 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from timelift import messages
 from timelift.case import Status
 from timelift.measurement import CaseInLaunch
-from timelift.messages import (
-    LAYER_STAGES,
-    MAKING_LAYER,
-    Busy,
-    Event,
-    Exhausted,
-    Exited,
-    RivalSpec,
-    Started,
-    Task,
-)
+from timelift.messages import RivalSpec, Task
 
 
 @dataclass(frozen=True)
@@ -88,15 +79,15 @@ class WorkerState:
     def note_waiting(self) -> None:
         self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
-    def take(self, event: Event) -> None:
-        if isinstance(event, Started):
+    def take(self, event: messages.Message) -> None:
+        if isinstance(event, messages.Started):
             self.pid = event.pid
-        elif isinstance(event, Busy):
+        elif isinstance(event, messages.Busy):
             self.doing, self.at_work = event.doing, bool(event.rival)
             self.last_rival = self.rivals.get(event.rival, self.last_rival)
-            is_of_rival = event.rival and self.doing not in LAYER_STAGES
+            is_of_rival = event.rival and self.doing not in messages.LAYER_STAGES
             self.show_stage(f"{event.rival}: {self.doing}" if is_of_rival else self.doing)
-        elif isinstance(event, Exhausted):
+        elif isinstance(event, messages.Exhausted):
             self.exhausted = True
         elif isinstance(event, CaseInLaunch):
             case = event.case
@@ -110,17 +101,17 @@ class WorkerState:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def die(self, status: Status, reason: str, exited: Exited | None) -> None:
+    def die(self, status: Status, reason: str, exited: messages.Exited | None) -> None:
         """Note how the worker died; `exited` has the place of the rival that played."""
         place, left = exited.playing_place if exited else 0, self.left
         if 0 < place <= len(self.task.rivals):
             self.last_rival, self.at_work = self.task.rivals[place - 1], True
         charged, clear = left[:1], False
-        if self.doing in LAYER_STAGES:
+        if self.doing in messages.LAYER_STAGES:
             # a layer that takes too long does so by itself, and is not tried again
             charged = [rival for rival in left if rival.layer == self.last_rival.layer]
             clear = status is Status.TIMED_OUT
-            if self.doing == MAKING_LAYER and status is not Status.OUT_OF_MEMORY:
+            if self.doing == messages.MAKING_LAYER and status is not Status.OUT_OF_MEMORY:
                 status = Status.NO_LAYER
         elif self.last_rival in left:
             charged, clear = [self.last_rival], self.at_work

@@ -12,22 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from timelift import rounds
+from timelift import messages, rounds
 from timelift.case import Case, Status
 from timelift.errors import one_line
 from timelift.measurement import CaseInLaunch, Facts
-from timelift.messages import (
-    PLAYING,
-    Busy,
-    Exhausted,
-    Play,
-    Ready,
-    RivalSpec,
-    Sampled,
-    Task,
-    Warm,
-    WorkerChannel,
-)
+from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import law, making, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
@@ -59,7 +48,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         status, reason = end
         emit(task.unmeasured(rival.name, status, reason))
         if status is Status.OUT_OF_MEMORY and under_test.has_inputs:
-            emit(Exhausted())
+            emit(messages.Exhausted())
             return
     if prepared:
         varying = under_test if isinstance(under_test, VaryingUnderTest) else None
@@ -110,7 +99,7 @@ class Playing:
 
     def run(self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest | None = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
-        self.channel.emit(Ready())
+        self.channel.emit(messages.Ready())
         self.channel.listen()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
         if varying and self.task.round_seconds > 0:
@@ -172,7 +161,7 @@ class Playing:
         """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
         seconds_per_call = []
         for player in players:
-            self.channel.emit(Busy("warming up", player.name))
+            self.channel.emit(messages.Busy("warming up", player.name))
             seconds_per_call.append(rounds.warm_up(player))
             if not self.task.setting.on_cpu:
                 rounds.measure_wait(player)
@@ -183,7 +172,7 @@ class Playing:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.channel.emit(Busy(PLAYING))
+        self.channel.emit(messages.Busy(messages.PLAYING))
         disturbances = system.Disturbances()
         played: dict[str, Any] = {}
         if self.task.conducted:
@@ -197,9 +186,9 @@ class Playing:
 
     def _play_as_ordered(self, players: Sequence[rounds.Player]) -> None:
         by_name = {player.name: player for player in players}
-        self.channel.emit(Warm())
-        while isinstance(order := self.channel.listen(), Play):
+        self.channel.emit(messages.Warm())
+        while isinstance(order := self.channel.listen(), messages.Play):
             player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)
             self.channel.note_playing(0)  # no rival is at work until the next order
-            self.channel.emit(Sampled(seconds, player.calls_per_sample, player.traces()))
+            self.channel.emit(messages.Sampled(seconds, player.calls_per_sample, player.traces()))

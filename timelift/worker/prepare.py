@@ -19,18 +19,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from timelift import messages
 from timelift.case import Gradients, Phase, Status
 from timelift.errors import UserError, one_line, ran_out_of_memory
-from timelift.messages import (
-    CALLING_LAYER,
-    MAKING_LAYER,
-    TRACING,
-    Busy,
-    Emit,
-    RivalSpec,
-    Task,
-    WorkerChannel,
-)
+from timelift.messages import Emit, RivalSpec, Task, WorkerChannel
 from timelift.worker import law, making, system
 from timelift.worker.draws import draw_shared, layers_behind
 from timelift.worker.engines import Array, Compiled, Engine, Feed
@@ -95,7 +87,7 @@ class SettingUnderTest:
             if not self._is_warm:
                 self._is_warm = True
                 self._warm_tracer(inner)
-            self.emit(Busy("building", rival.name, printed))
+            self.emit(messages.Busy("building", rival.name, printed))
             with restore_process_state(self.engine):
                 while True:
                     try:
@@ -137,14 +129,14 @@ class SettingUnderTest:
     def _make_inner_layer(self, rival: RivalSpec) -> InnerLayer | LostError:
         task, layer = self.task, None
         try:
-            self.emit(Busy(MAKING_LAYER, rival.name))
+            self.emit(messages.Busy(messages.MAKING_LAYER, rival.name))
             self.engine.seed(task.seed)
             keras.config.set_floatx(task.setting.dtype.floats)
             keras.config.set_dtype_policy(str(task.setting.dtype))
             layer = making.make_layer(rival.factory or task.factory, task.inputs, task.seed)
             if reason := making.why_nothing_trains(layer, task):
                 return LostError(reason, Status.REFUSED)
-            self.emit(Busy(CALLING_LAYER, rival.name))
+            self.emit(messages.Busy(messages.CALLING_LAYER, rival.name))
             return InnerLayer(self.engine, task, layer, self._inputs_for(layer))
         except LostError as error:
             return error
@@ -219,7 +211,7 @@ class SettingUnderTest:
         optimiser, for kernels and for the runtime's threads: otherwise the first call of whichever
         rival is built first would. If it fails, the rivals fail in the same way and report that.
         """
-        self.emit(Busy("warming the tracer"))
+        self.emit(messages.Busy("warming the tracer"))
         try:
             setting, place = self.task.setting, self.engine.place
             steps, training = min(setting.seq_len, _WARMING_STEPS), setting.differentiates
@@ -242,7 +234,7 @@ class SettingUnderTest:
             traceback.print_exc()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        self.emit(Busy(TRACING, rival.name))
+        self.emit(messages.Busy(messages.TRACING, rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()
@@ -296,7 +288,7 @@ def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) 
     on_cpu = task.setting.on_cpu
     if on_cpu and not task.reads_peak_memory:
         return {}
-    emit(Busy("reading the peak memory", prepared.rival.name))
+    emit(messages.Busy("reading the peak memory", prepared.rival.name))
     call = partial(waited_for, engine, prepared.compiled.bind(prepared.feed))
     step = prepared.compiled.step()
     engine.release()
@@ -320,7 +312,7 @@ def check_rival(
     """
 
     def begin(stage: str) -> None:
-        emit(Busy(stage, prepared.rival.name))
+        emit(messages.Busy(stage, prepared.rival.name))
 
     begin(CHECKING)
     inner.restore()

@@ -17,17 +17,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TextIO
 
-from timelift.messages import (
-    Event,
-    Exited,
-    Order,
-    Ready,
-    Started,
-    WorkerChannel,
-    event_line,
-    read_order,
-    read_task,
-)
+from timelift import messages
+from timelift.messages import Message, WorkerChannel
 from timelift.worker import engines
 
 #: Memory shared with the worker: the place of the rival that plays, from 1; 0 while none does.
@@ -49,16 +40,16 @@ def serve(events_fd: int, backend: str) -> None:
     engines.load(backend)
     from timelift.worker.measure_setting import measure_setting  # noqa: PLC0415 - imports Keras
 
-    _emit(events, 0, Ready())
+    _emit(events, 0, messages.Ready())
     for line in sys.stdin.buffer:
-        if numbered := read_task(line):
+        if numbered := messages.read_task(line):
             number, task = numbered
             exited = _serve_one(number, partial(measure_setting, task), events)
             events.write("\n")  # ends the line that the worker may have died in
             _emit(events, number, exited)
 
 
-def _serve_one(number: int, measure: _Measure, events: TextIO) -> Exited:
+def _serve_one(number: int, measure: _Measure, events: TextIO) -> messages.Exited:
     _note_playing(0)
     pid = os.fork()
     if pid == 0:
@@ -68,7 +59,8 @@ def _serve_one(number: int, measure: _Measure, events: TextIO) -> Exited:
         os.killpg(pid, signal.SIGKILL)  # processes that the worker has started
     code = os.waitstatus_to_exitcode(status)
     playing = int.from_bytes(_PLAYING[:4], "little")
-    return Exited(code, None, playing) if code >= 0 else Exited(None, -code, playing)
+    exited = messages.Exited
+    return exited(code, None, playing) if code >= 0 else exited(None, -code, playing)
 
 
 def _note_playing(place: int) -> None:
@@ -83,7 +75,7 @@ def _run_worker(number: int, measure: _Measure, events: TextIO) -> None:
     try:
         os.setsid()
         _die_with_parent()
-        emit(Started(os.getpid()))
+        emit(messages.Started(os.getpid()))
         channel = WorkerChannel(emit, partial(_listen, number), _note_playing, stop_asked)
         measure(channel)
         code = 0
@@ -103,9 +95,9 @@ def _note_stop_signal() -> Callable[[], bool]:
     return lambda: bool(received)
 
 
-def _listen(number: int) -> Order | None:
+def _listen(number: int) -> Message | None:
     while line := _next_line():
-        if order := read_order(line, number):
+        if order := messages.read_message(line, number):
             return order
     return None
 
@@ -118,8 +110,8 @@ def _next_line() -> bytes:
     return line
 
 
-def _emit(events: TextIO, number: int, event: Event) -> None:
-    events.write(event_line(number, event))
+def _emit(events: TextIO, number: int, event: Message) -> None:
+    events.write(messages.message_line(number, event))
     events.flush()
 
 
