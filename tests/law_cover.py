@@ -6,7 +6,7 @@ every strategy is tried in one row on one of two workloads of other kinds, in tu
 strategies and workloads take the rows about equally often. Where a strategy refuses, the following
 rows are tried.
 
-`make test-all` has more on TensorFlow: XLA, and one row on one workload of each kind of layer.
+`make test-all` has more rows on TensorFlow, and one row on one workload of each kind of layer.
 Pairs of values may go unmet: it has eager mode and dynamic time on TensorFlow for all.
 """
 
@@ -29,10 +29,11 @@ EAGER, GRAPH = (Mode.EAGER, TimeAxis.STATIC), (Mode.GRAPH, TimeAxis.STATIC)
 DYNAMIC, XLA = (Mode.GRAPH, TimeAxis.DYNAMIC), (Mode.XLA, TimeAxis.STATIC)
 #: A phase, a mode with its time axis, a batch, a number of steps, and lengths.
 Row = tuple[Phase, tuple[Mode, TimeAxis], int, int, Lengths]
-#: Rows with every value of every axis of a backend, by those of XLA in `make test-all` alone: it
-#: compiles as long as all others take. The last ones are for strategies that refuse others: each
-#: has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so there a few
-#: strategies are tried (`test_law.py`).
+#: Rows that `make test-all` has besides: XLA compiles as long as all others take.
+WHOLE = {(BACKWARD, DYNAMIC), (BACKWARD, XLA), (FORWARD, XLA)}
+#: Rows with every value of every axis of a backend. The last ones are for strategies that refuse
+#: others: each has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so
+#: there a few strategies are tried (`test_law.py`).
 ROWS: dict[Backend, tuple[Row, ...]] = {
     Backend.TENSORFLOW: (
         (FORWARD, EAGER, 1, 1, FULL),
@@ -136,7 +137,7 @@ def others(backend: Backend, *, whole: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def rows(backend: Backend, *, whole: bool) -> list[Row]:
-    return [row for row in ROWS[backend] if whole or row[1] != XLA]
+    return [row for row in ROWS[backend] if whole or row[:2] not in WHOLE]
 
 
 def covered(backend: Backend, *, whole: bool) -> Iterator[Cell]:
@@ -148,7 +149,7 @@ def covered(backend: Backend, *, whole: bool) -> Iterator[Cell]:
     if backend is not Backend.JAX:  # which takes minutes for convolutions
         yield from _until_all_are_met(backend, tried, CONVOLUTION, sorted(here - lifted))
     for offset, group in enumerate(others(backend, whole=whole)):
-        yield from _in_one_row(backend, group, offset)
+        yield from _in_one_row(backend, tried, group, offset)
 
 
 def _until_all_are_met(
@@ -164,10 +165,12 @@ def _until_all_are_met(
                 met[name] |= values
 
 
-def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iterator[Cell]:
+def _in_one_row(
+    backend: Backend, rows: Sequence[Row], workloads: Sequence[str], offset: int
+) -> Iterator[Cell]:
     left = {name: turn for turn, name in enumerate(STRATEGIES)}
     for late in (False, True):
-        places = _places(backend, workloads, late=late)
+        places = _places(backend, rows, workloads, late=late)
         for tried in range(min(TRIES, len(places))):
             together = defaultdict(list)
             for name, turn in left.items():
@@ -182,14 +185,14 @@ def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iter
 
 
 def _places(
-    backend: Backend, workloads: Sequence[str], *, late: bool
+    backend: Backend, rows: Sequence[Row], workloads: Sequence[str], *, late: bool
 ) -> list[tuple[int, Row, str]]:
     """Pair rows and workloads so that two in a row differ in both, where there are several."""
-    rows = [
+    chosen = [
         (place, row)
-        for place, row in enumerate(ROWS[backend])
+        for place, row in enumerate(rows)
         if row[0] not in SLOW.get((backend, row[1]), ()) and ((backend, row[1]) in LATE) == late
     ]
-    turns = range(math.lcm(len(rows), len(workloads)) if rows else 0)
-    pairs = [(*rows[turn % len(rows)], workloads[turn % len(workloads)]) for turn in turns]
+    turns = range(math.lcm(len(chosen), len(workloads)) if chosen else 0)
+    pairs = [(*chosen[turn % len(chosen)], workloads[turn % len(workloads)]) for turn in turns]
     return [pair for pair in pairs if pair[1][0] is FORWARD or pair[2] not in FORWARD_ALONE]

@@ -79,6 +79,7 @@ def marked(costs, plan=FIVE, places=(1, 2), runs=2, seed=21):
     return {part: np.concatenate([one[part] for one in by_scenario]) for part in by_scenario[0]}
 
 
+@pytest.mark.whole
 def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     costs = np.log1p([0.0, *[0.025] * 4])
     marks = marked(costs, CAMPAIGN, [1, 2, 8], runs=3, seed=5)
