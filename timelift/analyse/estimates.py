@@ -84,9 +84,8 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     launches = np.isfinite(effects.effect).sum(-1)
     mean, variance = mean_and_variance(effects.effect)
     df = np.maximum(launches - 1.0, 0.0)
-    independence = effects.worth * (
-        np.ones(len(df)) if families is None else 2 / rivals_in(families)
-    )
+    worth = effects.worth if families is None else effects.worth * 2 / rivals_in(families)
+    independence = np.full(len(df), worth)
     with np.errstate(invalid="ignore", divide="ignore"):
         # by the rounds of a launch alone, NaN where unknown
         log_within = np.log(mean_and_variance(effects.standard_error**2)[0])

@@ -28,10 +28,10 @@ def by_machine(
 ) -> Effects:
     """Return all parts, with machines in place of launches where three or more played a part.
 
-    `marks` are the machines of each part's launches. What a machine does to a row it may do to the
-    same row of all parts, or to all rows that are `alike`, which then know no more of machines than
-    one. Variances of rows whose effects correlate by r correlate by r², so that n rows are worth
-    n / (1 + (n - 1) r²) of them (Kish 1965, Survey Sampling, chapter 5).
+    `marks` are the machines of each part's launches. What a machine does to a row it may do to it
+    in all parts, or to all rows that are `alike`. Variances of rows whose effects correlate by r
+    correlate by r², so that n rows are worth n / (1 + (n - 1) r²) (Kish 1965, Survey Sampling,
+    chapter 5).
     """
     effects = stack([*map(_machine_means, parts, marks)])
     if max(map(machine_count, marks)) < LEAST_MACHINES:
@@ -56,10 +56,7 @@ def rows_by_machine(effects: Effects, marks: Sequence[Sequence[str]]) -> Effects
 
 
 def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
-    """Return means of three or more machines in the first columns, sorted by marks, or launches.
-
-    Launches of unknown machines count as those of one.
-    """
+    """Return means of three machines or more, sorted, unknown ones last as of one; or launches."""
     if machine_count(marks) < LEAST_MACHINES:
         return effects
     means, errors = np.full((2, *effects.effect.shape), np.nan)

@@ -39,11 +39,7 @@ class Run:
 
     @classmethod
     def of_lines(
-        cls,
-        header: Header,
-        lines: Iterable[CaseInLaunch],
-        end: End,
-        warnings: Iterable[str] = (),
+        cls, header: Header, lines: Iterable[CaseInLaunch], end: End, warnings: Iterable[str] = ()
     ) -> "Run":
         """Return the run of a journal's lines; its `end` is empty while the run goes on."""
         return cls(

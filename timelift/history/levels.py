@@ -274,10 +274,9 @@ def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
 def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Samples, Samples]:
     """Return the cases of runs, with their levels and the variances of those by launches.
 
-    Both are (cases, runs). A level is the median over launches, or over the means of machines where
-    several played. What a launch does to all rivals alike is taken out first, so a rival that was
-    dropped after three still compares with the others. A variance is drawn to that of the median
-    case of its run.
+    Both are (cases, runs). A level is the median over launches, or means of machines if several
+    played. What a launch does to all rivals alike is taken out first, so that a rival dropped after
+    three launches compares with the others. A variance is drawn to its run's median case's.
     """
     cases = tuple(sorted({case for summary in summaries for case in summary.medians}))
     size = len(cases), len(summaries)
@@ -298,8 +297,8 @@ def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Sam
     rough = frame["median"] - frame.groupby(["run", "case"])["median"].transform("median")
     common = rough.groupby([frame[key] for key in ("run", "setting", "launch")]).transform("median")
     frame["common"], frame["beside"] = common, frame["median"] - common
-    by_unit = frame.groupby(["case", "run", "setting", "unit"], sort=False)
-    units = by_unit[["beside", "common"]].mean()
+    units = frame.drop(columns=["launch", "median"])
+    units = units.groupby(["case", "run", "setting", "unit"], sort=False).mean()
     units["usual"] = units.groupby(["run", "setting"])["common"].transform("median")
     of_case = units.groupby(["case", "run"])
     level, launches = of_case["beside"].median() + of_case["usual"].first(), of_case.size()

@@ -52,10 +52,7 @@ _FEW_GRADIENTS = (
 )
 #: What the machines of a cluster share nearly always.
 _EVERYWHERE = {"system", "architecture"}
-_TWO_MACHINES = (
-    "two machines played {}: its figures hold for these two; from three on they allow for the "
-    "differences between machines"
-)
+_TWO_MACHINES = "two machines played {}: figures hold for these two, from three on for others too"
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -91,12 +88,12 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
     marks = defaultdict[Setting, list[str]](list)
     for case, measurement in run.measured.items():
         marks[case.setting] += [launch.mark for launch in measurement.launches]
-    counts = {machine_count(own) for own in marks.values()} - {0, 1}
-    if many := [count for count in counts if count >= LEAST_MACHINES]:
-        ends = " to ".join(dict.fromkeys([str(min(many)), str(max(many))]))
+    counts = sorted({machine_count(own) for own in marks.values()} - {0, 1})
+    if counts and counts[0] < LEAST_MACHINES:
+        yield "machines", _TWO_MACHINES.format("a part of this" if counts[1:] else "this")
+    elif counts:
+        ends = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
         yield "machines", f"intervals rest on {ends} machines and allow for their differences"
-    if counts.difference(many):
-        yield "machines", _TWO_MACHINES.format("a part of this" if many else "this")
 
 
 def state(run: Run, *, is_stored: bool = True) -> str:
