@@ -35,8 +35,8 @@ UNRECORDED = 1.56
 UNITS, SECONDS_OF_UNIT = 30, 60.0
 #: Seconds from a unit's sending to its first setting: a process and the backend's import.
 START_SECONDS = 4.5
-#: Seconds of the coordinator for an item: lines of eight rivals are read twice (0.8 ms), are written
-#: (3.2 ms, mostly of the disk) and are brought by Dask; and for a unit, which is a task of Dask's.
+#: Seconds of the coordinator for an item: lines of eight rivals are read twice (0.8 ms each), are
+#: written (3.2 ms, mostly the disk's) and brought by Dask; and for a unit, a task of Dask's.
 ITEM_SECONDS, UNIT_SECONDS = 0.005, 0.004
 #: The launches of a setting and the most; one setting in so many goes on, with the half of its
 #: rivals, which play twice as long, for this part of the usual seconds.
