@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distributed import Future
+from distributed import CancelledError, Future, KilledWorker
 
 from timelift.case import Case, Setting
 from timelift.cluster import node
@@ -89,6 +89,7 @@ class ClusterCampaign(Campaign):
         #: The last launch of each setting that was planned, and how many have ended.
         self._planned, self._ended = Counter[Setting](), Counter[Setting]()
         self._known, self._has_news = {*cluster.nodes}, True
+        self._failed = set[str]()  # nodes whose last launch failed before it told of anything
         self._looked = self._asked_to_stop = 0.0
         self._played_at = time.monotonic()
 
@@ -257,8 +258,10 @@ class ClusterCampaign(Campaign):
             return
         try:
             told = translated(json.loads(line), self._back)
-            lines = [CaseInLaunch.from_fields(fields) for fields in told.get("lines", ())]
-            part = unit.parts[told["part"]] if lines else None
+            is_note = not told.keys().isdisjoint(("said", "refused", "error"))
+            part = None if is_note else unit.parts[told["part"]]
+            lines = [CaseInLaunch.from_fields(fields) for fields in told["lines"]] if part else []
+            seconds = float(told["seconds"]) if part else 0.0
         except (ValueError, LookupError, TypeError, AttributeError):
             self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
             return
@@ -266,26 +269,31 @@ class ClusterCampaign(Campaign):
             self._note(unit, told)
         elif told["part"] not in unit.told:
             unit.told.add(told["part"])
-            self._end_item(unit.node, part.item, told["seconds"])
+            self._failed.discard(unit.node.address)
+            self._end_item(unit.node, part.item, seconds)
             lines = [replace(each, mark=unit.node.mark) for each in lines]
             self._record_together(part.slot, lines)
             self._end_cases_without_layer(part.task, part.slot, lines)
 
     def _note(self, unit: _Unit, told: Mapping[str, str]) -> None:
-        """Note that a node waits, or that its unit failed before or while it was played.
+        """Note that a node waits, or that a launch failed before or while it played its unit.
 
-        A node on which nothing of its unit was played is used no more.
+        A node that fails twice in a row, or has to be mended first, is used no more.
         """
+        player = unit.node
         if "said" in told:
-            self._display.say(f"{unit.node.address}: {told['said']}")
+            self._display.say(f"{player.address}: {told['said']}")
             return
-        if "refused" in told:
-            self._schedule.ended(unit.node.address)  # none of it is to blame
+        fails_twice = not unit.told and player.address in self._failed
+        is_broken = "refused" in told or fails_twice
+        if is_broken:
+            self._schedule.ended(player.address)  # no setting is to blame
         why = told.get("refused") or told["error"]
-        self._lose(unit.node.address, why)
-        if unit.told:
-            self._cluster.nodes[unit.node.address] = unit.node
-            self._schedule.join(unit.node)
+        self._lose(player.address, why)
+        if not is_broken:
+            self._failed.add(player.address)
+            self._cluster.nodes[player.address] = player
+            self._schedule.join(player)
         elif not self._cluster.nodes:
             raise UserError(f"--cluster: {why}")
 
@@ -304,13 +312,14 @@ class ClusterCampaign(Campaign):
         unit = self._units.get(name)
         if unit is None:
             return
-        if unit.future.status == "error":
-            self._lose(unit.node.address, "it died")
-        if unit.future.status != "finished":
-            return  # a node that left, or a scheduler that is lost, is seen below
         try:
             lines = unit.future.result(timeout=_ANSWERS)
-        except Exception:  # noqa: BLE001 - the node died and took its result along
+        except CancelledError:
+            raise UserError(f"the scheduler was lost; {_GO_ON}") from None
+        except Exception as error:  # noqa: BLE001 - a node died, or raised whatever
+            is_gone = isinstance(error, KilledWorker | TimeoutError | OSError)
+            self._lose(unit.node.address, "it died" if is_gone else f"{error!s:.200}")
+            self._known -= {unit.node.address} if is_gone else set()  # it may start again
             return
         for line in lines:
             self._take(name, line)
@@ -327,9 +336,11 @@ class ClusterCampaign(Campaign):
         latest = max(offered.values(), default=0.0)
         for address in [*self._cluster.nodes]:
             if address not in offered:
-                self._lose(address, "it left")
+                self._later(self._lose, address, "it left")
             elif latest - offered[address] > _HANGS:
-                self._lose(address, "it hangs")
+                self._later(self._lose, address, "it hangs")
+                self._known.discard(address)  # it may go on later
+        self._known &= offered.keys()
         for address in offered.keys() - self._known:
             self._known.add(address)
             looking = self._cluster.look(address)

@@ -57,7 +57,8 @@ class Cluster(Place):
     """
 
     def __init__(self, address: str) -> None:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # Dask gives each a level
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.address, self._open = address, ExitStack()
         self.is_local, self._names = bool(_LOCAL.fullmatch(address)), dict[str, Any]()
         try:
@@ -126,7 +127,7 @@ class Cluster(Place):
 
     def offered(self) -> dict[str, float]:
         """Return when Dask last heard of each worker that offers the resource, by its address."""
-        workers = self.client.scheduler_info()["workers"]
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
         self._names |= {address: worker["name"] for address, worker in workers.items()}
         offers = _RESOURCES.keys()
         return {
