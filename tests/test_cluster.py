@@ -70,7 +70,7 @@ class StubCluster:
     def __init__(self, nodes=2, ways=()):
         names = [f"tcp://node:{number}" for number in range(nodes)]
         self.nodes = {name: Node(name, f"mark {place}") for place, name in enumerate(names)}
-        self.seen = {name: 0.0 for name in names}
+        self.seen = dict.fromkeys(names, 0.0)
         self.ways, self.units, self.client = iter(ways), [], self
 
     def submit(self, address, _play, _run, name, _parcel, _by_path, order):

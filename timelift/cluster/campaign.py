@@ -303,7 +303,8 @@ class ClusterCampaign(Campaign):
         self._has_news = True
         self._pace.step()
         left = self._schedule.left
-        where, doing = counted(len(self._cluster.nodes), "node"), f"{left} settings to go"
+        where = counted(len(self._cluster.nodes), "node")
+        doing = f"{counted(left, 'setting')} to go"
         gone, to_go = self._pace.seconds_gone, self._pace.seconds_for(left)
         self._display.show(progress.StageBegun(where, doing, gone, to_go))
 
