@@ -75,7 +75,7 @@ class Schedule:
             least = min(played[mark] for mark in marks) if len(played) >= len(marks) else 0
             return played[node.mark] <= least
 
-        # guided self-scheduling: what is left is handed out in parts, so that all end together
+        # guided self-scheduling (Polychronopoulos and Kuck 1987): all nodes end at about one time
         unit = self._unit(filter(is_due, settings), len(settings) / len(nodes), few=few)
         for launch, setting in unit:
             self._marks[setting][node.mark] += 1
