@@ -1,11 +1,11 @@
 """A Dask cluster as the place of a run: connected to, its nodes looked at and put into kinds."""
 
+import asyncio
 import contextlib
 import json
 import logging
 import os
 import re
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -16,7 +16,8 @@ from typing import Any
 import dask
 import msgspec
 from distributed import Client, Future
-from distributed.comm.addressing import parse_address, parse_host_port
+from distributed.comm import connect
+from distributed.security import Security
 from msgspec import Struct, structs
 
 from timelift.case import Backend, Setting
@@ -29,8 +30,8 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.machine import packages
 from timelift.measure.place import Place
 
-#: Seconds in which a scheduler has to answer.
-_ANSWERS = 10
+#: Seconds in which a connection has to be there, and a scheduler to answer.
+_CONNECTS, _ANSWERS = 3, 10
 _LOCAL = re.compile(r"local:(\d{1,3})")
 #: What a node offers, and a unit takes: one unit at a time, whoever asks.
 _RESOURCES = {"machine": 1}
@@ -78,30 +79,18 @@ class Cluster(Place):
     def _connect(self) -> Client:
         if self.is_local:
             return self._start_here(int(self.address.removeprefix("local:")))
+        address: Any = self.address
         try:
-            return Client(self._scheduler(), timeout=_ANSWERS, set_as_default=False)
+            if path_is(Path(address).is_file):
+                address = json.loads(Path(address).read_text(encoding="utf-8"))["address"]
+            asyncio.run(asyncio.wait_for(_greet(address), _ANSWERS))
+            return Client(address, timeout=_ANSWERS, set_as_default=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
-                f"--cluster: no scheduler answers at {self.address!r:.80} ({str(error)[:120]}); "
-                "start it with: dask scheduler"
+                "--cluster: expected a scheduler that answers at an address like tcp://HOST:8786, "
+                f"its file, or local:2, received {self.address!r:.80} "
+                f"({str(error)[:120] or 'no answer'}); start one with: dask scheduler"
             ) from None
-
-    def _scheduler(self) -> str:
-        """Return the scheduler's address, that of its file, too, if it can be reached.
-
-        A client that fails to connect takes seconds, and complains of itself later.
-        """
-        address = self.address
-        if is_file := path_is(Path(address).is_file):
-            address = json.loads(Path(address).read_text(encoding="utf-8"))["address"]
-        scheme, place = parse_address(address)
-        if scheme not in {"tcp", "tls"} or not (is_file or "://" in address):
-            raise UserError(
-                "--cluster: expected a scheduler's address like tcp://HOST:8786, its file, or "
-                f"local:2, received {self.address!r:.80}; start one with: dask scheduler"
-            )
-        socket.create_connection(parse_host_port(place), _ANSWERS).close()
-        return address
 
     def _start_here(self, count: int) -> Client:
         """Start nodes on this machine, each of which will be bound to a core of its own."""
@@ -238,6 +227,12 @@ class Cluster(Place):
         if self.is_local:
             return machine_lock(say, patience, stop=stop)
         return contextlib.nullcontext()
+
+
+async def _greet(address: str) -> None:
+    """Raise where no scheduler answers; a client waits for ever for another kind of server."""
+    known = Security().get_connection_args("client")
+    (await connect(address, timeout=_CONNECTS, **known)).abort()
 
 
 def _kinds_of(seen: Iterable[Seen]) -> dict[str, Seen]:
