@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import random
+import threading
 import time
 import uuid
 from collections import Counter
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 #: Seconds of work in a unit, and between two looks at which nodes there are.
 _UNIT, _BETWEEN_LOOKS = 60.0, 2.0
 #: Seconds after which a node of which Dask hears nothing hangs, and a run on which no node plays,
-#: or that was asked to stop, ends; and in which a node hands over what it has.
-_HANGS, _ALONE, _STOPPING, _ANSWERS = 60.0, 60.0, 30.0, 20.0
+#: or that was asked to stop, ends; in which a node hands over what it has, and hears of a stop.
+_HANGS, _ALONE, _STOPPING, _ANSWERS, _HEARS = 60.0, 60.0, 30.0, 20.0, 1.0
 _GO_ON = "what was measured is in the journal; go on with: timelift bench --resume"
 
 
@@ -122,8 +123,8 @@ class ClusterCampaign(Campaign):
             while not self._is_over():
                 self._step()
         finally:
+            self._ask_to_stop()
             with contextlib.suppress(Exception):  # the scheduler may be gone
-                self._ask_to_stop()
                 client.unsubscribe_topic(self._name)
 
     def _step(self) -> None:
@@ -151,8 +152,16 @@ class ClusterCampaign(Campaign):
         self._inbox.put(partial(action, *arguments))
 
     def _ask_to_stop(self) -> None:
-        if addresses := [unit.node.address for unit in self._units.values()]:
-            self._cluster.client.run(node.stop, self._name, workers=addresses, wait=False)
+        addresses = [unit.node.address for unit in self._units.values()]
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):  # of nodes that are gone, which Dask tries long
+                self._cluster.client.run(node.stop, self._name, workers=addresses, wait=False)
+
+        if addresses:
+            asking = threading.Thread(target=ask, daemon=True)
+            asking.start()
+            asking.join(_HEARS)
 
     # What is played ------------------------------------------------------------------------------
 

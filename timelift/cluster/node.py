@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from distributed import get_worker
+from distributed import Worker, get_worker
 
 from timelift.cluster.parcel import BROUGHT, SENT, Parcel, translated, unpack
 from timelift.project import Project
@@ -29,6 +30,11 @@ QUIET = {
 }
 #: Asks the unit that plays here to stop, by its run.
 _PLAYING: dict[str, threading.Event] = {}
+
+
+def dask_setup(_worker: Worker) -> None:
+    """Leave an interrupt to the coordinator: a terminal sends it to nodes started here, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def python_version() -> str:
@@ -87,8 +93,9 @@ def play(
         lines.append(line)
         worker.log_event(run, {"unit": unit, "line": line})
     printed = process.stderr.read()
-    if process.wait() and not any('"error"' in line for line in lines):
-        lines.append(json.dumps({"error": f"a launch died: {printed[-300:]}"}))
+    if (code := process.wait()) and not any('"error"' in line for line in lines):
+        died = f"a launch died with exit code {code}: {printed[-300:]}"
+        lines.append(json.dumps({"error": died.rstrip(": ")}))
     del _PLAYING[run]
     asked.set()
     return lines

@@ -109,6 +109,7 @@ class Cluster(Place):
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
             silence_logs=logging.CRITICAL,
+            preload=[node.__name__],
             set_as_default=False,
         )
 
