@@ -105,9 +105,6 @@ ENDINGS = {
         {"steady": 1.2, "short": [1, 3, 3, 1] * 2, "long": [3, 1, 1, 3] * 2, TD: 6},
         at("tokens", 8),
     ),
-    "slower in half of the settings": raced(
-        {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}, LONG
-    ),
     "slower in one mode at one length": raced(
         {"native": [1, 1.2, 1, 1], "fold_time": [2, 1, 2, 2], TD: 4}, PLACES
     ),
@@ -170,7 +167,6 @@ NOTES = {
     ],
     "cut short": cut_short(),
     "train steps as those of fit": played_once(train(), train(backend=Backend.JAX)),
-    "train steps of PyTorch": played_once(EAGER_TORCH),
     "train steps on a GPU": played_once(train(mode=Mode.XLA, device="gpu")),
     "train steps in every mode": played_once(train(), train(mode=Mode.EAGER), train(mode=Mode.XLA)),
     "train steps in another mode than those of fit": played_once(train(mode=Mode.EAGER)),
@@ -244,15 +240,11 @@ def noise(measured_run):
 #: Machines, by what a run saw of them.
 MACHINES = {
     "quiet": {},
-    "a canary that sways": {"canaries": (1, 2, 1.5)},
     **{
         f"without {missing}": {"facts": {name: FACTS[name] for name in FACTS if name != missing}}
         for missing in FACTS
     },
-    **{
-        f"impossible facts: {value}": {"scenario": LOUD, "facts": dict.fromkeys(FACTS, value)}
-        for value in (None, -1)
-    },
+    "impossible facts": {"scenario": LOUD, "facts": dict.fromkeys(FACTS, -1)},
     "rounds that were lost": {"facts": FACTS | {"dropped_rounds": 2}},
     "loud": {"scenario": LOUD},
     "loud, asked for little precision": {"scenario": LOUD, "precision": "0.9"},
