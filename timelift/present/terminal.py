@@ -21,14 +21,7 @@ from timelift.analyse.left_out import Kind
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
-from timelift.present.summary import (
-    FEWER_REASONS,
-    MOST_REASONS,
-    ROWS,
-    WORDS,
-    Section,
-    Summary,
-)
+from timelift.present.summary import FEWER_REASONS, MOST_REASONS, ROWS, WORDS, Section, Summary
 from timelift.present.tables import Column, Table
 
 #: The most columns and lines of the end of a run; a narrower terminal has more lines.

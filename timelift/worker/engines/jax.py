@@ -25,12 +25,7 @@ from timelift.messages import COMPILED_FOLDER
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of
 
-_SWITCHES = (
-    "jax_disable_jit",
-    "jax_default_matmul_precision",
-    "jax_enable_x64",
-    "jax_debug_nans",
-)
+_SWITCHES = ("jax_disable_jit", "jax_default_matmul_precision", "jax_enable_x64", "jax_debug_nans")
 
 
 class JaxEngine(Engine):
