@@ -91,7 +91,7 @@ def rows(plans: Sequence[Sequence[int]], runs: int, seed: int) -> Iterator[Row]:
 
 @program(parser("machines", __doc__))
 def main(asked: argparse.Namespace) -> int:
-    plans, runs = ([(5, 3, 5)], 20) if asked.quick else (PLANS, 200)
+    plans, runs = ([(5, 3, 5)], 40) if asked.quick else (PLANS, 200)
     return BOARD.show(rows(plans, runs, asked.seed))
 
 

@@ -1,20 +1,20 @@
 """What the evidence is: launches, or machines where three or more played a setting."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from studies import machines
 from tests.simulated import LOUD, of_lengths, played_on, raced, run, scaled, without_launches
 from timelift.analyse.effects import Effects, aligned_samples, all_pairs
 from timelift.analyse.estimates import absolute_times, estimate, first_calls
 from timelift.analyse.evidence import by_machine, pairs_by_setting
 from timelift.analyse.findings import execution_pairs
 from timelift.analyse.ranking import rank
+from timelift.analyse.results import Run
 from timelift.analyse.stopping import unsettled
 from timelift.case import Mode
+from timelift.history import case_changes
+from timelift.journal.lines import Header
 from timelift.measurement import CaseInLaunch, Facts, merge
 
 
@@ -110,12 +110,11 @@ def test_executions_are_compared_by_machine():
     assert (pair.comparison.launches, by_launch.comparison.launches) == (3, 5)
 
 
-@pytest.mark.parametrize(("alike", "least"), [(False, 0.94), (True, 0.88)])
-def test_intervals_hold_what_is_true_of_all_machines(alike, least):
-    random = np.random.default_rng(5)
-    runs = [machines.simulate((5, 3, 5), (0.03, 0.01), random, alike=alike) for _ in range(12)]
-    held, of_played, _ = np.mean([machines.mark(*one) for one in runs], axis=(0, 2))
-    assert least < held < 0.985
-    assert of_played > 0.98
-    launches = [([replace(own, marks=()) for own in settings], mean) for settings, mean in runs]
-    assert np.mean([machines.mark(*one)[0] for one in launches]) < held - 0.05
+def test_a_case_beside_the_canary_is_compared_by_machine():
+    old = played_on(run([1, 1.2], launches=4), "abca")
+    new = [scaled(scaled(one, 8, only_launch=1), 8, only_launch=4) for one in old]
+    runs = [Run(Header(), tuple(measured), complete=True) for measured in (old, new)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case_changes, "log_canary", lambda _: np.zeros(2))
+        changes = case_changes.changes_over_canary(*runs)
+    assert list(changes.values()) == pytest.approx([np.log(8) / 3] * 2)
