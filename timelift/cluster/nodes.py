@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -84,7 +85,8 @@ class Cluster(Place):
             if path_is(Path(address).is_file):
                 address = json.loads(Path(address).read_text(encoding="utf-8"))["address"]
             asyncio.run(asyncio.wait_for(_greet(address), _ANSWERS))
-            return Client(address, timeout=_ANSWERS, set_as_default=False)
+            with warnings.catch_warnings(action="ignore"):  # of packages that timelift needs not
+                return Client(address, timeout=_ANSWERS, set_as_default=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
                 "--cluster: expected a scheduler that answers at an address like tcp://HOST:8786, "
@@ -127,9 +129,16 @@ class Cluster(Place):
         }
 
     def _look_at_all(self) -> Iterator[Seen]:
-        looking = {address: self.look(address) for address in self.offered()}
-        if not looking:
-            raise UserError(f"--cluster: {self.address} has no node; {_START}")
+        offered = [*self.offered()]
+        if not offered:
+            raise UserError(f"--cluster: {self.address} has no node with machine=1; {_START}")
+        imports = "import timelift.cluster.node"  # a node that cannot is not sent what it would do
+        for address, error in self.client.run(
+            exec, imports, workers=offered, on_error="return"
+        ).items():
+            if error:
+                raise _unusable(address, error)
+        looking = {address: self.look(address) for address in offered}
         for address, looked in looking.items():
             yield self.read(address, looked)
 
@@ -159,16 +168,8 @@ class Cluster(Place):
         """Return what a node told of itself; raises UserError where it cannot play here."""
         try:
             seen = msgspec.convert({**looked.result(), "address": address}, Seen)
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"--cluster: the node {address} has no {error.name}; install it there with: pip "
-                "install 'timelift[cluster]'"
-            ) from None
         except Exception as error:  # noqa: BLE001 - whatever another Python or Dask raises
-            raise UserError(
-                f"--cluster: the node {address} cannot be used ({str(error)[:200]}); it needs the "
-                "Python, Dask and timelift of this environment"
-            ) from None
+            raise _unusable(address, error) from None
         here = {"python": node.python_version(), "timelift": node.timelift_version()}
         there = {name: getattr(seen, name) for name in here}
         for difference in differences(here, there):
@@ -228,6 +229,13 @@ class Cluster(Place):
         if self.is_local:
             return machine_lock(say, patience, stop=stop)
         return contextlib.nullcontext()
+
+
+def _unusable(address: str, error: object) -> UserError:
+    return UserError(
+        f"--cluster: the node {address} cannot be used ({str(error)[:200]}); install there the "
+        "Python and the packages of this environment, with timelift[cluster]"
+    )
 
 
 async def _greet(address: str) -> None:
