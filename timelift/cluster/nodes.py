@@ -25,7 +25,7 @@ from timelift.case import Backend, Setting
 from timelift.cluster import node
 from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.schedule import Node
-from timelift.errors import UserError, path_is
+from timelift.errors import UserError, one_line, path_is
 from timelift.journal.lines import Machine, differences, identity_of, machine_names
 from timelift.measure.locks import machine_lock
 from timelift.measure.machine import packages
@@ -231,9 +231,9 @@ class Cluster(Place):
         return contextlib.nullcontext()
 
 
-def _unusable(address: str, error: object) -> UserError:
+def _unusable(address: str, error: Exception) -> UserError:
     return UserError(
-        f"--cluster: the node {address} cannot be used ({str(error)[:200]}); install there the "
+        f"--cluster: the node {address} cannot be used ({one_line(error):.200}); install there the "
         "Python and the packages of this environment, with timelift[cluster]"
     )
 
