@@ -63,7 +63,7 @@ def look(core: int | None) -> dict[str, Any]:
     process = _started({"core": core}, Path.cwd())
     described, printed = process.communicate()
     if process.returncode:
-        raise RuntimeError(printed[-200:])
+        raise RuntimeError((printed.splitlines() or [""])[-1])
     versions = {"python": python_version(), "timelift": timelift_version()}
     return {**json.loads(described), **versions}
 
