@@ -93,6 +93,7 @@ class ClusterCampaign(Campaign):
         self._failed = set[str]()  # nodes whose last launch failed before it told of anything
         self._looked = self._asked_to_stop = 0.0
         self._played_at = time.monotonic()
+        self._pack()  # before there is a journal, since it refuses what is too large
 
     def interrupt(self) -> None:
         self.interrupted = True  # for the loop, since a signal's handler calls this
@@ -113,7 +114,6 @@ class ClusterCampaign(Campaign):
         last = {setting: number for number, setting in sorted(self._played)}
         for setting in self._asked:
             self._plan(setting, max(self.options.launches.fewest, last.get(setting, 0)))
-        self._pack()
         for each in self._cluster.nodes.values():
             self._schedule.join(each)
         client = self._cluster.client
@@ -240,11 +240,11 @@ class ClusterCampaign(Campaign):
         folders, brought = [*dict.fromkeys([*own, *map(Path, homes)])], Project(Path()).brought
         others = left_behind([named, sorted(sources)], [*folders, brought])
         by_path = [path for path in others if path.suffix != ".py"]
+        by_path += [Path(options.other_python)] if options.other_python else []
         self._by_path = {str(path): node.file_digest(path) for path in by_path}
         self._parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
         sent = {root: f"{SENT}/{place}" for root, place in self._parcel.places.items()}
-        stay = {path: path for path in (*self._by_path, options.other_python) if path}
-        self._there = {str(brought): BROUGHT, **sent, **stay}
+        self._there = {str(brought): BROUGHT, **sent, **{path: path for path in self._by_path}}
         self._back = {there: here for here, there in self._there.items()}
         here = Path.cwd()
         self._order = {

@@ -77,8 +77,8 @@ def play(
     """
     for path, digest in by_path.items():
         if file_digest(Path(path)) != digest:
-            why = f"expected {path!r} on every node as it is here, since data goes by path"
-            return [json.dumps({"refused": f"{why}; copy it there"})]
+            why = f"expected {path!r} on every node as it is here, since it goes by path"
+            return [json.dumps({"refused": f"{why}; put it there"})]
     worker, lines = get_worker(), list[str]()
     sent = Path(worker.local_directory, f"timelift-{parcel.digest}")
     if not sent.is_dir():
