@@ -5,10 +5,14 @@ moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was 
 be lost or played twice, nothing may be missing at the end, no process may be left, and no traceback
 may be seen. A run that was killed before it had a journal is measured anew. `--journals` keeps the
 journals and what was printed.
+
+`--cluster 50` kills so many times in runs on two nodes of this machine: a node, the launch that it
+plays, or the coordinator, with which the run goes on by `--resume`, each until it is complete.
 """
 
 import argparse
 import contextlib
+import itertools
 import os
 import random
 import subprocess
@@ -21,6 +25,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals, default_int_handler
 from signal import signal as set_handler
+
+import psutil
 
 from studies import collect, parser, positive, program, remains, write
 from studies.remains import FAULTS, TRIAL_VARIABLE, Reached
@@ -35,9 +41,17 @@ _GLANCE, _PATIENCE = 0.02, 300.0
 TOGETHER = "together"
 #: How far the runs were when they were killed, and what should not be found after it.
 REACHED = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
+KILLED = Scoreboard([Column(title) for title in ("killed", *Reached, TOGETHER)])
 FAULTY = Scoreboard((Column("fault"), Column("found", most=0)))
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
+#: What is killed in a run on nodes, how often it is drawn, in ten, and what is in its command.
+NODE, LAUNCH, COORDINATOR = "node", "launch", "coordinator"
+VICTIMS = {NODE: 4, LAUNCH: 3, COORDINATOR: 3}
+_COMMANDS = {NODE: "spawn_main", LAUNCH: "timelift.cluster.unit", COORDINATOR: "pytest"}
+_NODES = "--cluster local:2"
+#: What a run says that gave something up, and how often a run is gone on with, beside its kills.
+_GIVEN_UP, _MOST_PARTS = "is not tried on a third", 5
 
 
 # Runs --------------------------------------------------------------------------------------------
@@ -154,9 +168,13 @@ class Kill:
 
     @property
     def words(self) -> str:
-        faults = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
         where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
-        return f"{self.signal.name} after {self.share:.0%}, {where}: {faults or 'all is there'}"
+        return f"{self.signal.name} after {self.share:.0%}, {where}: {_in_words(self.faults)}"
+
+
+def _in_words(faults: Mapping[str, int]) -> str:
+    found = [f"{word}: {count}" for word, count in faults.items() if count]
+    return ", ".join(found) or "all is there"
 
 
 def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kill:
@@ -211,15 +229,100 @@ def kills(
     folder: Path, journals: Path, count: int, dice: random.Random, grid: Grid = USUAL
 ) -> Iterator[Kill]:
     """Kill so many runs of one project, each after a share of a whole run."""
+    calm, whole = _calm(folder, journals, grid)
+    for number in range(1, count + 1):
+        (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
+        yield kill(replace(calm, results=journals / f"kill-{number}"), whole, signal, dice.random())
+
+
+def _calm(folder: Path, journals: Path, grid: Grid) -> tuple[Scene, Undisturbed]:
+    """Lay out a project and run it undisturbed."""
     if journals.is_dir() and any(journals.iterdir()):
         raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
     laid_out = project(folder / "project", ("native", "fold_time"))
     calm = Scene(laid_out, journals / "undisturbed", grid)
     whole = undisturbed(calm)
     write(f"undisturbed: {len(whole.cases)} cases, {whole.seconds:.1f} s")
-    for number in range(1, count + 1):
-        (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
-        yield kill(replace(calm, results=journals / f"kill-{number}"), whole, signal, dice.random())
+    return calm, whole
+
+
+# On a cluster ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A run on nodes, killed and gone on with until it was complete, and its faults."""
+
+    killed: Sequence[tuple[str, Reached]]
+    faults: Mapping[str, int]
+
+    @property
+    def words(self) -> str:
+        killed = ", ".join(f"{victim} ({reached})" for victim, reached in self.killed)
+        return f"killed: {killed or 'nothing'}: {_in_words(self.faults)}"
+
+
+def disturb(scene: Scene, whole: Undisturbed, most: int, dice: random.Random) -> Disturbed:
+    """Run on nodes and kill at most so many times; a run that is not complete is gone on with."""
+    killed: list[tuple[str, Reached]] = []
+    faults = Counter[str](dict.fromkeys(FAULTS, 0))
+    before: list[list[bytes]] = []
+    for part in range(1, most + _MOST_PARTS):
+        name = f"part-{part}"
+        words = f"--resume {_NODES}" if scene.lines() else scene.grid.words
+        with scene.start(name, words) as run:
+            while len(killed) < most and (found := _victim(run, whole.seconds, dice)):
+                victim, process = found
+                process.kill()
+                if process.pid == run.pid:
+                    run.wait()
+                before.append(scene.lines())
+                killed.append((victim, remains.reached(before[-1])))
+            code = _ended(run)
+        faults["orphans"] += remains.end_orphans(scene.mark)
+        faults["tracebacks"] += remains.tracebacks(scene.printed(name))
+        if remains.reached(scene.lines()) is Reached.END:
+            break
+        is_told = code != -Signals.SIGKILL and _GIVEN_UP in scene.printed(name)
+        faults["wrong endings"] += not (is_told or killed[-1:][0][0] == COORDINATOR)
+    after = scene.lines()
+    faults["lost"] = sum(remains.lost(lines, after) for lines in before)
+    faults["duplicates"] = remains.duplicates(after)
+    faults["missing"] = remains.missing(after, whole.cases, scene.grid.launches)
+    return Disturbed(killed, faults)
+
+
+def _victim(
+    run: subprocess.Popen[bytes], seconds: float, dice: random.Random
+) -> tuple[str, psutil.Process] | None:
+    """Return what is to be killed at a moment in half of so many seconds, and its process.
+
+    There may be no node or launch yet; None where the run ends before there is.
+    """
+    (victim,) = dice.choices(list(VICTIMS), list(VICTIMS.values()))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(dice.random() * seconds / 2)
+    while run.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            own = psutil.Process(run.pid)
+            family = [own] if victim == COORDINATOR else own.children(recursive=True)
+            alive = [each for each in family if _COMMANDS[victim] in " ".join(each.cmdline())]
+            if alive:
+                return victim, dice.choice(alive)
+        time.sleep(_GLANCE)
+    return None
+
+
+def disturbances(
+    folder: Path, journals: Path, count: int, dice: random.Random, grid: Grid
+) -> Iterator[Disturbed]:
+    calm, whole = _calm(folder, journals, replace(grid, words=f"{grid.words} {_NODES}"))
+    for number in itertools.count(1):
+        scene = replace(calm, results=journals / f"run-{number}")
+        yield (disturbed := disturb(scene, whole, count, dice))
+        count -= len(disturbed.killed)
+        if not count:
+            return
 
 
 # The tables --------------------------------------------------------------------------------------
@@ -236,12 +339,22 @@ def _reached_row(name: str, trials: Sequence[Kill]) -> Row:
     return name, *(counts[reached] for reached in Reached), len(trials)
 
 
-def faults(trials: Sequence[Kill]) -> list[Row]:
+def killed_rows(trials: Sequence[Disturbed]) -> Iterator[Row]:
+    killed = [each for trial in trials for each in trial.killed]
+    for victim in VICTIMS:
+        counts = Counter(reached for other, reached in killed if other == victim)
+        yield victim, *(counts[reached] for reached in Reached), counts.total()
+
+
+def faults(trials: Sequence[Kill] | Sequence[Disturbed]) -> list[Row]:
     return [(word, sum(trial.faults[word] for trial in trials)) for word in FAULTS]
 
 
 OPTIONS = parser("kills", __doc__)
 OPTIONS.add_argument("--kills", type=positive, default=100, metavar="N", help="default: 100")
+OPTIONS.add_argument(
+    "--cluster", type=positive, default=0, metavar="N", help="so many kills of runs on two nodes"
+)
 OPTIONS.add_argument("--journals", type=Path, metavar="FOLDER")
 
 
@@ -253,6 +366,12 @@ def main(asked: argparse.Namespace) -> int:
         folder = Path(name)
         journals = asked.journals.resolve() if asked.journals else folder / "results"
         dice = random.Random(1 + asked.seed)
+        if asked.cluster:
+            runs = disturbances(folder, journals, asked.cluster, dice, grid)
+            disturbed = collect(runs, lambda trial: trial.words)
+            KILLED.show(list(killed_rows(disturbed)))
+            write("")
+            return FAULTY.show(faults(disturbed))
         trials = collect(kills(folder, journals, count, dice, grid), lambda trial: trial.words)
     REACHED.show(list(reached_rows(trials)))
     write("")
