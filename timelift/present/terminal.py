@@ -1,6 +1,5 @@
 """Tables and notes in a terminal, by rich; plain text for a file or a pipe."""
 
-import functools
 import io
 import itertools
 import os
@@ -30,8 +29,10 @@ SUMMARY_WIDTH, SUMMARY_LINES = 80, 28
 _BELOW_SECTION = 4
 #: Blanks between two columns of a table, and of the summary's.
 _GAP, _NARROW_GAP = 3, 2
-#: A heading of so many letters stays on one line if there is room; a longer one has two.
-_SHORT_HEADING = 14
+#: Letters in a line of a heading.
+_LONGEST_HEADING = 18
+#: Columns that are as wide as their longest name.
+_WHOLE = {"place", "write"}
 #: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
 _NOTE_STYLES = dict.fromkeys((Kind.FAILED, Kind.GIVEN_UP, "file"), "yellow")
@@ -89,15 +90,15 @@ def show_summary(summary: Summary, console: Console) -> None:
     without_price = replace(shorter, table=shorter.table.up_to(1))
     versions = itertools.product(range(most, -1, -1), (shorter, without_price))
     for rows, version in [(most, whole), *versions]:
-        lines = _lines(_summary(version.with_rows(rows), width), console, width)
+        lines = _lines(_summary(version.with_rows(rows), width, console), console, width)
         if len(lines) <= room:
             break
     _show_lines(lines, console)
 
 
-def _summary(summary: Summary, width: int) -> Group:
+def _summary(summary: Summary, width: int, console: Console) -> Group:
     state = [Text(plain(summary.state), "yellow")] if summary.state else []
-    rows = [Text(""), _rows(summary.table, width)] if summary.table.rows else []
+    rows = [Text(""), _rows(summary.table, width, console)] if summary.table.rows else []
     if summary.below:
         rows += [Text(WORDS, "dim")]
     said = Text.assemble((plain(summary.headline), "bold"), f" {plain(summary.below)}")
@@ -107,64 +108,21 @@ def _summary(summary: Summary, width: int) -> Group:
     )
 
 
-def _rows(table: Table, width: int) -> RenderableType:
+def _rows(table: Table, width: int, console: Console) -> RenderableType:
     """Return a row a workload, without its least important column if there is little room."""
     for shown in (table, table.up_to(1)):
-        widths = _widths(shown, width)
-        if widths:
-            grid = Grid(
-                box=None, padding=(0, _NARROW_GAP, 0, 0), pad_edge=False, header_style="dim"
-            )
-            for column, wide in zip(shown.columns, widths, strict=True):
-                grid.add_column(Text(plain(column.heading)), width=wide, overflow="fold")
-            for row, cells in zip(shown.rows, shown.cells, strict=True):
-                named = zip(shown.columns, cells, strict=True)
-                grid.add_row(*(Text(cell, _style(column, row)) for column, cell in named))
+        grid = Grid(box=None, padding=(0, _NARROW_GAP, 0, 0), pad_edge=False, header_style="dim")
+        for column in shown.columns:
+            most = _LONGEST_NAME if column.name == "workload" else None
+            heading = textwrap.fill(plain(column.heading), _LONGEST_HEADING)
+            whole = column.name in _WHOLE
+            grid.add_column(Text(heading), overflow="fold", no_wrap=whole, max_width=most)
+        for row, cells in zip(shown.rows, shown.cells, strict=True):
+            named = zip(shown.columns, cells, strict=True)
+            grid.add_row(*(Text(cell, _style(column, row)) for column, cell in named))
+        if console.measure(grid).minimum <= width:
             return grid
     return _stacked(table)
-
-
-def _widths(table: Table, width: int) -> list[int]:
-    """Share the width among the columns so that the table has few lines; [] if it does not fit.
-
-    Words are broken in the name of a workload alone, and a heading has three lines at most.
-    """
-    columns = [[plain(column.heading), *column.cells(table.rows)] for column in table.columns]
-    headings = [cell_len(heading) for heading, *_ in columns]
-    words = [[word for text in texts for word in text.split()] for texts in columns]
-    least = [
-        max(heading // 3 + 1, *map(cell_len, own))
-        for heading, own in zip(headings, words, strict=True)
-    ]
-    widths = [
-        max(min(heading, max(_SHORT_HEADING, heading // 2 + 1)), *map(cell_len, cells))
-        for heading, (_, *cells) in zip(headings, columns, strict=True)
-    ]
-    least[0], widths[0] = min(least[0], _LONGEST_NAME), min(widths[0], _LONGEST_NAME)
-    while sum(widths) > width - _NARROW_GAP * (len(widths) - 1):
-        narrower = {
-            place: [*widths[:place], wide - 1, *widths[place + 1 :]]
-            for place, wide in enumerate(widths)
-            if wide > least[place]
-        }
-        if not narrower:
-            return []
-        costs = {
-            place: (_height(columns, shared), -widths[place]) for place, shared in narrower.items()
-        }
-        widths = narrower[min(costs, key=costs.__getitem__)]
-    return widths
-
-
-def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
-    """Return the lines of a table; those of its heading count three times, to be few."""
-    heading, *rows = (max(map(_line_count, row, widths)) for row in zip(*columns, strict=True))
-    return 3 * heading + sum(rows)
-
-
-@functools.cache
-def _line_count(text: str, width: int) -> int:
-    return len(textwrap.wrap(text, width, break_on_hyphens=False))
 
 
 def _stacked(table: Table) -> Group:
@@ -228,7 +186,7 @@ def show_report(report: Report, console: Console) -> None:
     if report.answer and report.answer.rows:
         console.print()
         width = min(console.width, SUMMARY_WIDTH)
-        _show(_rows(report.answer, width), console, width)
+        _show(_rows(report.answer, width, console), console, width)
     for table in report.tables:
         _show_setting(table, console)
     if report.meanings:
