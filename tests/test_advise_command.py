@@ -23,6 +23,7 @@ from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
+from timelift.measure.place import Place
 from timelift.measure.request import RunRequest
 from timelift.project import Project
 
@@ -77,7 +78,9 @@ def test_several_batches_share_a_budget_and_ctrl_c_ends_all(
     left = iter(batches)
     monkeypatch.setattr(races, "look_at_model", lambda *_: next(left))
     feedings = [model.feeding for model in batches]
-    advices = races.advise_on(Project(ROOT), "a:b", feedings, {"budget": "60s"})
+    place = Place()
+    advices = races.advise_on(Project(ROOT), "a:b", feedings, {"budget": "60s"}, place=place)
+    assert [request.place for request in asked] == [place, place]
     assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
     assert [str(advice.verdict) for advice in advices] == ["keep", "keep"]
     assert [advice.was_interrupted for advice in advices] == [False, True]

@@ -1,0 +1,154 @@
+"""Who may play a run: schedulers that answer, and nodes that are equal to this machine."""
+
+import socket
+import sys
+from concurrent.futures import Future
+from dataclasses import replace
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from tests import journals
+from timelift import commands
+from timelift.case import Backend, Phase, Setting
+from timelift.cluster import node, nodes
+from timelift.cluster.nodes import Cluster, Seen
+from timelift.errors import UserError
+from timelift.journal.lines import Machine
+
+TOLD = {
+    "mark": "0123abcd",
+    "machine": journals.MACHINE,
+    "backends": ["tensorflow"],
+    "devices": ["cpu"],
+    "python": node.python_version(),
+    "timelift": node.timelift_version(),
+}
+
+
+def seen(address, *, identity=None, versions=None, flags=None):
+    """Return a node that differs in these entries."""
+    machine = Machine(**journals.MACHINE)
+    drift = machine.drift | {"versions": machine.versions | (versions or {}), "flags": flags or {}}
+    identity = machine.identity | (identity or {})
+    machine = msgspec.structs.replace(machine, identity=identity, drift=drift)
+    return msgspec.convert(TOLD | {"machine": machine, "address": address}, Seen)
+
+
+@pytest.fixture
+def cluster():
+    """Make a cluster of nodes that were seen, which is not connected to."""
+
+    def of(*seen_nodes):
+        made = object.__new__(Cluster)
+        made._kinds, made.nodes = nodes._kinds_of(seen_nodes), {}
+        return made
+
+    return of
+
+
+def test_nodes_of_equal_identity_are_a_kind_which_has_a_name_among_several():
+    assert [*nodes._kinds_of([seen("a"), seen("b")])] == [""]
+    kinds = nodes._kinds_of([seen("a"), seen("b", identity={"cores": 96}), seen("c")])
+    assert [(kind.address, bool(name)) for name, kind in kinds.items()] == [
+        ("a", True),
+        ("b", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("differs", "named"),
+    [({"versions": {"keras": "0.1"}}, "keras"), ({"flags": {"XLA_FLAGS": "--x"}}, "XLA_FLAGS")],
+)
+def test_nodes_of_one_kind_that_differ_are_refused_and_those_of_two_are_not(differs, named):
+    with pytest.raises(UserError, match=rf"{named}.* on a .* on other"):
+        nodes._kinds_of([seen("a"), seen("b", identity={"cores": 96}), seen("other", **differs)])
+    assert len(nodes._kinds_of([seen("a"), seen("b", identity={"cores": 96}, **differs)])) == 2
+
+
+def test_a_joiner_is_of_a_kind_that_there_is_and_equal_to_it(cluster):
+    here = cluster(seen("a"))
+    assert here.join(seen("b")).address == "b"
+    for other in (seen("c", identity={"cores": 96}), seen("c", versions={"keras": "0.1"})):
+        with pytest.raises(UserError, match="c"):
+            here.join(other)
+    assert [*here.nodes] == ["b"]
+
+
+def looked(told):
+    answer = Future()
+    (answer.set_exception if isinstance(told, Exception) else answer.set_result)(told)
+    return answer
+
+
+def test_a_node_that_is_as_this_environment_is_taken(cluster):
+    taken = cluster(seen("a")).read("b", looked(TOLD))
+    assert (taken.address, taken.mark, taken.backends) == ("b", "0123abcd", ["tensorflow"])
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        (TOLD | {"python": "2.7"}, "2.7"),
+        (TOLD | {"timelift": "0.0 (0123)"}, "0.0"),
+        (ModuleNotFoundError("No module named 'keras'"), "No module named 'keras'"),
+        ({"mark": "0123abcd"}, "machine"),
+        (RuntimeError("two\nlines"), "two lines"),
+    ],
+)
+def test_a_node_with_another_environment_is_refused_in_a_line(cluster, told, named):
+    with pytest.raises(UserError) as refused:
+        cluster(seen("a")).read("tcp://a:1", looked(told))
+    assert named in str(refused.value)
+    assert "tcp://a:1" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_cases_go_where_their_backend_and_device_are(cluster):
+    here = cluster(seen("a"))
+    setting = Setting("tokens", 8, 2, Phase.FORWARD, backend=Backend.TENSORFLOW)
+    assert not here.why_not(setting)
+    assert "jax" in here.why_not(replace(setting, backend=Backend.JAX))
+
+
+@pytest.mark.parametrize(
+    "address", ["word", "http://x", "local:0", "local:999", "tcp://", "local:"]
+)
+def test_an_address_of_no_scheduler_is_refused(address):
+    with pytest.raises(UserError, match=f"received {address!r}"):
+        Cluster(address)
+
+
+@pytest.mark.parametrize("text", ['{"no": 1', "[]", '{"address": 3}', "{}"])
+def test_a_file_of_no_scheduler_is_refused(tmp_path, text):
+    (tmp_path / "file.json").write_text(text)
+    with pytest.raises(UserError, match=r"file\.json"):
+        Cluster(str(tmp_path / "file.json"))
+
+
+def test_another_kind_of_server_that_never_greets_is_refused(monkeypatch):
+    monkeypatch.setattr(nodes, "_ANSWERS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match=address):
+            Cluster(address)
+
+
+def test_advice_and_a_self_test_are_for_one_kind(monkeypatch):
+    ends = []
+    made = SimpleNamespace(kinds=["a", "b"], close="its end")
+    monkeypatch.setattr(nodes, "Cluster", lambda _: made)
+    assert commands.place_of("local:2", ends.append) is made
+    with pytest.raises(UserError, match=r"advise.* a, b"):
+        commands.place_of("local:2", ends.append, "advise")
+    assert ends == ["its end", "its end"]
+    made.kinds = [""]
+    assert commands.place_of("local:2", ends.append, "advise") is made
+
+
+def test_without_dask_it_is_told_how_to_install_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "timelift.cluster.nodes")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UserError, match=r"timelift\[cluster\]"):
+        commands.place_of("local:2", lambda _: None)
