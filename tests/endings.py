@@ -14,7 +14,7 @@ from timelift.measurement import CaseInLaunch, Facts, Measurement
 from timelift.present import conditions
 from timelift.present.answer import answer_table, headline, safety
 from timelift.present.full_report import report
-from timelift.present.summary import MOST_REASONS, summary
+from timelift.present.summary import summary
 
 PLACES = [
     Setting("tokens", length, 4, Phase.FORWARD, mode)
@@ -212,9 +212,8 @@ def notes(_):
 def _notes(ends):
     seen = ends if isinstance(ends, RunFindings) else found(ends)
     end = summary(seen, None)
-    left_out = end.with_reasons(MOST_REASONS).left_out
-    noted = [note for note in end.notes if note[0] != "noise" or not left_out]
-    return [f"{label}: {text}" for label, text in (*noted, *left_out)]
+    noted = [note for note in end.notes if note[0] != "noise" or not end.left_out]
+    return [f"{label}: {text}" for label, text in (*noted, *end.left_out)]
 
 
 FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}

@@ -15,7 +15,7 @@ from typing import Any, Self
 from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is, writing
 from timelift.journal.lines import SCHEMA, End, Header, Line, RunEnd, parse_time, utc_now
-from timelift.journal.reading import read_header_of_any_schema, read_line, read_lines
+from timelift.journal.reading import DAMAGED, header_of_any_schema, read_line, read_lines
 from timelift.measurement import CaseInLaunch
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
@@ -131,10 +131,9 @@ def _is_named(path: Path, word: str) -> bool:
 
 def is_latest(path: Path, root: Path) -> bool:
     """True if `latest` names the run."""
-    try:
+    with contextlib.suppress(UserError, OSError):
         return find_run(root).samefile(path)
-    except (UserError, OSError):
-        return False
+    return False
 
 
 def read_header(path: Path) -> Header:
@@ -153,11 +152,9 @@ def header_or_empty(path: Path) -> Header:
 
     So a run of a later schema can be the latest; it is refused when its lines are read.
     """
-    try:
-        with path.open("rb") as file:
-            return read_header_of_any_schema(file.readline(_LONGEST_HEADER))
-    except OSError:
-        return Header()
+    with contextlib.suppress(OSError, *DAMAGED), path.open("rb") as file:
+        return header_of_any_schema(file.readline(_LONGEST_HEADER))
+    return Header()
 
 
 #: Files of runs, each with the word that names it.

@@ -6,7 +6,6 @@ Nothing in a file is trusted, and nothing that it names is ever executed.
 samples wherever the line has their median, so that a year of nightly runs is read in seconds.
 """
 
-import contextlib
 import math
 import reprlib
 from array import array
@@ -28,7 +27,7 @@ LARGEST_SIZE = 2**31 - 1
 _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
 #: The beginnings of lines that hold no samples.
 _OTHER_KINDS = (b'{"kind":"run"', b'{"kind":"end"')
-_DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
+DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
 _Count = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 _Seconds = Annotated[float, Meta(gt=SHORTEST_SECONDS, lt=LONGEST_SECONDS)]
 
@@ -78,7 +77,8 @@ class _LaunchLine(Struct, tag_field="kind", tag="launch", gc=False):
 
 
 _about = msgspec.json.Decoder(_About).decode
-_header = msgspec.json.Decoder(Header).decode
+#: Reads a header, of a later schema too.
+header_of_any_schema = msgspec.json.Decoder(Header).decode
 _line = msgspec.json.Decoder(Header | _LaunchLine | End).decode
 _launch_line = msgspec.json.Decoder(_LaunchLine).decode
 _seconds = msgspec.json.Decoder(list[_Seconds | None]).decode
@@ -118,7 +118,7 @@ def read_line(text: bytes) -> Line:
     try:
         in_file = _line(text)
         line = _case_in_launch(in_file) if isinstance(in_file, _LaunchLine) else in_file
-    except _DAMAGED as error:
+    except DAMAGED as error:
         _refuse_other_schema(text)
         raise ValueError(str(error).replace("`", "")) from None
     if isinstance(line, Header):
@@ -129,17 +129,10 @@ def read_line(text: bytes) -> Line:
 def _refuse_other_schema(text: bytes) -> None:
     try:
         about = _about(text)
-    except _DAMAGED:
+    except DAMAGED:
         return
     if about.kind == "run" and about.schema != SCHEMA:
         raise ValueError(f"expected journal schema {SCHEMA}, received {reprlib.repr(about.schema)}")
-
-
-def read_header_of_any_schema(text: bytes) -> Header:
-    """Read a header, of a later schema too; an empty one if that is not possible."""
-    with contextlib.suppress(*_DAMAGED):
-        return _header(text)
-    return Header()
 
 
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
@@ -211,7 +204,7 @@ def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
         if text and not text.startswith(_OTHER_KINDS):
             try:
                 yield _median_in_launch(_launch_line(text))
-            except _DAMAGED:
+            except DAMAGED:
                 continue
 
 

@@ -5,7 +5,7 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
@@ -39,14 +39,10 @@ _MOST_PLACES = 4
 # What is gained ----------------------------------------------------------------------------------
 
 
-def _common_baseline(answers: Mapping[str, Recommendation]) -> str:
+def _common_baseline(findings: RunFindings) -> str:
     """Return the baseline of most settings, or ''."""
-    gains = [gain for answer in answers.values() for gain in answer.gains]
-    settings: Counter[str] = Counter()
-    for gain in gains:
-        settings[gain.baseline] += gain.settings
-    first = min(gains, key=lambda gain: (-settings[gain.baseline], gain.place), default=None)
-    return first.baseline if first else ""
+    settings = Counter(ranking.baseline for ranking in findings.contests if ranking.baseline)
+    return max(settings, key=settings.__getitem__, default="")
 
 
 def known_as(baseline: str) -> str:
@@ -163,7 +159,7 @@ class AnswerRow:
 
 def answer_table(findings: RunFindings) -> Table:
     """Return a row a workload and machine or backend, without empty columns."""
-    baseline = _common_baseline(findings.answers)
+    baseline = _common_baseline(findings)
     columns = (
         Column("workload"),
         Column("place", axis_title(findings.places.axis)),

@@ -127,8 +127,7 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "train step", "train_on_batch of the model, by the loss and optimiser of its compile"
         return
     settings = sorted({step.case.setting for step in steps})
-    beside = _beside_gradients(settings, findings)
-    yield "train step", f"{_of_fit(settings)}{beside}"
+    yield "train step", _of_fit(settings)
     if shares := _zero_gradients(steps):
         parts = [
             f"{three_figures(100 * share)} % of the weights of {workload}"
@@ -151,20 +150,6 @@ def _of_fit(settings: Sequence[Setting]) -> str:
     runs = f'{", ".join(of_fit)} (jit_compile="auto")'
     text = f"the train_step of fit with Adam, without its data pipeline, {runs}"
     return "; ".join([text, *also])
-
-
-def _beside_gradients(settings: Sequence[Setting], findings: RunFindings) -> str:
-    """Write how a train step of `fit` compares with a backward call, or what would tell."""
-    ratios = [
-        ratio
-        for case, ratio in findings.over_simpler_phase.items()
-        if case.setting in settings and case.setting.mode is case.setting.mode_of_fit
-    ]
-    if ratios:
-        return f"; {_typically(ratios, 'a backward call', findings)}"
-    others = [one.setting for one in findings.run.measured if one.setting.phase is Phase.BACKWARD]
-    own = {one.mode_of_fit for one in others if one.mode is not one.mode_of_fit}
-    return f"; --modes {','.join(sorted(own))} sets a backward call beside it" if own else ""
 
 
 def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:

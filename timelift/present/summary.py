@@ -24,8 +24,8 @@ from timelift.present.words import duration, value_in_words
 ROWS = 12
 #: The words of the table that mean more than they say.
 WORDS = "shown: beyond what launches differ by; at most: the end of a 95 % interval"
-#: The most reasons why something has no figure, also in little room, and the characters of one.
-MOST_REASONS, FEWER_REASONS, _LONGEST_REASON = 3, 2, 140
+#: The most reasons why something has no figure, and the characters of one.
+_MOST_REASONS, _LONGEST_REASON = 3, 140
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,6 @@ class Summary:
     tables_command: str
     state: str
 
-    def with_reasons(self, most: int) -> "Summary":
-        """Return the summary with at most so many notes of what has no figure."""
-        if len(self.left_out) <= most:
-            return self
-        kept = self.left_out[: most - 1]
-        more = counted(len(self.left_out) - len(kept), "more reason")
-        return replace(self, left_out=(*kept, ("and", f"{more}: {self.tables_command}")))
-
     def with_rows(self, most: int) -> "Summary":
         """Return the summary with at most so many rows: the workloads with the most settings."""
         rows = self.table.rows
@@ -104,8 +96,7 @@ class Summary:
             return self
         kept = sorted(rows, key=lambda row: -row.settings)[:most]
         noun = "more row" if any(row.place for row in rows) else "more workload"
-        more = counted(len(rows) - most, noun)
-        note = ("and", f"{more}: {self.tables_command}")
+        note = ("and", f"{counted(len(rows) - most, noun)}: {self.tables_command}")
         table = replace(self.table, rows=[row for row in rows if row in kept])
         return replace(self, table=table, left_out=(note, *self.left_out))
 
@@ -119,7 +110,7 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
         headline(findings),
         safety(findings),
         _without_repetition(answer_table(findings), findings),
-        tuple(_left_out(findings)),
+        tuple(_left_out(findings, command)),
         notes,
         command,
         conditions.state(findings.run, is_stored=pointers is not None),
@@ -221,10 +212,13 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
-def _left_out(findings: RunFindings) -> Iterator[tuple[str, str]]:
+def _left_out(findings: RunFindings, tables_command: str) -> Iterator[tuple[str, str]]:
     """Yield the label and the reason of what has no figure, cut to two lines each."""
-    for label, text in conditions.left_out_in_words(findings):
-        yield label, plain(text, _LONGEST_REASON)
+    reasons = [*conditions.left_out_in_words(findings)]
+    shown = len(reasons) if len(reasons) <= _MOST_REASONS else _MOST_REASONS - 1
+    yield from ((label, plain(text, _LONGEST_REASON)) for label, text in reasons[:shown])
+    if more := len(reasons) - shown:
+        yield "and", f"{counted(more, 'more reason')}: {tables_command}"
 
 
 def _question(findings: RunFindings, pointers: Pointers) -> str:

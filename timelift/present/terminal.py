@@ -6,7 +6,6 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -20,7 +19,7 @@ from timelift.analyse.left_out import Kind
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
-from timelift.present.summary import FEWER_REASONS, MOST_REASONS, ROWS, WORDS, Section, Summary
+from timelift.present.summary import ROWS, WORDS, Section, Summary
 from timelift.present.tables import Column, Table
 
 #: The most columns and lines of the end of a run; a narrower terminal has more lines.
@@ -31,10 +30,8 @@ _BELOW_SECTION = 4
 _GAP, _NARROW_GAP = 3, 2
 #: Letters in a line of a heading.
 _LONGEST_HEADING = 18
-#: Columns that are as wide as their longest name.
-_WHOLE = {"place", "write"}
-#: Columns of a workload's name in the summary's table, beyond which it has several lines.
-_LONGEST_NAME = 18
+#: The most letters in a line of a cell of the summary's table, by its column.
+_WIDEST = {"workload": 18, "gain": 32}
 _NOTE_STYLES = dict.fromkeys((Kind.FAILED, Kind.GIVEN_UP, "file"), "yellow")
 #: Columns of a text for a file or a pipe.
 _PLAIN_WIDTH = 140
@@ -83,22 +80,19 @@ def summary_text(summary: Summary, width: int, *, colour: bool) -> str:
 
 
 def show_summary(summary: Summary, console: Console) -> None:
-    """Print the end of a run in a screenful: the longest version that fits, else the shortest."""
+    """Print the end of a run in a screenful, with as many rows as fit."""
     width = min(console.width, SUMMARY_WIDTH)
     room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(summary.table.rows), ROWS)
-    whole, shorter = (summary.with_reasons(count) for count in (MOST_REASONS, FEWER_REASONS))
-    without_price = replace(shorter, table=shorter.table.up_to(1))
-    versions = itertools.product(range(most, -1, -1), (shorter, without_price))
-    for rows, version in [(most, whole), *versions]:
-        lines = _lines(_summary(version.with_rows(rows), width, console), console, width)
+    for rows in range(most, -1, -1):
+        lines = _lines(_summary(summary.with_rows(rows), width), console, width)
         if len(lines) <= room:
             break
     _show_lines(lines, console)
 
 
-def _summary(summary: Summary, width: int, console: Console) -> Group:
+def _summary(summary: Summary, width: int) -> Group:
     state = [Text(plain(summary.state), "yellow")] if summary.state else []
-    rows = [Text(""), _rows(summary.table, width, console)] if summary.table.rows else []
+    rows = [Text(""), _rows(summary.table, width)] if summary.table.rows else []
     if summary.below:
         rows += [Text(WORDS, "dim")]
     said = Text.assemble((plain(summary.headline), "bold"), f" {plain(summary.below)}")
@@ -108,21 +102,35 @@ def _summary(summary: Summary, width: int, console: Console) -> Group:
     )
 
 
-def _rows(table: Table, width: int, console: Console) -> RenderableType:
-    """Return a row a workload, without its least important column if there is little room."""
+def _rows(table: Table, width: int) -> RenderableType:
+    """Return a row a workload, without its least important column if there is little room.
+
+    The last column has the room that the others leave, of which each is as wide as its texts.
+    """
     for shown in (table, table.up_to(1)):
-        grid = Grid(box=None, padding=(0, _NARROW_GAP, 0, 0), pad_edge=False, header_style="dim")
-        for column in shown.columns:
-            most = _LONGEST_NAME if column.name == "workload" else None
-            heading = textwrap.fill(plain(column.heading), _LONGEST_HEADING)
-            whole = column.name in _WHOLE
-            grid.add_column(Text(heading), overflow="fold", no_wrap=whole, max_width=most)
-        for row, cells in zip(shown.rows, shown.cells, strict=True):
-            named = zip(shown.columns, cells, strict=True)
-            grid.add_row(*(Text(cell, _style(column, row)) for column, cell in named))
-        if console.measure(grid).minimum <= width:
-            return grid
+        columns = [[*_heading(column), *column.cells(table.rows)] for column in shown.columns]
+        most = [_WIDEST.get(column.name, width) for column in shown.columns[:-1]]
+        widths = [
+            min(max(map(cell_len, own)), cut) for own, cut in zip(columns[:-1], most, strict=True)
+        ]
+        room = width - sum(widths) - _NARROW_GAP * len(widths)
+        if room >= max(cell_len(word) for text in columns[-1] for word in text.split()):
+            return _grid(shown, [*widths, room])
     return _stacked(table)
+
+
+def _heading(column: Column) -> list[str]:
+    return textwrap.wrap(plain(column.heading), _LONGEST_HEADING)
+
+
+def _grid(table: Table, widths: Iterable[int]) -> Grid:
+    grid = Grid(box=None, padding=(0, _NARROW_GAP, 0, 0), pad_edge=False, header_style="dim")
+    for column, wide in zip(table.columns, widths, strict=True):
+        grid.add_column(Text("\n".join(_heading(column))), width=wide, overflow="fold")
+    for row, cells in zip(table.rows, table.cells, strict=True):
+        named = zip(table.columns, cells, strict=True)
+        grid.add_row(*(Text(cell, _style(column, row)) for column, cell in named))
+    return grid
 
 
 def _stacked(table: Table) -> Group:
@@ -186,7 +194,7 @@ def show_report(report: Report, console: Console) -> None:
     if report.answer and report.answer.rows:
         console.print()
         width = min(console.width, SUMMARY_WIDTH)
-        _show(_rows(report.answer, width, console), console, width)
+        _show(_rows(report.answer, width), console, width)
     for table in report.tables:
         _show_setting(table, console)
     if report.meanings:

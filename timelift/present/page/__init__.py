@@ -19,17 +19,17 @@ from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.files import replace_text
 from timelift.present import case_table, figures
-from timelift.present.answer import headline, known_as, safety
+from timelift.present.answer import known_as
 from timelift.present.figures import sheet
 from timelift.present.full_report import Report, in_markdown, report
 from timelift.present.page import own_tables
 from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.summary import (
-    MOST_REASONS,
     ROWS,
     WORDS,
     Additions,
     Section,
+    Summary,
     processor_and_memory,
     summary,
 )
@@ -40,8 +40,8 @@ from timelift.present.words import percent
 _FIGURES = "figures"
 #: What to do if a file cannot be written.
 _ADVICE = "name another folder with --output"
-#: The tables of all kinds of runs, by the names of their files; two are of earlier versions.
-_TABLES = ("across", "gate", "meanings", "measurements", "not_run", *("execution", "prices"))
+#: The tables of all kinds of runs, by the names of their files.
+_TABLES = ("across", "gate", "meanings", "measurements", "not_run")
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
 #: Characters after which a headline is cut.
@@ -179,25 +179,25 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "top": in_short.top,
         "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
-        "left_out": in_short.with_reasons(MOST_REASONS).left_out,
+        "left_out": in_short.left_out,
         "notes": in_short.notes,
         "is_section": section is not None,
         "words": WORDS,
     }
     if section is None:
-        return shared | _answer(findings, in_short.table)
+        return shared | _answer(findings, in_short)
     also = [("also", "; ".join(section.notes))] if section.notes else []
     others = [note for note in shared["notes"] if note[0] != "noise"]
     return shared | _section(section) | {"left_out": [], "notes": [*also, *others]}
 
 
-def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
+def _answer(findings: RunFindings, in_short: Summary) -> dict[str, Any]:
     answer = findings.answer
     return {
-        "headline": headline(findings),
+        "headline": in_short.headline,
         "names": {each.strategy for each in (answer, *findings.places.answers.values()) if each},
-        "below": safety(findings),
-        "answers": answers,
+        "below": in_short.below,
+        "answers": in_short.table,
         "has_prices": any(each.has_verdict for each in findings.answers.values()),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.price.is_bound,
