@@ -87,7 +87,7 @@ class Cluster(Place):
             asyncio.run(asyncio.wait_for(_greet(address), _ANSWERS))
             with warnings.catch_warnings(action="ignore"):  # of packages that timelift needs not
                 return Client(address, timeout=_ANSWERS, set_as_default=False)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise UserError(
                 "--cluster: expected a scheduler that answers at an address like tcp://HOST:8786, "
                 f"its file, or local:2, received {self.address!r:.80} "
@@ -133,9 +133,8 @@ class Cluster(Place):
         if not offered:
             raise UserError(f"--cluster: {self.address} has no node with machine=1; {_START}")
         imports = "import timelift.cluster.node"  # a node that cannot is not sent what it would do
-        for address, error in self.client.run(
-            exec, imports, workers=offered, on_error="return"
-        ).items():
+        imported = self.client.run(exec, imports, workers=offered, on_error="return")
+        for address, error in imported.items():
             if error:
                 raise _unusable(address, error)
         looking = {address: self.look(address) for address in offered}

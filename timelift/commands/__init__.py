@@ -79,8 +79,7 @@ def place_of(
 ) -> "Place | None":
     """Return the cluster that `--cluster` names, None for this machine; raises UserError.
 
-    `at_end` takes what is to be called when the command is over. `one_kind_for` names a command
-    whose answer is for one kind of machine.
+    `at_end` takes what ends it. `one_kind_for` names a command that answers for one kind alone.
     """
     if not address:
         return None
