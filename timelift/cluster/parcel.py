@@ -2,15 +2,16 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 import tempfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from timelift.errors import UserError, path_is, writing
 
@@ -19,12 +20,10 @@ SENT, BROUGHT = "/timelift-sent", "/timelift-brought"
 MOST_BYTES = 20_000_000
 #: Folders that are not sent: hidden ones, caches, and what environments have installed.
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages")
-#: A file in a parcel: the place of a folder in its roots, and the path from there.
-_NAME = re.compile(r"\d+(/(?!\.\./)[^/\0\ud800-\udfff]+)+\.py")
 
 
 class Parcel(NamedTuple):
-    """Packed files; `places` has where each root is, from the folder that they are unpacked to."""
+    """A zip of files; `places` has where each root is, from the folder that it is unpacked to."""
 
     digest: str
     data: bytes
@@ -41,12 +40,18 @@ def pack(roots: Sequence[Path]) -> Parcel:
             top = root.parent if root.is_file() else root
             files |= {f"{len(places)}/{path.relative_to(top)}": path for path in paths}
             places[str(root)] = f"{len(places)}/{root.name if root.is_file() else ''}".rstrip("/")
-    sizes = Counter[Path]()
+    data = _zipped(files)
+    return Parcel(hashlib.sha256(data).hexdigest()[:16], data, places)
+
+
+def _zipped(files: Mapping[str, Path]) -> bytes:
+    """Return a zip of files, by their names there; equal files make an equal one."""
+    sizes, packed = Counter[Path](), io.BytesIO()
     try:
-        for path in files.values():
-            sizes[path.parent] += path.stat().st_size
-        texts = {name: path.read_bytes().decode("latin-1") for name, path in files.items()}
-        packed = json.dumps(texts, sort_keys=True, ensure_ascii=False).encode()
+        with ZipFile(packed, "w") as archive:
+            for name, path in sorted(files.items()):
+                sizes[path.parent] += path.stat().st_size
+                archive.writestr(ZipInfo(name), path.read_bytes(), ZIP_DEFLATED)  # without a time
     except (OSError, UnicodeError) as error:
         raise UserError(f"cannot send a Python file ({error}); make it readable") from None
     if sizes.total() > MOST_BYTES:
@@ -55,8 +60,7 @@ def pack(roots: Sequence[Path]) -> Parcel:
             f"{sizes.total() / 1e6:.1f} MB, the most in {str(sizes.most_common(1)[0][0])!r}; move "
             "them out of the project, or into a folder whose name begins with a dot"
         )
-    digest = hashlib.sha256(packed).hexdigest()[:16]
-    return Parcel(digest, zlib.compress(packed), places)
+    return packed.getvalue()
 
 
 def _python_files(root: Path, roots: Sequence[Path]) -> set[Path]:
@@ -71,25 +75,16 @@ def _python_files(root: Path, roots: Sequence[Path]) -> set[Path]:
 
 
 def unpack(data: bytes, folder: Path) -> None:
-    """Make the folder of a parcel, if no other process has; raises UserError."""
-    contents = _contents(data)
+    """Make the folder of a parcel, if no other process has; raises UserError.
+
+    No file leaves it: `ZipFile` writes neither above it nor through a link.
+    """
     with writing(folder, "make room there, or start the node with another TMPDIR"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-            for name, content in contents.items():
-                path = Path(fresh, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+            ZipFile(io.BytesIO(data)).extractall(fresh)
             with contextlib.suppress(OSError):  # another process was faster
                 Path(fresh).rename(folder)
-
-
-def _contents(data: bytes) -> dict[str, bytes]:
-    with contextlib.suppress(zlib.error, ValueError, TypeError, AttributeError, RecursionError):
-        texts = json.loads(zlib.decompress(data))
-        if all(map(_NAME.fullmatch, texts)):
-            return {name: text.encode("latin-1") for name, text in texts.items()}
-    raise UserError("expected a parcel of Python files, received other data; send it again")
 
 
 def translated(value: Any, folders: Mapping[str, str]) -> Any:

@@ -4,10 +4,9 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from timelift.analyse.evidence import LEAST_MACHINES
 from timelift.case import Setting
 
-#: On fewer machines a launch ends before the next: those of a setting lie apart in time.
-MACHINES_AS_EVIDENCE = 3
 #: An item that cost so many nodes is given up.
 _MOST_LOSSES = 2
 _LEARNING = 0.1
@@ -68,7 +67,8 @@ class Schedule:
         node = self._nodes[address]
         nodes = [other for other in self._nodes.values() if other.machine == node.machine]
         marks, settings = {other.mark for other in nodes}, self._settings[node.machine]
-        few = len(marks) < MACHINES_AS_EVIDENCE
+        # where a launch ends before the next one begins: those of a setting lie apart in time
+        few = len(marks) < LEAST_MACHINES
 
         def is_due(setting: Setting) -> bool:
             played = self._marks[setting]
