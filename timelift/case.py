@@ -228,20 +228,15 @@ class Setting:
 
     @property
     def mode_of_fit(self) -> Mode:
-        """The mode in which `fit` runs a train step here."""
-        return fit_mode(self.backend, self.device)
+        """The mode in which `fit` runs a train step here, which is `jit_compile="auto"`.
 
-
-def fit_mode(backend: Backend, device: str = CPU) -> Mode:
-    """Return the mode in which `fit` runs a train step there, which is `jit_compile="auto"`.
-
-    Source: `Trainer._resolve_auto_jit_compile` of Keras 3.15, which asks TensorFlow for any GPU of
-    the machine; here the device that is measured counts.
-    """
-    if backend is Backend.TORCH:
-        return Mode.EAGER
-    is_xla = backend is Backend.TENSORFLOW and not device.startswith(CPU)
-    return Mode.XLA if is_xla else Mode.GRAPH
+        Source: `Trainer._resolve_auto_jit_compile` of Keras 3.15, which asks TensorFlow for any GPU
+        of the machine; here the device that is measured counts.
+        """
+        if self.backend is Backend.TORCH:
+            return Mode.EAGER
+        is_xla = self.backend is Backend.TENSORFLOW and not self.on_cpu
+        return Mode.XLA if is_xla else Mode.GRAPH
 
 
 #: The axes of a setting in their canonical order, each with the type of its values.

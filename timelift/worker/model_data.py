@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Backend, Mode, Phase, fit_mode
+from timelift.case import Backend, Mode, Phase, Setting
 from timelift.errors import one_line
 from timelift.worker.draws import marked, marks_reaching, pad
 from timelift.worker.engines import Array
@@ -123,7 +123,7 @@ def mode_of(model: Any) -> Mode:
     """Return the mode in which a model's own train step runs, or would by default."""
     backend = Backend(keras.backend.backend())
     if not model.compiled:
-        return fit_mode(backend)
+        return Setting("", 1, 1, Phase.TRAIN, backend=backend).mode_of_fit
     if model.run_eagerly:
         return Mode.EAGER
     if backend is Backend.TENSORFLOW:

@@ -3,7 +3,6 @@
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
-from timelift.worker.engines import Engine, Feed
+from timelift.worker.engines import Compiled, Engine, Feed
 from timelift.worker.making import precision_of
 from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
@@ -23,16 +22,11 @@ from timelift.worker.whole_law import WholeLaw, is_steady
 
 
 @dataclass
-class ModelCall:
-    """A step of `fit` or `predict` as a `Compiled`: Keras traces it in its first call."""
+class ModelCall(Compiled):
+    """A step of `fit` or `predict`, which Keras traces in its first call."""
 
     call: Callable[[], Any]
     traces: int = 1
-    operations: Counter[str] | None = None
-
-    def trace(self, feed: Feed) -> None: ...
-
-    def step(self) -> None: ...
 
     def bind(self, feed: Feed) -> Callable[[], Any]:  # noqa: ARG002 - the call has its data
         return self.call

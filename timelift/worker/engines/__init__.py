@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,22 +50,18 @@ class Feed:
         return [self.inputs, self.mask, *(self.cotangents or ())]
 
 
-class Compiled(Protocol):
+class Compiled:
     """A model made callable in one phase and mode."""
 
-    @property
-    def traces(self) -> int: ...
-
-    @property
-    def operations(self) -> Counter[str] | None:
-        """The nodes of its graph by kind; None in eager mode and before the backend has a graph.
-
-        TensorFlow and JAX have one after `trace`, PyTorch after the first call. Counting takes a
-        while, so it is not done on any clock.
-        """
+    traces = 0
+    #: The nodes of its graph by kind; None in eager mode and before the backend has a graph, which
+    #: TensorFlow and JAX have after `trace`, PyTorch after the first call. Counting takes a while,
+    #: so it is not done on any clock.
+    operations: Counter[str] | None = None
+    _step: Any = None
 
     def trace(self, feed: Feed) -> None:
-        """Trace without running, where a backend can."""
+        """Trace without running, where a backend can; PyTorch traces in its first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Return the call that is timed, without any work around it.
@@ -74,12 +70,14 @@ class Compiled(Protocol):
         leaves of the inputs, if the setting has them, and by the weights, and on JAX the other
         variables that a step changes; in the train phase the loss metric by its name.
         """
+        raise NotImplementedError
 
     def step(self) -> Any:
         """Return the `TrainStep`, its variables as the last call left them; None in other phases.
 
         A call that is bound later starts from them.
         """
+        return self._step
 
 
 class Engine(ABC):

@@ -22,6 +22,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
+from timelift.worker import engines
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of
 
@@ -30,7 +31,10 @@ _SWITCHES = ("jax_disable_jit", "jax_default_matmul_precision", "jax_enable_x64"
 
 class JaxEngine(Engine):
     def __init__(self, setting: Setting) -> None:
-        _check_compiles(setting)
+        if setting.mode is Mode.XLA:
+            raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
+        if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:
+            raise UnavailableError("jax.jit compiles anew for each length: measure a known length")
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX reads it as it starts
         if setting.threads != BACKEND_THREADS:
             os.environ["PJRT_NPROC"] = str(setting.threads)  # XLA has no other switch
@@ -107,14 +111,7 @@ class JaxEngine(Engine):
 open_engine = JaxEngine
 
 
-def _check_compiles(setting: Setting) -> None:
-    if setting.mode is Mode.XLA:
-        raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
-    if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:
-        raise UnavailableError("jax.jit compiles anew for each length: measure a known length")
-
-
-class JaxCompiled:
+class JaxCompiled(engines.Compiled):
     """One model in one phase and mode; counts its traces from inside the traced Python.
 
     Weights are arguments of the function, or XLA would fold them as constants. The variables that a
@@ -122,7 +119,6 @@ class JaxCompiled:
     """
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
-        self.traces = 0
         self._traced: Any = None
         self._model, self._training, self._setting = model, training, setting
         self._compiles = setting.mode is not Mode.EAGER
@@ -165,15 +161,12 @@ class JaxCompiled:
     def _arguments(self, feed: Feed) -> tuple[Any, ...]:
         return (*_values_of(self._model), *feed.arguments)
 
-    def step(self) -> TrainStep | None:
-        return None
-
     def trace(self, feed: Feed) -> None:
         if self._compiles:
             self._traced = self._function.trace(*self._arguments(feed))
 
     @functools.cached_property
-    def operations(self) -> Counter[str] | None:
+    def operations(self) -> Counter[str] | None:  # type: ignore[override]
         return None if self._traced is None else _primitives(self._traced.jaxpr)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
@@ -203,7 +196,7 @@ class JaxTrainStep(JaxCompiled):
         step = self._step
         kinds = step.trainable_variables, step.non_trainable_variables, step.optimizer.variables
         state = [
-            [_copied(variable.value) for variable in variables]
+            [jax.device_put(each.value, each.value.sharding, may_alias=False) for each in variables]
             for variables in (*kinds, step.metrics_variables)
         ]
         return tuple(state), data_of(feed)
@@ -218,7 +211,7 @@ class JaxTrainStep(JaxCompiled):
 
         return call
 
-    def step(self) -> TrainStep:
+    def step(self) -> Any:
         if self._state is self._known_state:  # or what was assigned since then would be lost
             return self._step
         kinds = self._step.optimizer.variables, self._step.metrics_variables
@@ -233,10 +226,6 @@ def _float_leaves(nest: Any) -> list[Any]:
     """The float arrays of a nest; a gradient by whole numbers is none (`jax.dtypes.float0`)."""
     leaves = keras.tree.flatten(nest)
     return [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
-
-
-def _copied(array: Any) -> Any:
-    return jax.device_put(array, array.sharding, may_alias=False)
 
 
 def _values_of(layer: Any) -> tuple[list[Any], list[Any]]:

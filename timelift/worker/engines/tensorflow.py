@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker import engines
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of
 
@@ -145,15 +146,13 @@ def _show_only(kind: str, number: int) -> int:
 open_engine = TensorFlowEngine
 
 
-class TensorFlowCompiled:
+class TensorFlowCompiled(engines.Compiled):
     """One model in one phase and mode; counts its traces from inside the traced Python."""
 
     def __init__(self, model: Any, setting: Setting, device: str, *, training: bool) -> None:
-        self.traces = 0
         self._concrete: Any = None
         self._model, self._training, self._device = model, training, device
         self._setting = setting
-        self._step: Any = None
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
         if setting.phase is Phase.TRAIN:
             self._step, body = TrainStep(model, training=training), self._train
@@ -184,9 +183,6 @@ class TensorFlowCompiled:
         with tf.device(self._device):
             return self._step.train_step(data_of(Feed(inputs, mask, cotangents)))
 
-    def step(self) -> Any:
-        return self._step
-
     def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
@@ -197,7 +193,7 @@ class TensorFlowCompiled:
         self._concrete = self._function.get_concrete_function(*specs)
 
     @functools.cached_property
-    def operations(self) -> Counter[str] | None:
+    def operations(self) -> Counter[str] | None:  # type: ignore[override]
         """The nodes of the graph and of all functions inside it."""
         if self._concrete is None:
             return None

@@ -15,6 +15,7 @@ import torch
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker import engines
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of
 
@@ -165,7 +166,7 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:200]}"
 
 
-class TorchCompiled:
+class TorchCompiled(engines.Compiled):
     """One model in one phase and mode; counts the graphs that are handed to the compiler.
 
     A model whose Python cannot be captured whole becomes several graphs with Python between them:
@@ -173,8 +174,6 @@ class TorchCompiled:
     """
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
-        self.traces = 0
-        self.operations: Counter[str] | None = None
         self._model, self._setting = model, setting
         self._step = TrainStep(model, training=training) if setting.phase is Phase.TRAIN else None
 
@@ -195,12 +194,6 @@ class TorchCompiled:
         self.traces += 1
         self.operations = (self.operations or Counter()) + Counter(map(_kind, graph.graph.nodes))
         return compile_fx(graph, examples)
-
-    def step(self) -> TrainStep | None:
-        return self._step
-
-    def trace(self, feed: Feed) -> None:
-        """Do nothing: PyTorch traces in its first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         inputs, mask = feed.inputs, feed.mask
