@@ -224,29 +224,6 @@ def test_pytest_refuses_an_unknown_option_in_one_sentence(pytester):
     refused(pytester.runpytest_inprocess(*PLUGIN, "--worklods=x"), sentence)
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("pytest.ini", "[pytest]\nseq_lens = 4\n"),
-        ("pyproject.toml", '[tool.pytest.ini_options]\nseq_lens = ["4", "8"]\n'),
-    ],
-)
-def test_a_key_of_pytest_s_file_names_addopts(file, text, pytester):
-    (pytester.path / file).write_text(text)
-    refused(
-        pytester.runpytest_inprocess(*PLUGIN),
-        "seq_lens: timelift reads no key of pytest's file of options; write it in addopts, like "
-        "addopts = --seq-lens=VALUE",
-    )
-
-
-def test_a_key_of_another_plugin_is_left_alone(pytester):
-    pytester.makeini("[pytest]\nlayer = 3\n")
-    pytester.makeconftest("def pytest_addoption(parser): parser.addini('layer', 'how many')")
-    pytester.makepyfile("def test_plain(): pass")
-    assert pytester.runpytest_inprocess(*PLUGIN).ret == 0
-
-
 OPTION = """
 def pytest_addoption(parser):
     parser.getgroup("seeder", "plants seeds").addoption("--seed", help="which seed to plant")

@@ -12,12 +12,13 @@ Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 import contextlib
 import hashlib
 import mmap
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 #: The bytes that are hashed in one beat, which takes some tens of microseconds.
 _CANARY_BYTES = bytes(1 << 16)
@@ -82,13 +83,18 @@ class Groups:
 
     def quota_cores(self) -> float | None:
         """Return the smallest quota of all groups in processors, rounded to hundredths."""
-        quotas = [quota for folder in self._folders() if (quota := _quota(folder))]
+        pairs = self._found(r"^(\d+) (\d+)$", "cpu.max")  # "max" is no limit
+        quotas = [int(quota) / int(period) for quota, period in pairs if int(quota) and int(period)]
         return round(min(quotas), 2) if quotas else None
 
     def throttled_periods(self) -> int | None:
         """Return the number of periods in which a group was throttled; None if none reports it."""
-        counts = [count for folder in self._folders() if (count := _throttled(folder)) is not None]
+        counts = [*map(int, self._found(r"^nr_throttled (\d+)$", "cpu.stat"))]
         return sum(counts) if counts else None
+
+    def _found(self, pattern: str, name: str) -> list[Any]:
+        texts = (text_of(folder / name) for folder in self._folders())
+        return [found for text in texts for found in re.findall(pattern, text, re.MULTILINE)]
 
     def _folders(self) -> Iterator[Path]:
         """Yield the folders of the group and those above; a container's own may be the root."""
@@ -102,23 +108,6 @@ class Groups:
 
 
 OWN_GROUPS = Groups()
-
-
-def _quota(folder: Path) -> float | None:
-    """Return the quota of one group in processors; None if it has no limit."""
-    try:
-        quota, period = map(int, text_of(folder / "cpu.max").split())
-    except ValueError:  # "max", or no such file
-        return None
-    return quota / period if quota > 0 and period > 0 else None
-
-
-def _throttled(folder: Path) -> int | None:
-    """Return the periods in which one group was throttled; None if it does not report them."""
-    pairs = (line.split() for line in text_of(folder / "cpu.stat").splitlines())
-    counts = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
-    count = counts.get("nr_throttled", "")
-    return int(count) if count.isdecimal() else None
 
 
 def text_of(path: Path) -> str:

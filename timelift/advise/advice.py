@@ -79,11 +79,6 @@ class Outcome:
         return self.speed_up.high < 1
 
     @property
-    def is_nothing(self) -> bool:
-        """True if it is shown to be less than what counts as a difference, or a loss."""
-        return self.speed_up.verdict is Verdict.SAME or self.speed_up.high < 1 + RANK_MARGIN
-
-    @property
     def is_worth_a_try(self) -> bool:
         """True if it is faster, may well be by too few launches, or alone has figures."""
         is_likely = self.launches < MIN_LAUNCHES and self.speed_up.value >= LIKELY
@@ -253,7 +248,8 @@ class ModelAdvice:
         change = advice.lift.number, advice.strategy
         if change in self.advised:
             return replace(advice, verdict=Advice.CHANGE)
-        is_nothing = self.raced.get(self.worthwhile, Outcome()).is_nothing
+        gain = self.raced.get(self.worthwhile, Outcome()).speed_up
+        is_nothing = gain.verdict is Verdict.SAME or gain.high < 1 + RANK_MARGIN  # or a loss
         is_kept = change in self.worthwhile and (self.advised or is_nothing)
         return replace(advice, verdict=Advice.KEEP) if is_kept else advice
 

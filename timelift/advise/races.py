@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -115,7 +116,10 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
 
 
 def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
-    """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer."""
+    """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer.
+
+    No peak memory is read.
+    """
     request = ask(DEFAULTS | dict(texts))
     called = [lift for lift in model.lifts if lift.can_change]
     workloads = [
@@ -128,13 +132,15 @@ def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
         for name in request.catalogue.strategies
         if name in {lift.usual, *IN_PLACE}
     ]
-    return _measure(_LiftsRace(request), workloads, cases)
+    lifts = {workload.name: workload.factory for workload in workloads}
+    return _measure(request, workloads, cases, lifts=lifts)
 
 
 def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str, str]) -> WholeRace:
     """Race a model against itself with strategies in the place of lifts, together and alone.
 
-    It ends after a launch in which a change broke the law, since another is tried in its place.
+    It ends after a launch in which a change broke the law, since another is tried in its place. The
+    model as written is the baseline of speed-ups.
     """
     request = ask(DEFAULTS | dict(texts), stop_after=1)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
@@ -143,7 +149,8 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     workload = _workload(model.setting, model.factory, LayerInputs())
     workload = replace(workload, is_model=True, data=model.feeding.source)
     cases = [Case(model.setting, name) for name in rivals]
-    return WholeRace.of(model, changes, _measure(_ModelRace(request), [workload], cases))
+    run = _measure(request, [workload], cases, relative_to=AS_WRITTEN)
+    return WholeRace.of(model, changes, run)
 
 
 def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
@@ -168,36 +175,27 @@ def _as_strategy(name: str, changes: Changes, strategies: Mapping[str, Strategy]
     return Strategy(name, Path(), f"{title or 'The model as it is written'}.", parameters)
 
 
-class _LiftsRace(Race):
-    """The lifts of a model, each alone; no peak memory is read."""
-
-    def referee(self) -> Referee:
-        return Referee(self.request.options.precision)
-
-    def options(self) -> RunOptions:
-        return replace(self.request.options, reads_peak_memory=False)
-
-    def header(self, header: Header) -> Header:
-        workloads = self.request.catalogue.workloads.values()
-        lifts = {workload.name: workload.factory for workload in workloads if workload.is_users}
-        return structs.replace(header, options=header.options | {"lifts": lifts})
-
-
 class _ModelRace(Race):
-    """A model with changes; the model as written is the baseline of speed-ups."""
+    """Lifts of a model, each alone, or the model whole; `entry` joins the header's options."""
+
+    def __init__(self, request: RunRequest, entry: dict[str, Any]) -> None:
+        super().__init__(request)
+        self._entry = entry
 
     def referee(self) -> Referee:
         return Referee(self.request.options.precision)
 
     def header(self, header: Header) -> Header:
-        return structs.replace(header, options=header.options | {"relative_to": AS_WRITTEN})
+        return structs.replace(header, options=header.options | self._entry)
 
 
-def _measure(race: Race, workloads: Sequence[Workload], cases: Sequence[Case]) -> Run:
+def _measure(
+    request: RunRequest, workloads: Sequence[Workload], cases: Sequence[Case], **entry: Any
+) -> Run:
     by_name = {workload.name: workload for workload in workloads}
-    race.request.catalogue.workloads.update(by_name)
-    race.request.axes["workloads"] = ",".join(by_name)
-    session, display = Session(race), CampaignDisplay(sys.stderr)
+    request.catalogue.workloads.update(by_name)
+    request.axes["workloads"] = ",".join(by_name)
+    session, display = Session(_ModelRace(request, entry)), CampaignDisplay(sys.stderr)
     try:
         session.measure(cases, display)
     finally:

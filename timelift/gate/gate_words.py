@@ -11,7 +11,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
-from timelift.gate.outcomes import CaseOutcome, Ending, GateFindings
+from timelift.gate.outcomes import CaseOutcome, Ending, GateFindings, gate_rules
 from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
@@ -138,7 +138,8 @@ def _counts(gate: GateFindings) -> str:
     counts = Counter(outcome.time.verdict for outcome in gate.outcomes if outcome.changes)
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
-    rule = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * gate.ignored:.3g} % ignored"
+    ignored = math.expm1(gate_rules(against)[Quantity.TIME].log_ignored)
+    rule = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * ignored:.3g} % ignored"
     timed = f"{counted(counts.total(), 'case')} timed beside {against.label}{commit}, {rule}"
     return f"{timed}: {verdicts}." if counts else ""
 

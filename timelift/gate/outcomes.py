@@ -125,11 +125,6 @@ class GateFindings:
     outcomes: Sequence[CaseOutcome]
     is_provisional: bool = False
 
-    @property
-    def ignored(self) -> float:
-        """The slow-down that never fails a case, a share."""
-        return float(np.expm1(gate_rules(self.against)[Quantity.TIME].log_ignored))
-
     def fails(self, outcome: CaseOutcome) -> bool:
         """True if a case fails the gate; with `--undecided fail` an undecided one does."""
         is_open = outcome.ending is Ending.UNDECIDED

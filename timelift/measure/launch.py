@@ -174,7 +174,7 @@ class LaunchProcess:
         worker.number = self._tasks
         self._send(messages.task_line(worker.number, worker.task))
         if self.follow(worker, messages.Ready):
-            worker.note_waiting()
+            worker.ready, worker.at_work, worker.doing = True, False, "waiting for its turn"
 
     def follow(self, worker: WorkerState, until: type[object] = messages.Exited) -> Message | None:
         """Follow a worker's events until one of the type `until`, and return it.

@@ -76,9 +76,6 @@ class WorkerState:
         ended = {outcome.case.strategy for outcome in self.ended}
         return [rival for rival in self.task.rivals if rival.name not in ended]
 
-    def note_waiting(self) -> None:
-        self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
-
     def take(self, event: messages.Message) -> None:
         if isinstance(event, messages.Started):
             self.pid = event.pid

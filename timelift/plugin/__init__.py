@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.case import option_flag, option_name
 from timelift.commands import BENCH, SELFTEST, unknown_option
 from timelift.errors import UserError
 from timelift.measure.options import FLAGS, add_options
@@ -80,21 +79,7 @@ def pytest_load_initial_conftests(
         ours = filter(early_config.pluginmanager.hasplugin, (SELFTEST, BENCH))
         program = next(ours, "pytest").replace("-", " ")
         raise pytest.UsageError(str(unknown_option(program, unknown[0].partition("=")[0], known)))
-    _refuse_keys(early_config)
     return loaded
-
-
-def _refuse_keys(config: Any) -> None:
-    """Refuse options that stand as keys in pytest's file, as versions before this one read them."""
-    keys = vars(config).get("_inicfg") or config.inicfg  # pytest 9, pytest 8
-    for name in [name for name in map(option_name, FLAGS) if name in keys]:
-        try:
-            config.getini(name)
-        except (ValueError, KeyError):  # no other plugin has this key
-            raise pytest.UsageError(
-                f"{name}: timelift reads no key of pytest's file of options; write it in addopts, "
-                f"like addopts = {option_flag(name)}=VALUE"
-            ) from None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -96,18 +96,15 @@ def _note_stop_signal() -> Callable[[], bool]:
 
 
 def _listen(number: int) -> Message | None:
-    while line := _next_line():
-        if order := messages.read_message(line, number):
-            return order
-    return None
-
-
-def _next_line() -> bytes:
-    """Read a line unbuffered, since later ones may be another worker's; b"" at the end of input."""
+    """Read lines unbuffered, since later ones may be another worker's; None at the end of input."""
     line = b""
-    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+    while byte := os.read(0, 1):
         line += byte
-    return line
+        if byte == b"\n":
+            if order := messages.read_message(line, number):
+                return order
+            line = b""
+    return None
 
 
 def _emit(events: TextIO, number: int, event: Message) -> None:

@@ -11,7 +11,7 @@ import random
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
@@ -186,7 +186,7 @@ def load(backend: str) -> Any:
     On other backends Keras imports TensorFlow when it copies a layer or seeds, to look for
     TensorFlow's types. `_available` tells it that TensorFlow is not installed.
     """
-    with _hidden(name for name in _UNUSED if name != backend), _uncollected():
+    with _importing(backend):
         from keras.src.utils import module_utils  # noqa: PLC0415 - the backend is chosen by now
 
         if backend != Backend.TENSORFLOW:
@@ -195,33 +195,23 @@ def load(backend: str) -> Any:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Collect no garbage inside, and exempt the objects made inside from later collections.
+def _importing(backend: str) -> Iterator[None]:
+    """Let imports of `_UNUSED` fail inside, and exempt what they make from collections of garbage.
 
-    An import makes a million objects and hardly any garbage. For a process that forks afterwards
-    Python recommends the same (https://docs.python.org/3/library/gc.html#gc.freeze).
+    In `sys.modules` None stands for a module that cannot be imported
+    (https://docs.python.org/3/reference/import.html#the-module-cache). An import makes a million
+    objects and hardly any garbage. For a process that forks afterwards Python recommends the same
+    (https://docs.python.org/3/library/gc.html#gc.freeze).
     """
+    hidden = [name for name in _UNUSED if name != backend and name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        for name in hidden:
+            del sys.modules[name]
         gc.freeze()
         if enabled:
             gc.enable()
-
-
-@contextmanager
-def _hidden(names: Iterable[str]) -> Iterator[None]:
-    """Let imports of these packages fail inside, unless they are imported already.
-
-    In `sys.modules` None stands for a module that cannot be imported
-    (https://docs.python.org/3/reference/import.html#the-module-cache).
-    """
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
