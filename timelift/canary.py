@@ -41,13 +41,12 @@ def is_beat(seconds: object) -> TypeGuard[float]:
 
 def time_canary(clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the median seconds of a hash."""
-    return statistics.median(_beat(clock) for _ in range(_BEATS))
-
-
-def _beat(clock: Callable[[], float]) -> float:
-    start = clock()
-    hashlib.sha256(_CANARY_BYTES).digest()
-    return clock() - start
+    times = []
+    for _ in range(_BEATS):
+        start = clock()
+        hashlib.sha256(_CANARY_BYTES).digest()
+        times.append(clock() - start)
+    return statistics.median(times)
 
 
 def time_copy(clock: Callable[[], float] = time.perf_counter) -> float | None:

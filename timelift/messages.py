@@ -140,12 +140,10 @@ class Exhausted:
 
 @dataclass(frozen=True)
 class Ready:
-    """Every rival is built, and the worker waits for `Go`; for task 0, the backend is imported."""
+    """Every rival is built, and the worker waits for `Go`; for task 0, the backend is imported.
 
-
-@dataclass(frozen=True)
-class Warm:
-    """A conducted worker is warmed up, and waits for `Play`."""
+    A conducted worker is ready once more when it is warmed up, and waits for `Play`.
+    """
 
 
 @dataclass(frozen=True)
@@ -184,9 +182,7 @@ class Done:
 
 
 #: From the coordinator or to it; a `CaseInLaunch` is the end of a rival.
-Message = (
-    Started | Busy | CaseInLaunch | Exhausted | Ready | Warm | Sampled | Exited | Go | Play | Done
-)
+Message = Started | Busy | CaseInLaunch | Exhausted | Ready | Sampled | Exited | Go | Play | Done
 Emit = Callable[[Message], None]
 _KINDS: Mapping[str, Callable[..., Message]] = {
     **{kind.__name__: kind for kind in get_args(Message)},

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.machinery import all_suffixes
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from timelift.case import Backend
 from timelift.errors import UserError
@@ -46,11 +46,8 @@ class Source:
         return self.path.stem
 
 
-class Declaration(NamedTuple):
-    """A test of a declared value, and what is expected in words."""
-
-    fits: Callable[[Any], bool]
-    expected: str
+#: A test of a declared value, and what is expected in words.
+Declaration = tuple[Callable[[Any], bool], str]
 
 
 def _is_whole(value: object, least: int) -> bool:
@@ -80,29 +77,29 @@ def _are_backends(value: object) -> bool:
 
 def _one_of(*words: str) -> Declaration:
     expected = " or ".join(map(repr, words))
-    return Declaration(lambda value: isinstance(value, str) and value in words, expected)
+    return (lambda value: isinstance(value, str) and value in words), expected
 
 
-_SIZES = Declaration(_are_sizes, "a tuple of positive whole numbers")
-_SOME_SIZES = _SIZES._replace(fits=lambda value: bool(value) and _are_sizes(value))
+_SIZES: Declaration = _are_sizes, "a tuple of positive whole numbers"
+_SOME_SIZES: Declaration = (lambda value: bool(value) and _are_sizes(value)), _SIZES[1]
 #: Every constant that timelift reads from strategies and workloads.
 DECLARED: Mapping[str, Declaration] = {
-    "DIFFERS": Declaration(lambda value: isinstance(value, str), "a text that says why"),
-    "VARIANTS": Declaration(_are_variants, "a tuple of dicts of parameters, like ({'k': 4},)"),
+    "DIFFERS": (lambda value: isinstance(value, str), "a text that says why"),
+    "VARIANTS": (_are_variants, "a tuple of dicts of parameters, like ({'k': 4},)"),
     "TAKES": _one_of("padded", "ragged"),
-    "DEFAULT": Declaration(lambda value: isinstance(value, bool), "True or False"),
-    "BACKENDS": Declaration(_are_backends, f"a tuple of some of {', '.join(Backend)}"),
-    **dict.fromkeys(MEANING, Declaration(_is_meaning, "a word, or a word for each time axis")),
+    "DEFAULT": (lambda value: isinstance(value, bool), "True or False"),
+    "BACKENDS": (_are_backends, f"a tuple of some of {', '.join(Backend)}"),
+    **dict.fromkeys(MEANING, (_is_meaning, "a word, or a word for each time axis")),
     "FEATURES": _SIZES,
-    "LIFTS": Declaration(
+    "LIFTS": (
         lambda value: _is_whole(value, 1) and value in {1, 2},
         "1, or 2 where the layer is applied to every step of every step",
     ),
     "SEQ_LENS": _SOME_SIZES,
     "BATCH_SIZES": _SOME_SIZES,
-    "INPUTS": Declaration(lambda value: isinstance(value, str), "a text, as --inputs takes it"),
+    "INPUTS": (lambda value: isinstance(value, str), "a text, as --inputs takes it"),
     "INPUT_DTYPE": _one_of("int32", "int64", ""),
-    "INPUT_HIGH": Declaration(lambda value: _is_whole(value, 0), "a whole number from 0"),
+    "INPUT_HIGH": (lambda value: _is_whole(value, 0), "a whole number from 0"),
 }
 
 
@@ -226,13 +223,11 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
     for stored in _stored(tree):
         if stored not in targets:
             _refuse(stored.id, path)
-    for name, declaration in DECLARED.items():
+    for name, (fits, expected) in DECLARED.items():
         if constants.get(name) is ...:  # as `timelift init` writes it
-            raise UserError(f"{path}: {name} is still to fill in; write {declaration.expected}")
-        if name in constants and not declaration.fits(constants[name]):
-            raise UserError(
-                f"{path}: {name} must be {declaration.expected}, received {constants[name]!r:.80}"
-            )
+            raise UserError(f"{path}: {name} is still to fill in; write {expected}")
+        if name in constants and not fits(constants[name]):
+            raise UserError(f"{path}: {name} must be {expected}, received {constants[name]!r:.80}")
     return constants
 
 

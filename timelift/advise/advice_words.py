@@ -20,16 +20,9 @@ from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
+from timelift.present import words
 from timelift.present.answer import speed_up_in_words
 from timelift.present.usage import build_call
-from timelift.present.words import (
-    declared_about,
-    declared_word,
-    from_to,
-    human_bytes,
-    time_in_words,
-    value_in_words,
-)
 from timelift.source import Source
 
 #: Characters after which a name is cut, and after which a sentence goes on in the next line.
@@ -161,7 +154,7 @@ def _times(gain: Outcome, noun: str = "") -> str:
     if not gain.is_compared:
         return "-"
     if gain.is_loss:
-        text = from_to(1 / speed_up.high, 1 / speed_up.low)
+        text = words.from_to(1 / speed_up.high, 1 / speed_up.low)
         return f"{text} {'slower' if text.endswith('%') else 'as slow'}"
     return f"{speed_up_in_words(speed_up)}{noun}{'' if speed_up.is_known else ' by one launch'}"
 
@@ -176,7 +169,8 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     yield f"{lifts} (one layer called at every step) in {counted(model.layers, 'layer')}"
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
     machine = f"CPU, {counted(cores, 'core')}" if cores else "CPU"
-    yield f"{value_in_words('backend', model.backend)}, {model.mode}, {machine}, batch {batches}"
+    backend = words.value_in_words("backend", model.backend)
+    yield f"{backend}, {model.mode}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
         also = "; a mask reaches it" if lift.masked else ""
@@ -242,10 +236,10 @@ def whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
         for changes, gain in advice.raced.items():
             if changes and gain.is_compared:
                 cells = (_numbers(changes), batch, _arrow(gain.seconds), _times(gain))
-                yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, human_bytes))
+                yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, words.human_bytes))
 
 
-def _arrow(pair: Pair, write: Callable[[float], str] = time_in_words) -> str:
+def _arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> str:
     """Write what was and what is, the unit once if it is that of both: `41.2 → 4.25 ms`."""
     before, after = pair
     if before is None or after is None:
@@ -291,10 +285,11 @@ def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iter
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    for key, words in means.items():
-        before, after = (declared_word(key, word) or "unknown" for word in words)
+    for key, declared in means.items():
+        before, after = (words.declared_word(key, word) or "unknown" for word in declared)
         is_loss = key == "INNER_LOSSES"  # TimeDistributed loses or adds them, as they are made
-        yield f"{declared_about(key)}: {'other ones' if is_loss else f'{after}, not {before}'}"
+        change = "other ones" if is_loss else f"{after}, not {before}"
+        yield f"{words.declared_about(key)}: {change}"
 
 
 def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]:

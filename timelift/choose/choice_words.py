@@ -19,19 +19,10 @@ from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.journal.lines import object_or_empty
 from timelift.measurement import fact_or_bound
+from timelift.present import words
 from timelift.present.answer import FASTEST, LEAST_TO_LOSE, why_not_shown
 from timelift.present.conditions import state
 from timelift.present.usage import code_to_paste, how_to_use
-from timelift.present.words import (
-    a_call,
-    axis_options,
-    bench_command,
-    human_bytes,
-    over_the_best,
-    three_figures,
-    unit_for,
-    value_in_words,
-)
 from timelift.project import Project
 
 #: At most so many of the strategies that take more are named.
@@ -84,7 +75,7 @@ def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
     lifts = object_or_empty(run.header.options.get("lifts"))
     options = [
         ("--layer", str(lifts[value])) if value in lifts else (flag, value)
-        for flag, value in axis_options(query.setting)
+        for flag, value in words.axis_options(query.setting)
     ]
     if undecided.between:
         options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
@@ -93,7 +84,7 @@ def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
     is_measured = query.setting.workload in {case.setting.workload for case in run.by_case}
     texts = run.header.layer_options.items()  # of the layer, which another workload has not
     options += [(option_flag(name), text) for name, text in texts if text and is_measured]
-    return bench_command(options)
+    return words.bench_command(options)
 
 
 def _answer(query: Query, choices: Sequence[Choice], run: Run, title: str = "") -> Iterator[str]:
@@ -128,31 +119,31 @@ def _best(goal: Goal, *choices: Choice) -> str:
 def _size(setting: Setting, asked: Setting) -> str:
     """Return the size in which a measured setting differs from the one asked for."""
     axis = next(axis for axis in SIZES if getattr(setting, axis) != getattr(asked, axis))
-    return value_in_words(axis, getattr(setting, axis))
+    return words.value_in_words(axis, getattr(setting, axis))
 
 
 def _setting_in_words(setting: Setting) -> str:
     """Return a setting without the usual values of its rarer axes."""
     unusual = [
-        value_in_words(axis, value) if axis == "threads" else str(value)
+        words.value_in_words(axis, value) if axis == "threads" else str(value)
         for axis, value in setting.unusual.items()
         if axis not in {"mode", "device"}
     ]
-    sizes = (value_in_words(axis, getattr(setting, axis)) for axis in SIZES)
-    execution = (value_in_words("phase", setting.phase), setting.mode, setting.device)
+    sizes = (words.value_in_words(axis, getattr(setting, axis)) for axis in SIZES)
+    execution = (words.value_in_words("phase", setting.phase), setting.mode, setting.device)
     return ", ".join((setting.workload, *sizes, *execution, *unusual))
 
 
 def _value(goal: Goal, choice: Choice) -> str:
-    estimate, call = choice.estimate, a_call(choice.setting.phase)
+    estimate, call = choice.estimate, words.a_call(choice.setting.phase)
     if goal is Goal.MEMORY:
         less_than = "less than " if choice.is_bound else ""
-        return f"{less_than}{human_bytes(estimate.value)} at the peak of {call}"
+        return f"{less_than}{words.human_bytes(estimate.value)} at the peak of {call}"
     if goal is Goal.FIRST_CALL:
-        return f"{three_figures(estimate.value)} s until the first result"
-    unit = unit_for([estimate.value])
+        return f"{words.three_figures(estimate.value)} s until the first result"
+    unit = words.unit_for([estimate.value])
     value, low, high = (
-        three_figures(seconds / unit.size)
+        words.three_figures(seconds / unit.size)
         for seconds in (estimate.value, estimate.low, estimate.high)
     )
     return f"{value} {unit.name} {call} [{low}, {high}]"
@@ -165,7 +156,7 @@ def _speed_up(choice: Choice) -> Iterator[str]:
         return
     times = f"times as fast as {baseline}"
     if not speed_up.is_known:
-        yield f"{three_figures(speed_up.value)} {times} (seen, no interval)"
+        yield f"{words.three_figures(speed_up.value)} {times} (seen, no interval)"
     elif speed_up.verdict in _SHOWN:
         yield f"{_with_interval(speed_up)} {times}"
     else:
@@ -179,7 +170,7 @@ def _price(choice: Choice) -> list[str]:
     is_by_time = math.isfinite(choice.price)
     parts = []
     if choice.price > 1:
-        parts.append(f"costs at most {over_the_best(choice.price)}")
+        parts.append(f"costs at most {words.over_the_best(choice.price)}")
     elif is_by_time:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
@@ -194,10 +185,10 @@ def _price(choice: Choice) -> list[str]:
 
 
 def _with_interval(ratio: Interval) -> str:
-    low = three_figures(ratio.low)
+    low = words.three_figures(ratio.low)
     if math.isinf(ratio.high):
         return f"at least {low}"
-    return f"{three_figures(ratio.value)} [{low}, {three_figures(ratio.high)}]"
+    return f"{words.three_figures(ratio.value)} [{low}, {words.three_figures(ratio.high)}]"
 
 
 # As JSON: seconds, bytes and ratios with six figures, null for what is not known ------------------

@@ -45,7 +45,10 @@ def machine_lock(
         return
     try:
         _acquire(descriptor, path, say, patience, stop)
-        _sign(descriptor)
+        with contextlib.suppress(OSError):
+            holder = {"pid": os.getpid(), "since": utc_now()}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -84,13 +87,6 @@ def _acquire(
                 "and nothing was measured; try again when that has ended"
             )
         time.sleep(_PAUSE)
-
-
-def _sign(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        holder = {"pid": os.getpid(), "since": utc_now()}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
 def _holder(path: Path) -> str:

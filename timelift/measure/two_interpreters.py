@@ -120,7 +120,7 @@ def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) ->
     for side in sides:
         side.send(messages.Go())
         if task.round_seconds:
-            side.follow_until(messages.Warm)
+            side.follow_until(messages.Ready)
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
         for player in players:  # a sample that is thrown away has the counts of calls and traces

@@ -186,7 +186,7 @@ class Playing:
 
     def _play_as_ordered(self, players: Sequence[rounds.Player]) -> None:
         by_name = {player.name: player for player in players}
-        self.channel.emit(messages.Warm())
+        self.channel.emit(messages.Ready())
         while isinstance(order := self.channel.listen(), messages.Play):
             player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)

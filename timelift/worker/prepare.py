@@ -362,18 +362,10 @@ def _check_gradients(
     return max(worst, folded.settle(partial(checked.check, checked.call(feed)), begin))
 
 
-@dataclass(frozen=True)
-class _Gradients:
-    """The loss and gradients of a call.
-
-    `by_inputs` is (batch, time, *features) for each float tensor of the inputs, None where the
-    setting does not ask for it; `by_weights` follows the layer's weights, None where the loss does
-    not depend on one.
-    """
-
-    loss: float
-    by_inputs: Sequence[Array] | None
-    by_weights: Sequence[Array | None]
+#: The loss of a call and its gradients: (batch, time, *features) for each float tensor of the
+#: inputs, or None where the setting does not ask for it; and by the layer's weights in their order,
+#: None where the loss does not depend on one.
+_Gradients = tuple[float, Sequence[Array] | None, Sequence[Array | None]]
 
 
 @dataclass(frozen=True)
@@ -399,9 +391,7 @@ class _GradientCalls:
             gradients = gradients[len(by_inputs) :]
         to_numpy = self.feeds.engine.to_numpy
         fetched = [None if value is None else to_numpy(value) for value in gradients]
-        return _Gradients(
-            float(to_numpy(loss)), by_inputs, [fetched[index] for index in self.order]
-        )
+        return float(to_numpy(loss)), by_inputs, [fetched[index] for index in self.order]
 
     def _train(self, feed: Feed) -> _Gradients:
         """Make a first step, of which the moments tell the gradients."""
@@ -410,20 +400,19 @@ class _GradientCalls:
         gradients = self.compiled.step().gradients()
         self.inner.restore()
         in_order = [gradients[index] for index in self.order]
-        return _Gradients(float(self.feeds.engine.to_numpy(loss)), None, in_order)
+        return float(self.feeds.engine.to_numpy(loss)), None, in_order
 
     def check(self, result: _Gradients, expected: law.Reference) -> float:
         """Compare a call with the reference whose cotangent it was fed."""
-        inner, worst = self.inner, 0.0
-        if result.by_inputs is not None:
-            worst = law.check_input_gradients(result.by_inputs, expected, inner.input_precision)
-        by_weights = law.check_weight_gradients(result.by_weights, expected, inner.precision)
-        law.check_loss(result.loss, expected, inner.folded_reference.scales, inner.precision)
-        return max(worst, by_weights)
+        inner, worst, (loss, by_inputs, by_weights) = self.inner, 0.0, result
+        if by_inputs is not None:
+            worst = law.check_input_gradients(by_inputs, expected, inner.input_precision)
+        worst = max(worst, law.check_weight_gradients(by_weights, expected, inner.precision))
+        law.check_loss(loss, expected, inner.folded_reference.scales, inner.precision)
+        return worst
 
     def check_finite(self, feed: Feed) -> None:
-        result = self.call(feed)
-        if result.by_inputs is not None:
-            names = map(law.gradient_by, self.inner.reference.input_names)
-            law.check_finite(result.by_inputs, names)
-        law.check_finite_weight_gradients(result.by_weights)
+        _, by_inputs, by_weights = self.call(feed)
+        if by_inputs is not None:
+            law.check_finite(by_inputs, map(law.gradient_by, self.inner.reference.input_names))
+        law.check_finite_weight_gradients(by_weights)

@@ -22,8 +22,15 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
-from timelift.worker import engines
-from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
+from timelift.worker.engines import (
+    Array,
+    Compiled,
+    Engine,
+    Feed,
+    UnavailableError,
+    loss_of,
+    mask_arg,
+)
 from timelift.worker.engines.train_step import TrainStep, data_of
 
 _SWITCHES = ("jax_disable_jit", "jax_default_matmul_precision", "jax_enable_x64", "jax_debug_nans")
@@ -101,7 +108,7 @@ class JaxEngine(Engine):
             "matmul_precision": str(jax.config.jax_default_matmul_precision),
         }
 
-    def switches(self) -> list[Switch]:
+    def switches(self) -> list[Any]:
         return [
             (functools.partial(jax.config.update, name), getattr(jax.config, name))
             for name in _SWITCHES
@@ -111,7 +118,7 @@ class JaxEngine(Engine):
 open_engine = JaxEngine
 
 
-class JaxCompiled(engines.Compiled):
+class JaxCompiled(Compiled):
     """One model in one phase and mode; counts its traces from inside the traced Python.
 
     Weights are arguments of the function, or XLA would fold them as constants. The variables that a

@@ -13,8 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker import engines
-from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
+from timelift.worker.engines import (
+    Array,
+    Compiled,
+    Engine,
+    Feed,
+    UnavailableError,
+    loss_of,
+    mask_arg,
+)
 from timelift.worker.engines.train_step import TrainStep, data_of
 
 #: Names of the events of the pool of host memory in a profile.
@@ -119,7 +126,7 @@ class TensorFlowEngine(Engine):
             "soft_placement": str(tf.config.get_soft_device_placement()),
         }
 
-    def switches(self) -> list[Switch]:
+    def switches(self) -> list[Any]:
         config = tf.config.experimental
         return [
             (tf.config.run_functions_eagerly, tf.config.functions_run_eagerly()),
@@ -146,7 +153,7 @@ def _show_only(kind: str, number: int) -> int:
 open_engine = TensorFlowEngine
 
 
-class TensorFlowCompiled(engines.Compiled):
+class TensorFlowCompiled(Compiled):
     """One model in one phase and mode; counts its traces from inside the traced Python."""
 
     def __init__(self, model: Any, setting: Setting, device: str, *, training: bool) -> None:

@@ -15,8 +15,15 @@ import torch
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker import engines
-from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
+from timelift.worker.engines import (
+    Array,
+    Compiled,
+    Engine,
+    Feed,
+    UnavailableError,
+    loss_of,
+    mask_arg,
+)
 from timelift.worker.engines.train_step import TrainStep, data_of
 
 inductor.force_disable_caches = True
@@ -111,7 +118,7 @@ class TorchEngine(Engine):
         if self._gpu:
             torch.cuda.empty_cache()
 
-    def switches(self) -> list[Switch]:
+    def switches(self) -> list[Any]:
         cudnn = torch.backends.cudnn
         flags = ("enabled", "allow_tf32", "benchmark", "deterministic")
         return [
@@ -166,7 +173,7 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:200]}"
 
 
-class TorchCompiled(engines.Compiled):
+class TorchCompiled(Compiled):
     """One model in one phase and mode; counts the graphs that are handed to the compiler.
 
     A model whose Python cannot be captured whole becomes several graphs with Python between them:
