@@ -6,7 +6,6 @@ it is imported, so that a process may import it and fork.
 
 import gc
 import importlib
-import operator
 import random
 import sys
 from abc import ABC, abstractmethod
@@ -14,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -162,11 +160,6 @@ class Engine(ABC):
 def mask_arg(mask: Any) -> dict[str, Any]:
     """The keyword that hands a mask to a layer: layers without masks take none."""
     return {} if mask is None else {"mask": mask}
-
-
-def loss_of(outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[Any], Any]) -> Any:
-    products = [total(each * by) for each, by in zip(outputs, cotangents, strict=True)]
-    return reduce(operator.add, products)  # `sum` would add to 0, one operation more
 
 
 def open_engine(setting: Setting) -> Engine:

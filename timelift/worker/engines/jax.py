@@ -22,16 +22,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
-from timelift.worker.engines import (
-    Array,
-    Compiled,
-    Engine,
-    Feed,
-    UnavailableError,
-    loss_of,
-    mask_arg,
-)
-from timelift.worker.engines.train_step import TrainStep, data_of
+from timelift.worker.engines import Array, Compiled, Engine, Feed, UnavailableError, mask_arg
+from timelift.worker.engines.train_step import TrainStep, data_of, loss_of
 
 _SWITCHES = ("jax_disable_jit", "jax_default_matmul_precision", "jax_enable_x64", "jax_debug_nans")
 

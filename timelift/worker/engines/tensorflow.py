@@ -13,16 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import (
-    Array,
-    Compiled,
-    Engine,
-    Feed,
-    UnavailableError,
-    loss_of,
-    mask_arg,
-)
-from timelift.worker.engines.train_step import TrainStep, data_of
+from timelift.worker.engines import Array, Compiled, Engine, Feed, UnavailableError, mask_arg
+from timelift.worker.engines.train_step import TrainStep, data_of, loss_of
 
 #: Names of the events of the pool of host memory in a profile.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"

@@ -15,16 +15,8 @@ import torch
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import (
-    Array,
-    Compiled,
-    Engine,
-    Feed,
-    UnavailableError,
-    loss_of,
-    mask_arg,
-)
-from timelift.worker.engines.train_step import TrainStep, data_of
+from timelift.worker.engines import Array, Compiled, Engine, Feed, UnavailableError, mask_arg
+from timelift.worker.engines.train_step import TrainStep, data_of, loss_of
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes

@@ -7,14 +7,16 @@ shrink to denormal numbers in some 800 calls, with which processors compute slow
 """
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from timelift.worker.engines import Array, Feed, loss_of, mask_arg
+from timelift.worker.engines import Array, Feed, mask_arg
 
 #: With so many steps to a growth of the loss scale, it never grows.
 _NEVER = 2**31 - 1
@@ -98,3 +100,8 @@ class TrainStep(keras.Model):  # type: ignore[misc]
 def data_of(feed: Feed) -> tuple[Any, Sequence[Any]]:
     """Return a feed as `train_step` takes it."""
     return (feed.inputs, feed.mask), [*(feed.cotangents or ())]
+
+
+def loss_of(outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[Any], Any]) -> Any:
+    products = [total(each * by) for each, by in zip(outputs, cotangents, strict=True)]
+    return reduce(operator.add, products)  # `sum` would add to 0, one operation more
