@@ -14,16 +14,9 @@ from typing import Any
 
 from msgspec import structs
 
+from timelift.advise import user_model
 from timelift.advise.advice import ModelAdvice, WholeRace
-from timelift.advise.user_model import (
-    DEFAULTS,
-    Changes,
-    Feeding,
-    UserModel,
-    find_model,
-    look_at_model,
-    rivals_of_whole,
-)
+from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_whole
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.case import Case, Phase, Setting
@@ -69,7 +62,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
     """
     budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
     ask = partial(RunRequest, project, place=place)
-    factory = find_model(model)
+    factory = user_model.find_model(model)
     refuse_without_backend()
     if not texts.get("backends"):  # said once, not by each run
         backend, why = usual_backend()
@@ -77,7 +70,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
         texts = {**texts, "backends": backend}
     CampaignDisplay(sys.stderr).say(f"building {model} to see what it calls at every step")
     ends = time.monotonic() + (math.inf if budget is None else budget)
-    seen = [look_at_model(project, factory, feeding, texts) for feeding in feedings]
+    seen = [user_model.look_at_model(project, factory, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:
         now, left = time.monotonic(), len(feedings) - len(advices)
         advices.append(find_advice(ask, fed, texts, now + (ends - now) / left))
@@ -120,7 +113,7 @@ def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
 
     No peak memory is read.
     """
-    request = ask(DEFAULTS | dict(texts))
+    request = ask(user_model.DEFAULTS | dict(texts))
     called = [lift for lift in model.lifts if lift.can_change]
     workloads = [
         _workload(model.setting_of(lift), f"{model.factory}#{lift.number}", lift.inputs)
@@ -142,7 +135,7 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     It ends after a launch in which a change broke the law, since another is tried in its place. The
     model as written is the baseline of speed-ups.
     """
-    request = ask(DEFAULTS | dict(texts), stop_after=1)
+    request = ask(user_model.DEFAULTS | dict(texts), stop_after=1)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)

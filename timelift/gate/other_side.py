@@ -61,11 +61,6 @@ class OtherSide:
     broken: Mapping[str, str] = field(default_factory=dict)
     folder: "tempfile.TemporaryDirectory[str] | None" = None
 
-    @property
-    def home(self) -> Project | None:
-        """The project whose modules its files import; None for that of this side."""
-        return None if self.python else self.project
-
 
 def open_other_side(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
     """Return the revision, else the folder, else the interpreter that a word names, or UserError.

@@ -144,7 +144,7 @@ class SidesRace(Race):
             theirs,
             name=name,
             copy_of=mine.name,
-            home=self.other_side.home,
+            home=None if self.other_side.python else self.other_side.project,
             in_other_python=bool(self.other_side.python),
         )
         return name

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from timelift.case import Backend, Case, Dtype, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
@@ -102,6 +102,11 @@ class Catalogue:
     workloads: dict[str, Workload]
     other_factories: dict[str, str] = field(default_factory=dict)
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
+
+    @classmethod
+    def of(cls, project: Project, backends: tuple[Backend, ...]) -> Self:
+        strategies = read_strategies(project.strategies.values())
+        return cls(strategies, read_workloads(project.workloads.values()), backends=backends)
 
     @property
     def look_alikes(self) -> dict[str, str]:

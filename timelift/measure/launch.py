@@ -179,7 +179,7 @@ class LaunchProcess:
     def follow(self, worker: WorkerState, until: type[object] = messages.Exited) -> Message | None:
         """Follow a worker's events until one of the type `until`, and return it.
 
-        None if the worker is gone; `worker.death` is set if it died.
+        None if the worker is gone; `worker.died` is set if it died.
         """
         event = self._next_of(worker, until)
         if event is None:

@@ -12,20 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from timelift.case import (
-    AXIS_FLAGS,
-    CPU,
-    GPU,
-    Backend,
-    Dtype,
-    Gradients,
-    Lengths,
-    Mode,
-    Phase,
-    TimeAxis,
-    option_flag,
-    option_name,
-)
+from timelift import case
+from timelift.case import Backend, option_flag, option_name
 from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import read_inputs
 from timelift.measure.backends import usual_backend
@@ -151,7 +139,7 @@ def device_names(
             lambda number: number.strip() not in {"", "-1"}, visible.split(",")
         )
         count = min(count, len(list(valid)))
-    return [CPU, *(_device_name(GPU, number) for number in range(count))]
+    return [case.CPU, *(_device_name(case.GPU, number) for number in range(count))]
 
 
 def _device_name(kind: str, number: int) -> str:
@@ -161,7 +149,7 @@ def _device_name(kind: str, number: int) -> str:
 def read_device(word: str) -> str:
     """Read a device's name; raises UserError for another text."""
     kind, colon, number = word.partition(":")
-    if kind not in {CPU, GPU} or (colon and not number.isdecimal()):
+    if kind not in {case.CPU, case.GPU} or (colon and not number.isdecimal()):
         raise UserError(f"unknown device {word!r}; expected cpu, gpu, gpu:1, … or all")
     return _device_name(kind, int(number or 0))
 
@@ -218,7 +206,7 @@ class Option:
 
 
 def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> Option:
-    name = option_name(AXIS_FLAGS[axis])
+    name = option_name(case.AXIS_FLAGS[axis])
     otherwise = "what the question and the workload say"
     return Option(name, default, choices, read, axis, "LIST", otherwise)
 
@@ -233,12 +221,12 @@ AXIS_OPTIONS: tuple[Option, ...] = (
     _axis("workload", "", "names of files in workloads/, or all", list_of(str)),
     _axis("seq_len", "", "numbers of steps", list_of(read_size)),
     _axis("batch", "", "sequences a call", list_of(read_size)),
-    _choices("phase", "", Phase),
-    _choices("mode", "", Mode),
-    _choices("lengths", "full", Lengths),
-    _choices("gradients", "weights", Gradients),
-    _choices("time_axis", "static", TimeAxis),
-    _choices("dtype", "float32", Dtype),
+    _choices("phase", "", case.Phase),
+    _choices("mode", "", case.Mode),
+    _choices("lengths", "full", case.Lengths),
+    _choices("gradients", "weights", case.Gradients),
+    _choices("time_axis", "static", case.TimeAxis),
+    _choices("dtype", "float32", case.Dtype),
     _axis("device", "", "cpu, gpu, gpu:1, or all", read_devices),
     _axis("threads", "default", "numbers of threads, or default", list_of(read_threads)),
     replace(

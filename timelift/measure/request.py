@@ -11,13 +11,7 @@ from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
-from timelift.measure.catalogue import (
-    Catalogue,
-    Workload,
-    choose_strategy,
-    read_strategies,
-    read_workloads,
-)
+from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, resumed_options
 from timelift.measure.options import AXIS_OPTIONS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 from timelift.measure.users_layer import user_workload
@@ -192,11 +186,8 @@ class RunRequest:
             import_folders=tuple(project.import_folders),
         )
         self.seed = self._seed()
-        self.catalogue = Catalogue(
-            read_strategies(project.strategies.values()),
-            read_workloads(project.workloads.values()),
-            backends=option_named("backends").value(self.axes["backends"]),
-        )
+        backends = option_named("backends").value(self.axes["backends"])
+        self.catalogue = Catalogue.of(project, backends)
         if self.options.layer:
             self._measure_layer()
         elif self.options.inputs:

@@ -19,25 +19,17 @@ from timelift.case import Status
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task
 
-
-@dataclass(frozen=True)
-class Death:
-    """The death of a worker, and the records of the rivals that it is charged to.
-
-    Unless it is `clear` that they are at fault, they are charged only if it happens again.
-    """
-
-    charged: Sequence[CaseInLaunch]
-    clear: bool
-
-
 ShowStage = Callable[[str], None]
 RunWorkers = Callable[[Task], Sequence["WorkerState"]]
 
 
 @dataclass
 class WorkerState:
-    """A worker as its events have shown it; `last_rival` was at work last, or is `at_work` now."""
+    """A worker as its events have shown it; `last_rival` was at work last, or is `at_work` now.
+
+    If it `died`, `charged` are the records of the rivals that this is charged to. Unless it
+    `is_clear` that they are at fault, they are charged only if it happens again.
+    """
 
     task: Task
     show_stage: ShowStage
@@ -49,7 +41,9 @@ class WorkerState:
     asked_to_finish: bool = False
     exhausted: bool = False
     gone: bool = False
-    death: Death | None = None
+    died: bool = False
+    charged: Sequence[CaseInLaunch] = ()
+    is_clear: bool = False
     #: How its rivals ended, in the order in which they did.
     ended: list[CaseInLaunch] = field(default_factory=list)
 
@@ -64,7 +58,7 @@ class WorkerState:
     @property
     def unfinished(self) -> bool:
         """True if the worker exited or ran out of memory before finishing its task."""
-        return (self.death is not None or self.exhausted) and bool(self.left)
+        return (self.died or self.exhausted) and bool(self.left)
 
     @property
     def finished(self) -> bool:
@@ -114,8 +108,8 @@ class WorkerState:
             charged, clear = [self.last_rival], self.at_work
         elif not left:
             return
-        records = [self.task.unmeasured(rival.name, status, reason) for rival in charged]
-        self.death = Death(records, clear)
+        self.died, self.is_clear = True, clear
+        self.charged = [self.task.unmeasured(rival.name, status, reason) for rival in charged]
 
 
 def measure_until_finished(
@@ -135,17 +129,17 @@ def measure_until_finished(
         if not any(worker.unfinished for worker in workers):
             return ended + outcomes
         lost = [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
-        death = next((worker.death for worker in workers if worker.death), None)
-        if death and death.clear:
-            lost += death.charged
-        elif death and spared:
+        dead = next((worker for worker in workers if worker.died), None)
+        if dead and dead.is_clear:
+            lost += dead.charged
+        elif dead and spared:
             lost += [
                 replace(outcome, reason=f"{outcome.reason} (for the second time)")
-                for outcome in death.charged
+                for outcome in dead.charged
             ]
         for outcome in lost:
             ended += _ended_together(replace(task, rivals=rivals), outcome, run_workers)
-        spared |= death is not None and not death.clear
+        spared |= dead is not None and not dead.is_clear
         if stopped():
             break
         names = {outcome.case.strategy for outcome in ended}

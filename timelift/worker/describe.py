@@ -32,7 +32,7 @@ from timelift.worker.making import check_layer, make_layer, own_losses
 from timelift.worker.reference import other_weights, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
-from timelift.worker.whole_law import is_steady
+from timelift.worker.whole_model import is_steady
 
 
 def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:

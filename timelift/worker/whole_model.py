@@ -1,24 +1,39 @@
-"""A user's whole model in a worker: as it is written and with lifts changed, as rivals."""
+"""A user's whole model in a worker: as it is written and with lifts changed, as rivals.
+
+By its law a model with lifts changed computes what it computes as written. Outputs in inference are
+held to it, with their dtypes and masks, and the losses of layers: the sum, since that is what
+training adds, however many they are. Where two training calls of the model as written agree, so are
+the outputs, losses and gradients of training, and all weights after a call; else the gradients in
+inference.
+"""
 
 import math
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
-from timelift.worker.engines import Compiled, Engine, Feed
+from timelift.worker.engines import Array, Compiled, Engine, Feed
+from timelift.worker.find_lifts import mask_of
+from timelift.worker.law import LawBrokenError
 from timelift.worker.making import precision_of
 from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
-from timelift.worker.reference import CHECKING
-from timelift.worker.tolerances import TOLERANCES
+from timelift.worker.reference import CHECKING, ROUNDED_CALLS, moved_by_rounding, restored
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision
 from timelift.worker.user_code import find_model, load_module, restore_process_state
-from timelift.worker.whole_law import WholeLaw, is_steady
+
+_LOSSES = "the losses of its layers"
+#: The least scale of a feature by which gradients are weighed, as a share of the largest of all.
+_LEAST_COUNTED = 1e-3
 
 
 @dataclass
@@ -120,3 +135,191 @@ class _AsWritten:
             lift = lifts[number - 1]
             lift.calls, lift.mask_shape = self.seen[number - 1]
             lift.change(load_module(strategy), parameters)
+
+
+# Its law -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Results:
+    """What a call of a model gives: outputs, masks, the sum of losses, and the weights after it.
+
+    `dtypes` are those of the outputs. A call `draws` if it changes a variable that is no weight,
+    such as a seed.
+    """
+
+    values: dict[str, Array]
+    dtypes: dict[str, str]
+    losses: int
+    draws: bool
+    gradients: dict[str, Array] = field(default_factory=dict)
+
+    def kind(self, name: str) -> str:
+        if name not in self.values:
+            return "none"
+        return f"{self.dtypes.get(name, '')}{[*self.values[name].shape]}"
+
+
+def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
+    """Call a model and restore its variables; the results have no gradients."""
+    fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
+    with restored(model.variables) as before:
+        returned = model(inputs, training=training)
+        losses = [float(fetch(ops.sum(loss))) for loss in model.losses]
+        after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
+        draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
+    names = law.leaf_names(returned, "the output", "output")
+    outputs = dict(zip(names, keras.tree.flatten(returned), strict=True))
+    dtypes = {name: keras.backend.standardize_dtype(each.dtype) for name, each in outputs.items()}
+    masks = {f"the mask of {name}": mask_of(output) for name, output in outputs.items()}
+    tensors = outputs | {name: mask for name, mask in masks.items() if mask is not None}
+    values = {name: fetch(tensor) for name, tensor in tensors.items()}
+    values |= {_LOSSES: np.array(sum(losses))} | after
+    return Results(values, dtypes, len(losses), draws)
+
+
+def is_steady(model: Any, inputs: Any) -> bool:
+    """True if training calls of a model can be compared: none fails or has noise."""
+    try:
+        first, second = (results_of(model, inputs, training=True) for _ in range(2))
+    except Exception:  # noqa: BLE001 - the user's layers may raise anything
+        return False
+    allowed = TOLERANCES[DtypePrecision.FLOAT32].outputs
+    pairs = zip(second.values.values(), first.values.values(), strict=True)
+    return not first.draws and all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
+
+
+@dataclass
+class WholeLaw:
+    """What a model as written gives in one mode; with gradients if the law `differentiates`.
+
+    `allowed` are relative errors of outputs and of gradients.
+    """
+
+    engine: Engine
+    model: Any
+    inputs: Any
+    allowed: tuple[float, float]
+    training: bool
+    differentiates: bool
+
+    def __post_init__(self) -> None:
+        self._wanted = results_of(self.model, self.inputs, training=self.training)
+        if self.differentiates:
+            self._cotangent = _cotangent(self._wanted)
+            self._wanted = self._call(self.model)
+
+    def check(self, model: Any) -> float:
+        """Return the largest error of a model, as a share of the largest value of its kind.
+
+        Raises LawBrokenError beyond rounding, and ValueError if the model as written has NaN.
+        """
+        found, worst = self._call(model), 0.0
+        compared = list(self._errors(found))
+        rounding = [np.zeros(1)] * len(compared)
+        if not all((errors <= allowed).all() for _, errors, _, allowed in compared):
+            rounding = self._moved_by_rounding
+        for (name, errors, scale, least), moved in zip(compared, rounding, strict=True):
+            allowed = np.maximum(least, 2 * moved)
+            if not (errors <= allowed).all():
+                said = _sentence(name, errors, allowed, found, self._wanted)
+                raise LawBrokenError(f"in training, {said}" if self.training else said)
+            worst = max(worst, float((errors * scale).max() / scale.max()))
+        return worst
+
+    def _call(self, model: Any) -> Results:
+        results, wanted = results_of(model, self.inputs, training=self.training), self._wanted
+        for name in {**wanted.values, **results.values}:
+            if wanted.kind(name) != results.kind(name):
+                kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"
+                raise LawBrokenError(f"{name}: {kinds}")
+        if self.differentiates:
+            place, whole = self.engine.place, _Whole(model, self.inputs)
+            fed = place(np.zeros(1, "float32")), None, [place(self._cotangent)]
+            with restored(model.variables):
+                _, gradients = self.engine.differentiate(whole, *fed, training=self.training)
+            results.gradients = {f"gradient of weight {n}": by for n, by in enumerate(gradients)}
+        return results
+
+    def _errors(self, found: Results) -> Iterator[tuple[str, Array, Array, float]]:
+        """Yield name, errors of each feature in units of the scale, scale and allowed error."""
+        wanted = self._wanted
+        for name, want in {**wanted.values, **wanted.gradients}.items():
+            if not np.isfinite(law.widened(want)).all():
+                raise ValueError(
+                    f"{name} of the model as written is NaN or infinite, so no change can be held "
+                    "to it; give it other weights, or other inputs by --data"
+                )
+        for name, want in wanted.values.items():
+            yield name, *_by_feature(found.values[name], want), self.allowed[0]
+        both = list(found.gradients.values()), list(wanted.gradients.values())
+        # as for a sum over one row, each weight has one scale: its largest gradient
+        by_weight = law.weight_gradient_errors(*both, 1)
+        for name, (errors, scale) in zip(wanted.gradients, by_weight, strict=True):
+            yield name, np.atleast_1d(errors.max(initial=0.0)), scale, self.allowed[1]
+
+    @cached_property
+    def _moved_by_rounding(self) -> list[Array]:
+        """How far the results of `_errors` move if weights do by rounding.
+
+        A feature whose terms cancel has nothing but rounding.
+        """
+        noise, calls = np.random.default_rng(0), list[list[Array]]()
+        for _ in range(ROUNDED_CALLS):
+            with moved_by_rounding(self.model.variables, self.allowed[0], noise):
+                results = self._call(self.model)
+            calls.append([errors for _, errors, *_ in self._errors(results)])
+        return [np.max(errors, axis=0) for errors in zip(*calls, strict=True)]
+
+
+def _sentence(name: str, errors: Array, allowed: Array, found: Results, wanted: Results) -> str:
+    if name == _LOSSES:
+        return (
+            f"{name}: {wanted.losses} as written, {found.losses} changed, with the sums "
+            f"{wanted.values[name]:.3g} and {found.values[name]:.3g}"
+        )
+    if not np.isfinite(errors).all():
+        return f"{name} is NaN or infinite"
+    place = int((errors / allowed).argmax())
+    where = f" of feature {place}" if len(errors) > 1 else ""
+    differs = f"{name} differs by {errors[place]:.2g} of the largest value{where}"
+    return f"{differs} (allowed: {allowed[place]:.1g})"
+
+
+def _by_feature(values: Array, wanted: Array) -> tuple[Array, Array]:
+    """Return the largest error of each feature (last axis), in units of its largest value; both."""
+    features = wanted.shape[-1] if wanted.ndim > 1 and wanted.size else 1
+    rows = law.widened(wanted).reshape(-1, features)
+    least = np.finfo(np.float16 if wanted.dtype == np.float16 else rows.dtype).tiny
+    scale = np.maximum(np.abs(rows).max(axis=0, initial=0.0), least)
+    errors = law.relative_errors(values.reshape(rows.shape), rows, scale)
+    return errors.max(axis=0, initial=0.0), scale
+
+
+def _cotangent(results: Results) -> Array:
+    """Return weights of the sum of all outputs and losses, by which all features count alike."""
+    values = [np.atleast_1d(results.values[name]) for name in (*results.dtypes, _LOSSES)]
+    scales = [np.broadcast_to(_by_feature(each, each)[1], each.shape).ravel() for each in values]
+    scale = np.concatenate(scales)
+    scale = np.maximum(scale, _LEAST_COUNTED * scale.max())
+    signs = np.append(np.cos(np.arange(len(scale) - 1)), 1.0)  # the losses' is 1
+    wide = "float64" if "float64" in results.dtypes.values() else "float32"
+    weights: Array = (signs * (scale.min() / scale)).astype(wide)
+    return weights
+
+
+class _Whole(keras.layers.Layer):  # type: ignore[misc]
+    """A model called on its inputs, as a layer: all outputs and the sum of losses, flat."""
+
+    def __init__(self, model: Any, inputs: Any) -> None:
+        super().__init__()
+        self.model, self.outputs_of = model, partial(model, inputs)
+
+    def call(self, nothing: Any, training: Any = None) -> Any:
+        outputs = keras.tree.flatten(self.outputs_of(training=training))
+        dtypes = {keras.backend.standardize_dtype(output.dtype) for output in outputs}
+        wide = "float64" if "float64" in dtypes else "float32"
+        losses = [ops.cast(ops.sum(each), wide) for each in self.model.losses]
+        total = sum(losses, 0.0 * ops.cast(nothing, wide))  # (1,)
+        flat = [ops.reshape(ops.cast(output, wide), (-1,)) for output in outputs]
+        return ops.concatenate([*flat, total])
