@@ -108,6 +108,7 @@ def read_source(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
+        constants = _constants(tree, path)
     except SyntaxError as error:
         raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
     except OSError as error:
@@ -119,10 +120,6 @@ def read_source(path: Path) -> Source:
         raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
     functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
     title = docstring.splitlines()[0].rstrip(".")
-    try:
-        constants = _constants(tree, path)
-    except RecursionError as error:
-        raise UserError(f"{path}: cannot be read as Python ({error})") from error
     classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
     lift_class = classes[-1] if classes else ""
     return Source(path, text, title, lift_class, functions, _imports_of(tree), constants)

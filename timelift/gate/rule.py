@@ -1,11 +1,9 @@
 """The rule of the gate: did a case become slower than its other side, beyond what is ignored?
 
-All cases are screened on a few launches, where one in ten of identical cases may look slower and
-as many faster. These suspects are tried on fresh launches and judged by those alone, so that the
-launches that made a case a suspect cannot confirm it; 1 in 1,000 identical cases would be
-confirmed. So for each quantity 1 in 10,000 identical cases is called worse, in expectation.
-Screening is the looser of the two, since a change that it misses is lost, and one more suspect
-costs a few launches of two cases.
+Suspects of the screening launches are tried on fresh ones and judged by those alone (docs/gate.md):
+what made a case a suspect cannot confirm it. So for each quantity 1 in 10,000 identical cases is
+called worse, in expectation. Screening is the looser of the two, since a change that it misses is
+lost, and one more suspect costs a few launches of two cases.
 
 The gate, a change that should be found, and the change that is ignored are two numbers: with one
 number, a true change of just that size would measure less, and pass, half of the time.

@@ -3,11 +3,9 @@
 Where two revisions are compared and their workloads differ, each has a layer of its own, drawn from
 the same seed; else all rivals of a setting lift one layer.
 
-At the drawn steps of the law the layer is called eagerly, one step at a time. Results at all steps
-cost a few calls more: valid steps are folded into the batch, and the layer is called on chunks of
-them. A folded result alone never fails a rival, since a layer may mix its batch or refuse another
-size: if the fold is wrong at a drawn step, or a rival differs from it, the layer is called at every
-single step, once for all rivals.
+How it is called is in docs/protocol.md, "The law": at the drawn steps one at a time, and at every
+step folded into the batch, in chunks. The fold alone never fails a rival, since a layer may mix its
+batch or refuse another size.
 """
 
 import itertools
@@ -305,11 +303,7 @@ class FoldedReference:
     def check_allowing_for_rounding(
         self, reference: Reference, check: Callable[[Reference], float]
     ) -> float:
-        """Check a rival, and if that fails, allow for what rounding makes of the gradients.
-
-        A ReLU whose input is all but zero may round to its other side, in a right rival too, and
-        moves a sum of P gradients by about 1/sqrt(P).
-        """
+        """Check a rival, and if that fails, allow for what rounding makes of the gradients."""
         try:
             return check(reference)
         except LawBrokenError:

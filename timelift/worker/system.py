@@ -104,24 +104,20 @@ class Clocks:
     """
 
     def __init__(self, device: str, import_nvml: Callable[[], Any] = _IMPORT_NVML) -> None:
-        self._nvml: Any = None
-        self._handle: Any = None
+        self._reasons: Callable[[], int] = lambda: 0
         kind, _, number = device.partition(":")
         if kind != GPU:
             return
         with contextlib.suppress(Exception):  # no NVML, or no driver, for which it has own errors
             nvml = import_nvml()
             nvml.nvmlInit()
-            self._handle = _handle(nvml, int(number or 0), os.environ)
-            self._nvml = nvml
+            handle = _handle(nvml, int(number or 0), os.environ)
+            self._reasons = partial(nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
 
     def held_down(self) -> bool:
-        """True if the clocks are held down now."""
-        reasons = 0
-        if self._nvml:
-            with contextlib.suppress(Exception):  # NVML has errors of its own
-                reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
-        return bool(reasons & _HELD_DOWN)
+        with contextlib.suppress(Exception):  # NVML has errors of its own
+            return bool(self._reasons() & _HELD_DOWN)
+        return False
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
