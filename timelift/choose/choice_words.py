@@ -221,24 +221,18 @@ def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
     measurement = run.by_case[choice.row.case]
     peak, is_peak_bound = fact_or_bound(measurement, "peak_bytes")
     return {
-        "seconds_per_call": {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}
-        if goal is Goal.TIME
-        else None,
+        "seconds_per_call": _ends("estimate", estimate) if goal is Goal.TIME else None,
         "speed_up": speed_up
         and {
             "baseline": choice.ranking.baseline,
-            "times": speed_up.value,
-            "low": speed_up.low,
-            "high": speed_up.high,
+            **_ends("times", speed_up),
             "is_shown": speed_up.verdict in _SHOWN,
         },
         "cost_over_best_high": choice.price,
         "alternatives": [
             {
                 "strategy": other.strategy,
-                "ratio": other.ratio.value,
-                "low": other.ratio.low,
-                "high": other.ratio.high,
+                **_ends("ratio", other.ratio),
                 "shown_to_cost_more": other.costs_more,
             }
             for other in choice.others
@@ -247,6 +241,10 @@ def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
         "peak_bytes": None if peak is None else round(peak),
         "is_peak_bound": is_peak_bound,
     }
+
+
+def _ends(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, "low": interval.low, "high": interval.high}
 
 
 #: The numbers of a choice that are unknown at a size between two that were measured.
