@@ -6,6 +6,7 @@ environment) are the same for both sides. Data files that code reads are not loo
 
 import ast
 import contextlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -14,15 +15,13 @@ from typing import NamedTuple
 from timelift.project import Project
 from timelift.source import UNREADABLE, module_files
 
-#: Names by which code imports or runs modules that its text does not name.
-_RUNS_TEXT = frozenset({"__import__", "__builtins__", "__path__", "exec", "eval"})
-#: The same as attributes or imports of a module; `eval` is missing since models have it, too.
-_LOADS = frozenset(
-    {"__import__", "import_module", "exec_module", "load_module", "run_module", "run_path"}
+#: In a text, be it in a comment: what imports or runs modules that no import statement names, and
+#: what decides where modules are found. `model.eval()` is none of it.
+_DYNAMIC = re.compile(
+    rb"__import__|__builtins__|__path__|(?<![.\w])(?:exec|eval)\b"
+    rb"|\b(?:builtins|runpy|import_module|exec_module|load_module|run_module|run_path)\b"
+    rb"|\bsys\s+as\b|\bfrom\s+sys\s+import\b|\bsys\s*\.\s*(?:path|modules|meta_path|path_hooks)\b"
 )
-_LOADING_MODULES = frozenset({"builtins", "runpy"})
-#: Attributes of `sys` that decide where modules are found.
-_SEARCHED = frozenset({"path", "modules", "meta_path", "path_hooks"})
 
 
 class Imported(NamedTuple):
@@ -111,11 +110,12 @@ def _imports_of(path: Path, module: str) -> list[Imported] | None:
     `module` is its own name, empty for a file that is loaded by its path.
     """
     package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    text = path.read_bytes()
+    if path.suffix != ".py" or _DYNAMIC.search(text):
+        return None
     try:
-        nodes = list(ast.walk(ast.parse(path.read_bytes()))) if path.suffix == ".py" else None
+        nodes = list(ast.walk(ast.parse(text)))
     except UNREADABLE:
-        nodes = None
-    if nodes is None or any(map(_is_dynamic, nodes)):
         return None
     imports = []
     for node in nodes:
@@ -136,25 +136,3 @@ def _base(node: ast.ImportFrom, package: str) -> str:
     parts = package.split(".") if package else []
     around = parts[: len(parts) - node.level + 1]
     return ".".join([*around, *filter(None, [node.module])]) if around else ""
-
-
-def _is_dynamic(node: ast.AST) -> bool:
-    """True if a node may import what no import statement names, or change where from.
-
-    `sys` is recognised by its own name alone, so an import under another name counts as well.
-    """
-    if isinstance(node, ast.Name):
-        return node.id in _RUNS_TEXT
-    if isinstance(node, ast.Attribute):
-        of_sys = isinstance(node.value, ast.Name) and node.value.id == "sys"
-        return node.attr in _LOADS or (of_sys and node.attr in _SEARCHED)
-    if isinstance(node, ast.Import):
-        return any(
-            alias.name in _LOADING_MODULES or (alias.name == "sys" and alias.asname)
-            for alias in node.names
-        )
-    if isinstance(node, ast.ImportFrom):
-        names = {alias.name for alias in node.names}
-        of_sys = node.module == "sys" and bool(names & {*_SEARCHED, "*"})
-        return of_sys or node.module in _LOADING_MODULES or bool(names & _LOADS)
-    return False
