@@ -106,7 +106,7 @@ class Facts:
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
     #: What training may add to the layer, as its state and losses tell in the first launch.
     added: Annotated[list[str] | None, _HIDDEN] = None
-    #: Once for each device: its name and the switches of its backend.
+    #: In the first launch of a usual run: the device's name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 
     def number(self, name: str) -> float | None:

@@ -82,7 +82,6 @@ class Campaign:
         self._fits: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
         self._doubtful_peaks: frozenset[Setting] = frozenset()
-        self._devices_named: set[tuple[str, int, str]] = set()
         self._peaks_read: set[Setting] = set()
         self._pool: LaunchPool | None = None
 
@@ -297,8 +296,6 @@ class Campaign:
     def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
             facts = line.facts
-            if facts.engine is not None:
-                self._devices_named.add(_device_key(line.case.setting))
             if (facts.peak_bytes, facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
             result = self.results.get(line.case)
@@ -338,12 +335,8 @@ class Campaign:
             memory_bytes=options.memory_limit,
             varying_limit=options.first_call_limit,
             counts_operations=is_first and options.two_sided,
-            names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
+            names_device=is_first and is_usual,
         )
-
-
-def _device_key(setting: Setting) -> tuple[str, int, str]:
-    return setting.device, setting.threads, setting.backend
 
 
 def _layer_key(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:

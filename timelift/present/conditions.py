@@ -193,11 +193,14 @@ def _zero_gradients(steps: Iterable[Measurement]) -> dict[str, float]:
 
 
 def _engines(measured: Iterable[Measurement]) -> Iterator[str]:
-    for measurement in measured:
-        setting, facts = measurement.case.setting, engine_facts(measurement)
-        if facts and not setting.on_cpu:
-            words = ", ".join(f"{name} {value}" for name, value in facts.items())
-            yield f"{setting.backend} on {setting.device}: {words}"
+    named = ((measurement.case.setting, engine_facts(measurement)) for measurement in measured)
+    engines = {
+        f"{setting.backend} on {setting.device}": facts
+        for setting, facts in named
+        if facts and not setting.on_cpu
+    }
+    for place, facts in engines.items():
+        yield f"{place}: {', '.join(f'{name} {value}' for name, value in facts.items())}"
 
 
 def disturbances(activity: MachineActivity) -> Iterator[str]:

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from timelift.case import Backend, Setting
 
 Array = NDArray[Any]
-#: A function that sets a switch of a backend, and the switch's value.
-Switch = tuple[Callable[[Any], object], Any]
 
 
 class UnavailableError(Exception):
@@ -153,8 +151,8 @@ class Engine(ABC):
         gc.collect()
 
     @abstractmethod
-    def switches(self) -> list[Switch]:
-        """Return the backend's switches that a strategy might turn, as they are now."""
+    def switches(self) -> list[tuple[Callable[[Any], object], Any]]:
+        """Return the functions that set what a strategy might turn, each with its value now."""
 
 
 def mask_arg(mask: Any) -> dict[str, Any]:
