@@ -21,18 +21,9 @@ from timelift.history.case_changes import CaseBetween
 from timelift.history.two_runs import TwoRuns, commit_in
 from timelift.journal.lines import Difference
 from timelift.measurement import FactChange
+from timelift.present import words
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_head, show_note, show_table
-from timelift.present.words import (
-    MILLISECONDS,
-    axis_options,
-    bench_command,
-    human_bytes,
-    percent,
-    percent_interval,
-    percent_more,
-    three_figures,
-)
 
 #: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, _NAMES = 20, 6
@@ -64,7 +55,7 @@ def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.drift:
         yield "drift", differences_in_words(compared.drift)
-    hash_, copy = map(percent_more, compared.canary)
+    hash_, copy = map(words.percent_more, compared.canary)
     if math.isfinite(compared.canary[0]):
         second = f", {copy} for a copy of memory" if math.isfinite(compared.canary[1]) else ""
         yield "canary", f"{hash_} for a fixed piece of work{second}"
@@ -107,7 +98,7 @@ def _case_name(case: Case) -> str:
 
 def _seconds(run: str) -> Column:
     value = attrgetter(f"{run}.seconds_per_call")
-    return number(run, value=value, unit=MILLISECONDS, drop_order=3)
+    return number(run, value=value, unit=words.MILLISECONDS, drop_order=3)
 
 
 def _place(run: str) -> Column:
@@ -156,13 +147,13 @@ def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
             state, why = "machine", "so did the canary, or the machine is described otherwise"
         yield (
             f"{state}: {len(slower)} of {compared.shared_settings} settings moved together, by "
-            f"{percent_more(least)} or more beside the canary: {why}"
+            f"{words.percent_more(least)} or more beside the canary: {why}"
         )
         return
     for setting, shift in slower.items():
         yield (
-            f"suspect: {percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
-            f"moved together, by {percent_more(shift.value)} beside the canary"
+            f"suspect: {words.percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
+            f"moved together, by {words.percent_more(shift.value)} beside the canary"
         )
 
 
@@ -182,9 +173,8 @@ def _detectable(compared: TwoRuns) -> str:
         return ""
     if math.isnan(compared.usually_visible):
         return f"; too few launches to see any slow-down ({MIN_LAUNCHES} of each run are needed)"
-    return (
-        f"; the median case would be one if it were {percent_more(compared.usually_visible)} slower"
-    )
+    visible = words.percent_more(compared.usually_visible)
+    return f"; the median case would be one if it were {visible} slower"
 
 
 def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
@@ -224,12 +214,12 @@ def _how_to_decide(compared: TwoRuns) -> str:
 def _deciding_command(setting: Setting, against: str, strategy: str = "") -> str:
     """Return the command that races a case or setting against a revision; '' measures it again."""
     options = [(AXIS_FLAGS["strategy"], strategy)] if strategy else []
-    options += axis_options(setting)
+    options += words.axis_options(setting)
     if against:
         options.insert(0, ("--against", against))
         if not setting.threads:  # against another side the default is one thread
             options.append((AXIS_FLAGS["threads"], "default"))
-    return bench_command(options)
+    return words.bench_command(options)
 
 
 # Two runs and many -------------------------------------------------------------------------------
@@ -247,8 +237,8 @@ FACT_WORDS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "weights": ("weights", "{:,.0f}".format),
     "graph_nodes": ("graph nodes", "{:,.0f}".format),
     "traces": ("traces", "{:,.0f}".format),
-    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
-    "peak_bytes": ("peak memory", human_bytes),
+    "first_call_seconds": ("first call", lambda seconds: f"{words.three_figures(seconds)} s"),
+    "peak_bytes": ("peak memory", words.human_bytes),
 }
 #: The most differences that are named, and the most characters of a name or value.
 _NAMED, _QUOTE = 8, 60
@@ -267,13 +257,13 @@ def change_columns(drop_order: int) -> tuple[Column, Column]:
     """Return the columns of a change and of its interval, which is left out sooner."""
     value = attrgetter("change")
     return (
-        Column("change", None, value, lambda change: percent_more(change.value), right=True),
+        Column("change", None, value, lambda change: words.percent_more(change.value), right=True),
         Column("95 % interval", None, value, _interval, drop_order=drop_order, right=True),
     )
 
 
 def _interval(change: Interval) -> str:
-    return percent_interval(change) if change.is_known else ""
+    return words.percent_interval(change) if change.is_known else ""
 
 
 def fact_in_words(change: FactChange) -> str:

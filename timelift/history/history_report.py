@@ -20,17 +20,8 @@ from timelift.history import ChangeState, history_words
 from timelift.history.levels import StoredRun
 from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_text
+from timelift.present.figures import sheet
 from timelift.present.figures.looks import LineStyle, looks_of, short_name
-from timelift.present.figures.sheet import (
-    GRID,
-    MUTED,
-    finish,
-    inside,
-    panels,
-    save,
-    styled,
-    wrapped,
-)
 from timelift.present.tables import Column, Table, csv_of_values, markdown_lines
 
 #: The columns of every case, for programs.
@@ -57,7 +48,7 @@ def write_history(history: History, folder: Path) -> list[Path]:
     """Write all files, and return their paths; raises UserError where the folder forbids it."""
     advice = "name another folder with --output"
     with writing(folder, advice):
-        pictures = save(draw_history(history), folder)
+        pictures = sheet.save(draw_history(history), folder)
     svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
     every_case = history_words.table(history.findings.cases, history)
     texts = {
@@ -122,14 +113,14 @@ def draw_history(history: History) -> dict[str, Figure]:
         return {}
     frame["panel"] = frame.setting.map(drawn.index)
     looks = looks_of(row.case.strategy for row in history.findings.cases)
-    with styled():
-        sheet = panels(frame.sort_values("panel", kind="stable"), _COLUMNS, _WIDTH, _HEIGHT)
-        for panel, axes in sheet.axes_dict.items():
+    with sheet.styled():
+        grid = sheet.panels(frame.sort_values("panel", kind="stable"), _COLUMNS, _WIDTH, _HEIGHT)
+        for panel, axes in grid.axes_dict.items():
             _draw(axes, frame[frame.panel == panel], looks, history)
-            axes.set_title(wrapped(short_name(drawn[panel].label), _WIDTH))
+            axes.set_title(sheet.wrapped(short_name(drawn[panel].label), _WIDTH))
         changed = {name: looks[name] for name in frame[frame.changed].strategy}
         note = _note(history, len(changes) - len(drawn))
-        return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
+        return {"history": sheet.finish(grid, _COLUMNS, "Change over all runs", note, changed)}
 
 
 def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
@@ -175,10 +166,10 @@ def _note(history: History, left_out: int) -> str:
 
 def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, LineStyle], history: History) -> None:
     gate = 100 * history.gate
-    axes.axhspan(-gate, gate, color=GRID, alpha=0.4, linewidth=0)
+    axes.axhspan(-gate, gate, color=sheet.GRID, alpha=0.4, linewidth=0)
     for shift in history.findings.common_shifts:
         middle = (shift.before + shift.after) / 2
-        axes.axvline(middle, color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9)
+        axes.axvline(middle, color=sheet.MUTED, linestyle=(0, (4, 3)), linewidth=0.9)
     for (changed, strategy, _), era in rows.groupby(["changed", "strategy", "era"]):
         if changed:
             look = looks[str(strategy)].line
@@ -188,7 +179,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, LineStyle], histor
         else:
             measured = era.dropna(subset="change")
             dot = "." if len(measured) == 1 else ""
-            axes.plot(measured.run, measured.change, color=MUTED, marker=dot, **_UNCHANGED)
+            axes.plot(measured.run, measured.change, color=sheet.MUTED, marker=dot, **_UNCHANGED)
     _scale_up(axes, rows)
     _name_runs(axes, history.runs)
     axes.set(xlabel="run (UTC)", ylabel="change (%)")
@@ -200,7 +191,7 @@ def _scale_up(axes: Axes, rows: pd.DataFrame) -> None:
     low, high = min(low, rows.level.min(), -_LEAST_REACH), max(high, rows.level.max(), _LEAST_REACH)
     ends = low * _ROOM, high * _ROOM
     axes.set_ylim(ends)
-    axes.set_yticks(inside(MaxNLocator(5, steps=[1, 2, 5, 10]), ends))
+    axes.set_yticks(sheet.inside(MaxNLocator(5, steps=[1, 2, 5, 10]), ends))
 
 
 def _name_runs(axes: Axes, runs: Sequence[StoredRun]) -> None:

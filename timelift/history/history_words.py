@@ -11,14 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.errors import counted
-from timelift.history import WORSE, Cause, Change, ChangeState, CommonShift
-from timelift.history.compare_words import (
-    FACT_WORDS,
-    change_columns,
-    differences_in_words,
-    fact_in_words,
-    show_cases,
-)
+from timelift.history import WORSE, Cause, Change, ChangeState, CommonShift, compare_words
 from timelift.history.levels import MachineRuns
 from timelift.history.many_runs import CaseHistory, History
 from timelift.history.noise import LEAST_RUNS
@@ -40,7 +33,7 @@ CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_n
 def show(history: History, console: Console) -> None:
     changed = history.findings.changed
     shown = table(changed[:_ROWS], history).pick(*CHANGED).without_empty_columns()
-    show_cases(console, head(history), shown, [row.state for row in shown.rows])
+    compare_words.show_cases(console, head(history), shown, [row.state for row in shown.rows])
     _show_more(len(changed), console)
     earlier = list(earlier_changes(history))
     if earlier:
@@ -115,9 +108,9 @@ def _reason(shift: CommonShift) -> str:
 def _facts(history: History) -> Iterator[str]:
     """Write a line for each fact that changed between the same two runs, the latest first."""
     for (before, after, name), changes in history.facts_by_place[:_PLACES]:
-        text = f"{FACT_WORDS[name][0]} of {len(changes)} cases changed"
+        text = f"{compare_words.FACT_WORDS[name][0]} of {len(changes)} cases changed"
         if len(changes) == 1:
-            text = f"{changes[0].case.label}: {fact_in_words(changes[0])}"
+            text = f"{changes[0].case.label}: {compare_words.fact_in_words(changes[0])}"
         yield f"{text} {_where(history, before, after)}"
 
 
@@ -131,7 +124,7 @@ def _where(history: History, before: int, after: int) -> str:
 
 def _with_it(history: History, before: int, after: int) -> str:
     """Write the drift between two runs as the end of a sentence; '' where there is none."""
-    drift = differences_in_words(history.drift(before, after), "absent")
+    drift = compare_words.differences_in_words(history.drift(before, after), "absent")
     return f"; with it: {drift}" if drift else ""
 
 
@@ -197,7 +190,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),
-        *change_columns(drop_order=3),
+        *compare_words.change_columns(drop_order=3),
         *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("change")),
         Column(
             "since",
@@ -227,4 +220,4 @@ def ratio_columns(
 def drift_in_words(history: History, change: Change) -> str:
     """Write all of the drift between the two runs of a change."""
     drift = history.drift(change.before, change.after)
-    return differences_in_words(drift, "absent", most=len(drift))
+    return compare_words.differences_in_words(drift, "absent", most=len(drift))

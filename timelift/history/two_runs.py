@@ -12,16 +12,7 @@ import numpy as np
 from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.case import SKIPPED, Case, Setting, Status
-from timelift.history import DESCRIPTION, ChangeState, CommonShift, drift_differences
-from timelift.history.case_changes import (
-    ASSUMED_SESSIONS,
-    LEVEL,
-    CaseBetween,
-    Sessions,
-    cases_between,
-    changes_over_canary,
-    log_canary,
-)
+from timelift.history import DESCRIPTION, ChangeState, CommonShift, case_changes, drift_differences
 from timelift.history.levels import rows_by_setting
 from timelift.journal.lines import Difference, differences, flattened, identity_of
 from timelift.measurement import (
@@ -51,7 +42,7 @@ class TwoRuns:
 
     old: Run
     new: Run
-    cases: tuple[CaseBetween, ...]
+    cases: tuple[case_changes.CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
     shared_settings: int
     facts: tuple[FactChange, ...]
@@ -126,7 +117,7 @@ class TwoRuns:
 def compare_runs(
     old: Run,
     new: Run,
-    sessions: Sessions = ASSUMED_SESSIONS,
+    sessions: case_changes.Sessions = case_changes.ASSUMED_SESSIONS,
     gate: float = CHANGE_MARGIN,
     machines: tuple[Difference, ...] = (),
 ) -> TwoRuns:
@@ -138,13 +129,15 @@ def compare_runs(
         for case, measurement in new.by_case.items()
         if case in before and measurement.status not in no_failure
     }
-    over_canary = changes_over_canary(old, new)
+    over_canary = case_changes.changes_over_canary(old, new)
     margin = float(np.log1p(gate))
     return TwoRuns(
         old,
         new,
-        cases=cases_between(old, new, sessions, margin),
-        settings=_setting_shifts(over_canary, max(margin, sessions.common_bound(LEVEL))),
+        cases=case_changes.cases_between(old, new, sessions, margin),
+        settings=_setting_shifts(
+            over_canary, max(margin, sessions.common_bound(case_changes.LEVEL))
+        ),
         shared_settings=len({case.setting for case in over_canary}),
         facts=tuple(_fact_changes(before, after)),
         added=tuple(sorted(after.keys() - before.keys())),
@@ -152,7 +145,7 @@ def compare_runs(
         failing_now=failing_now,
         machines=machines,
         drift=drift_differences(old.header, new.header),
-        canary=log_canary(new) - log_canary(old),
+        canary=case_changes.log_canary(new) - case_changes.log_canary(old),
     )
 
 

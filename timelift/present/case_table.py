@@ -14,18 +14,9 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.case import AXES, Phase
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
+from timelift.present import words
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
-from timelift.present.words import (
-    MEBIBYTES,
-    PER_CENT,
-    SECONDS,
-    human_bytes,
-    percent,
-    three_figures,
-    unit_for,
-    with_mark,
-)
 
 #: Ratios from this one on have three figures, smaller ones three decimals.
 _FAR = 10.0
@@ -120,7 +111,7 @@ def _rows(rankings: Iterable[Ranking], findings: RunFindings) -> list[Row]:
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
     """Return these columns over rows, the time of a call in the unit that fits the rows."""
     seconds = (row.rival.seconds_per_call.value for row in rows if row.rival)
-    in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit_for(seconds))
+    in_unit = replace(_COLUMNS["seconds_per_call"], unit=words.unit_for(seconds))
     chosen = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
     return Table(name, "Every measurement", chosen, rows, _NOTE)
 
@@ -129,13 +120,13 @@ def _first_call_in_words(seconds: Interval) -> str:
     """Write the seconds, and how far their 95 % interval reaches, if launches bound it."""
     reach = seconds.high / seconds.value
     if math.isnan(reach):
-        return three_figures(seconds.value)
+        return words.three_figures(seconds.value)
     spread = (
-        f"\N{MULTIPLICATION SIGN}÷{three_figures(reach)}"
+        f"\N{MULTIPLICATION SIGN}÷{words.three_figures(reach)}"
         if reach >= _WIDE
-        else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
+        else f"±{words.percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )
-    return f"{three_figures(seconds.value)} {spread}"
+    return f"{words.three_figures(seconds.value)} {spread}"
 
 
 def _attribute(path: str) -> Callable[[Row], Any]:
@@ -167,7 +158,7 @@ def _baseline(row: Row) -> str | None:
 
 
 def _ratio(ratio: float) -> str:
-    return f"{ratio:.3f}" if ratio < _FAR else three_figures(ratio)
+    return f"{ratio:.3f}" if ratio < _FAR else words.three_figures(ratio)
 
 
 def _verdict_beside(row: Row) -> str | None:
@@ -185,7 +176,7 @@ def _ends(name: str, title: str, path: str, **options: Any) -> Iterator[Column]:
 
 def _marked(row: Row) -> str:
     name = row.measurement.case.strategy
-    return with_mark(name, is_look_alike=name in row.findings.look_alikes)
+    return words.with_mark(name, is_look_alike=name in row.findings.look_alikes)
 
 
 def _fact(name: str, title: str | None = None, **options: Any) -> Column:
@@ -227,13 +218,15 @@ _ALL_COLUMNS = (
     Column("verdict", value=_attribute("rival.verdict")),
     Column("provisional", value=attrgetter("findings.run.is_provisional")),
     Column("verdict_beside", "verdict", _verdict_beside),
-    number("would_see", "would see", lambda row: row.rival.detectable - 1, unit=PER_CENT),
+    number("would_see", "would see", lambda row: row.rival.detectable - 1, unit=words.PER_CENT),
     number("rank_low", value=lambda row: row.rival and (row.rival.rank_low or None)),
     number("rank_high", value=lambda row: row.rival and (row.rival.rank_high or None)),
-    number("price", "price at most", lambda row: row.rival.cost_over_best.high - 1, unit=PER_CENT),
+    number(
+        "price", "price at most", lambda row: row.rival.cost_over_best.high - 1, unit=words.PER_CENT
+    ),
     _over(Phase.FORWARD, of=Phase.BACKWARD),
     _over(Phase.BACKWARD, of=Phase.TRAIN),
-    number("first_call", "first call", _attribute("first_call.value"), unit=SECONDS),
+    number("first_call", "first call", _attribute("first_call.value"), unit=words.SECONDS),
     *_ends("first_call", "first call", "first_call"),
     number(
         "first_call_in_words",
@@ -243,14 +236,14 @@ _ALL_COLUMNS = (
         drop_order=3,
     ),
     *(_fact(name) for name in SHOWN_FACTS if name not in _TITLED_FACTS),
-    _fact("tracing_share", "tracing", unit=PER_CENT),
+    _fact("tracing_share", "tracing", unit=words.PER_CENT),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
-    _fact("peak_bytes", "peak", unit=MEBIBYTES),
+    _fact("peak_bytes", "peak", unit=words.MEBIBYTES),
     number(
         "peak_in_words",
         "peak memory",
         lambda row: fact(row.measurement, "peak_bytes"),
-        human_bytes,
+        words.human_bytes,
         drop_order=4,
     ),
     number("launches_ranked", "launches", _attribute("rival.launches"), drop_order=7),

@@ -16,14 +16,7 @@ from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, seve
 from timelift.errors import counted, first_few
 from timelift.journal.lines import flattened
 from timelift.measurement import Measurement, engine_facts, fact, median
-from timelift.present.words import (
-    at_values,
-    percent,
-    three_figures,
-    time_in_words,
-    times,
-    value_in_words,
-)
+from timelift.present import words
 
 #: The modes in the words of each backend.
 _MODES = {
@@ -130,7 +123,7 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     yield "train step", _of_fit(settings)
     if shares := _zero_gradients(steps):
         parts = [
-            f"{three_figures(100 * share)} % of the weights of {workload}"
+            f"{words.three_figures(100 * share)} % of the weights of {workload}"
             for workload, share in shares.items()
         ]
         yield "gradients", _FEW_GRADIENTS.format(shares=first_few(parts, _MOST_NAMED))
@@ -141,12 +134,14 @@ def _of_fit(settings: Sequence[Setting]) -> str:
     places: dict[Mode, dict[str, None]] = {}
     for setting in settings:
         where = "" if setting.on_cpu else f" with {setting.device}"
-        place = f"{value_in_words('backend', setting.backend)}{where}"
+        place = f"{words.value_in_words('backend', setting.backend)}{where}"
         places.setdefault(setting.mode_of_fit, {})[place] = None
-    of_fit = [f"{at_values('mode', [mode])} on {' and '.join(own)}" for mode, own in places.items()]
+    of_fit = [
+        f"{words.at_values('mode', [mode])} on {' and '.join(own)}" for mode, own in places.items()
+    ]
     others = {setting.mode for setting in settings if setting.mode is not setting.mode_of_fit}
     link = "also" if any(setting.mode is setting.mode_of_fit for setting in settings) else "here"
-    also = [f"{link} {at_values('mode', [mode])}" for mode in sorted(others)]
+    also = [f"{link} {words.at_values('mode', [mode])}" for mode in sorted(others)]
     runs = f'{", ".join(of_fit)} (jit_compile="auto")'
     text = f"the train_step of fit with Adam, without its data pipeline, {runs}"
     return "; ".join([text, *also])
@@ -159,7 +154,9 @@ def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
     counts = {case.setting.seq_len: len({*case.setting.call_lengths}) for case in varying}
     lengths = ", ".join(f"{count} lengths up to {most}" for most, count in sorted(counts.items()))
     if shares := sorted(fact(cases[case], "tracing_share") or 0.0 for case in varying):
-        tracing = " to ".join(dict.fromkeys(percent(end, 0) for end in (shares[0], shares[-1])))
+        tracing = " to ".join(
+            dict.fromkeys(words.percent(end, 0) for end in (shares[0], shares[-1]))
+        )
         yield "lengths", f"a time is the mean of 100 calls, {lengths}; tracing is {tracing} of it"
 
 
@@ -175,11 +172,11 @@ def other_ways(findings: RunFindings) -> Iterator[tuple[str, str]]:
 
 def _typically(ratios: Sequence[float], other: str, findings: RunFindings) -> str:
     """Write times of settings, which lie seconds apart, beside those of others: middle, ends."""
-    least, most = times(min(ratios)), times(max(ratios))
+    least, most = words.times(min(ratios)), words.times(max(ratios))
     count = len(launch_numbers(findings.run.measured.values()))
     few = f", by {counted(count, 'launch')} alone" if count < MIN_LAUNCHES else ""
     ends = f" ({least} to {most})" if least != most else ""
-    return f"typically {times(median(ratios))} times as long as {other}{ends}{few}"
+    return f"typically {words.times(median(ratios))} words.times as long as {other}{ends}{few}"
 
 
 def _zero_gradients(steps: Iterable[Measurement]) -> dict[str, float]:
@@ -205,10 +202,10 @@ def _engines(measured: Iterable[Measurement]) -> Iterator[str]:
 
 def disturbances(activity: MachineActivity) -> Iterator[str]:
     if activity.canary_spread is not None:
-        spread = percent(activity.canary_spread)
+        spread = words.percent(activity.canary_spread)
         yield f"a fixed piece of work took {spread} more or less from launch to launch"
     if activity.stolen_share is not None:
-        yield f"the host gave {percent(activity.stolen_share)} of the time to other guests"
+        yield f"the host gave {words.percent(activity.stolen_share)} of the time to other guests"
     if activity.waited_share is not None:
         seconds = f"{activity.waited_share:.2f} s"
         yield f"in every second, threads waited {seconds} for a processor, all together"
@@ -282,7 +279,7 @@ def _beside(group: LeftOut, findings: RunFindings) -> str:
         if case.setting == group.settings[-1] and case.strategy not in group.strategies
     }
     name = min(calls, key=calls.__getitem__, default="")
-    return f", where {name}'s first call took {time_in_words(calls[name])}" if name else ""
+    return f", where {name}'s first call took {words.time_in_words(calls[name])}" if name else ""
 
 
 def _values(axis: str, settings: Iterable[Setting]) -> Sequence[Any]:
@@ -292,14 +289,14 @@ def _values(axis: str, settings: Iterable[Setting]) -> Sequence[Any]:
 
 def _where(group: LeftOut, asked: Mapping[str, Sequence[Any]]) -> str:
     """Write where strategies have no figure, after a blank; '' where they have none anywhere."""
-    words, alike = list[str](), group.asked_in
+    places, alike = list[str](), group.asked_in
     for axis, asked_values in asked.items():
         own = _values(axis, group.settings)
-        all_values = _values(axis, alike) if words else asked_values
+        all_values = _values(axis, alike) if places else asked_values
         if own and own != all_values:
             are_neighbours = own == [value for value in all_values if own[0] <= value <= own[-1]]
-            words.append(f" {at_values(axis, own, are_neighbours=are_neighbours)}")
+            places.append(f" {words.at_values(axis, own, are_neighbours=are_neighbours)}")
             alike = tuple(setting for setting in alike if getattr(setting, axis) in own)
     if {*alike} != {*group.settings}:
         return f" in {len(group.settings)} of {len(group.asked_in)} settings"
-    return "".join(words)
+    return "".join(places)

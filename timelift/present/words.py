@@ -6,19 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from timelift.case import (
-    AXES,
-    AXIS_FLAGS,
-    BACKEND_THREADS,
-    SIZES,
-    Backend,
-    Gradients,
-    Lengths,
-    Mode,
-    Phase,
-    Setting,
-    TimeAxis,
-)
+from timelift import case
 from timelift.escape import NAME_LIMIT, plain
 from timelift.source import ADDED
 
@@ -189,7 +177,7 @@ def sentence(text: str) -> str:
 _TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
 #: The beginning and the end of a condition on an axis.
 _BEFORE: Mapping[str, str] = {
-    **dict.fromkeys(SIZES, "at "),
+    **dict.fromkeys(case.SIZES, "at "),
     **dict.fromkeys(("phase", "mode", "dtype"), "in "),
     **dict.fromkeys(("lengths", "gradients", "time_axis", "threads"), "with "),
     **dict.fromkeys(("device", "backend", "machine"), "on "),
@@ -198,9 +186,9 @@ _BEFORE: Mapping[str, str] = {
 _AFTER: Mapping[str, str] = {"mode": " mode"}
 #: What the calls of a phase are called.
 _CALLS: Mapping[tuple[str, object], str] = {
-    ("phase", Phase.FORWARD): "forward calls",
-    ("phase", Phase.BACKWARD): "backward calls",
-    ("phase", Phase.TRAIN): "train steps",
+    ("phase", case.Phase.FORWARD): "forward calls",
+    ("phase", case.Phase.BACKWARD): "backward calls",
+    ("phase", case.Phase.TRAIN): "train steps",
 }
 #: Words around a value that alone would not tell its axis.
 _VALUES: Mapping[str, str] = {
@@ -214,17 +202,17 @@ _VALUES: Mapping[str, str] = {
 #: Values that other words replace.
 _PROPER: Mapping[tuple[str, object], str] = {
     ("seq_len", 1): "1 step",
-    ("phase", Phase.TRAIN): "train step",
-    ("gradients", Gradients.NONE): "no gradients",
-    ("time_axis", TimeAxis.PER_LENGTH): "a trace for each length",
-    ("time_axis", TimeAxis.ANY_LENGTH): "one trace for any length",
-    ("time_axis", TimeAxis.BUCKETS): "padding to buckets",
+    ("phase", case.Phase.TRAIN): "train step",
+    ("gradients", case.Gradients.NONE): "no gradients",
+    ("time_axis", case.TimeAxis.PER_LENGTH): "a trace for each length",
+    ("time_axis", case.TimeAxis.ANY_LENGTH): "one trace for any length",
+    ("time_axis", case.TimeAxis.BUCKETS): "padding to buckets",
     ("threads", 1): "1 thread",
-    ("threads", BACKEND_THREADS): "default threads",
-    ("mode", Mode.XLA): "XLA",
-    ("backend", Backend.TENSORFLOW): "TensorFlow",
-    ("backend", Backend.JAX): "JAX",
-    ("backend", Backend.TORCH): "PyTorch",
+    ("threads", case.BACKEND_THREADS): "default threads",
+    ("mode", case.Mode.XLA): "XLA",
+    ("backend", case.Backend.TENSORFLOW): "TensorFlow",
+    ("backend", case.Backend.JAX): "JAX",
+    ("backend", case.Backend.TORCH): "PyTorch",
 }
 
 
@@ -239,7 +227,7 @@ def axis_title(axis: str) -> str:
 
 def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = True) -> str:
     """Write the condition that an axis has one of these values; sizes are in order."""
-    if axis in SIZES and len(values) > 1:
+    if axis in case.SIZES and len(values) > 1:
         if not are_neighbours:
             return f"at {sizes_in_words(axis, values, ' or ')}"
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
@@ -260,9 +248,9 @@ def value_in_words(axis: str, value: object) -> str:
     return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)
 
 
-def a_call(phase: Phase) -> str:
+def a_call(phase: case.Phase) -> str:
     """Return what is timed in a phase: `a call`, `a train step`."""
-    return "a train step" if phase is Phase.TRAIN else "a call"
+    return "a train step" if phase is case.Phase.TRAIN else "a call"
 
 
 # The options that ask for a setting --------------------------------------------------------------
@@ -271,11 +259,11 @@ def a_call(phase: Phase) -> str:
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
 
 
-def axis_options(setting: Setting) -> Iterator[tuple[str, str]]:
+def axis_options(setting: case.Setting) -> Iterator[tuple[str, str]]:
     """Yield the options of `bench` that select this setting alone, with their values."""
-    for axis in AXES:
+    for axis in case.AXES:
         if axis in _ALWAYS or (axis in setting.unusual and axis != "machine"):
-            yield AXIS_FLAGS[axis], str(getattr(setting, axis))
+            yield case.AXIS_FLAGS[axis], str(getattr(setting, axis))
 
 
 def bench_command(options: Iterable[tuple[str, str]]) -> str:
@@ -345,11 +333,11 @@ def meaning_in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(declared_about(key), declared_word(key, word)) for key, word in meaning.items()]
 
 
-def moot(setting: Setting, added: Collection[str] | None) -> list[str]:
+def moot(setting: case.Setting, added: Collection[str] | None) -> list[str]:
     """Return the titles of the declarations that mean nothing where training may add `added`."""
     if added is None:
         return []
-    masks = ("MASKS", "PADDED_STEPS") if setting.lengths is Lengths.FULL else ()
+    masks = ("MASKS", "PADDED_STEPS") if setting.lengths is case.Lengths.FULL else ()
     of_layer = (key for key, kind in ADDED.items() if kind not in added)
     return [declared_about(key) for key in (*of_layer, *masks)]
 

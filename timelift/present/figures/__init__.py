@@ -16,18 +16,8 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.escape import slug
+from timelift.present.figures import sheet
 from timelift.present.figures.looks import legend_order, looks_of, short_name
-from timelift.present.figures.sheet import (
-    MUTED,
-    finish,
-    limits,
-    make_logarithmic,
-    panels,
-    set_lengths,
-    styled,
-    text_inches,
-    wrapped,
-)
 from timelift.present.words import MEBIBYTES, SECONDS, Unit, unit_for, value_in_words
 
 if TYPE_CHECKING:
@@ -104,7 +94,7 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
 def of_run(findings: RunFindings) -> dict[str, Figure]:
     """Draw the figures for which a run has values, by the names of their files."""
     figures: dict[str, Figure] = {}
-    with styled():
+    with sheet.styled():
         for name, quantities in QUANTITIES.items():
             frame = pd.DataFrame(_rows(quantities, findings))
             for ending, part in _files(frame):
@@ -173,17 +163,19 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
     sizes = frame.quantity.map(lambda quantity: units[quantity].size)
     frame = frame.assign(**frame[ends].astype(float).div(sizes, axis=0))
     is_line = frame.groupby("panel").seq_len.transform("nunique") > 1
-    names = [text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
+    names = [sheet.text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
     width = _WIDTH + max(names, default=0)
     most = frame.groupby("panel").strategy.nunique().max()
-    sheet = panels(frame, _COLUMNS, width, max(_LEAST_HEIGHT, _AROUND + _ROW * most))
-    for panel, axes in sheet.axes_dict.items():
+    grid = sheet.panels(frame, _COLUMNS, width, max(_LEAST_HEIGHT, _AROUND + _ROW * most))
+    for panel, axes in grid.axes_dict.items():
         rows = frame[frame.panel == panel]
         quantity = rows.quantity.iloc[0]
         label = quantity.label.format(unit=units[quantity].name)
         if len(set(rows.seq_len)) > 1:
             workload = frame[frame.workload == rows.workload.iloc[0]]
-            _draw_lines(axes, rows, limits(workload.value[workload.quantity == quantity]), label)
+            _draw_lines(
+                axes, rows, sheet.limits(workload.value[workload.quantity == quantity]), label
+            )
         else:
             _draw_dots(axes, rows, label)
     baselines = [short_name(name) for name in dict.fromkeys(frame.baseline)]
@@ -193,7 +185,7 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
     bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
     note = "; ".join([*notes, *left_out, bars])
     looks = dict(zip(frame.strategy[is_line], frame.look[is_line], strict=True))
-    return finish(sheet, _COLUMNS, title[0].upper() + title[1:], note, looks)
+    return sheet.finish(grid, _COLUMNS, title[0].upper() + title[1:], note, looks)
 
 
 def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -202,7 +194,7 @@ def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if len(batches) <= MOST_PANELS:
         return frame, []
     kept = frame[frame.panel.isin(batches.nlargest(MOST_PANELS).index)]
-    note = f"{MOST_PANELS} of {len(batches):,} panels, the largest batches: the page has all"
+    note = f"{MOST_PANELS} of {len(batches):,} sheet.panels, the largest batches: the page has all"
     return kept, [note]
 
 
@@ -212,16 +204,16 @@ def _title(rows: pd.DataFrame) -> str:
     words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", phase, *setting.words[3:]]
     if len(lengths) == 1:
         words.insert(0, f"length\N{NO-BREAK SPACE}{lengths.pop()}")
-    return wrapped(", ".join([short_name(setting.workload), *map(short_name, words)]), _TITLE)
+    return sheet.wrapped(", ".join([short_name(setting.workload), *map(short_name, words)]), _TITLE)
 
 
 def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label: str) -> None:
     """Draw a line a strategy over length; `ends` are those of the vertical axis."""
     lengths = sorted(set(rows.seq_len))
-    first, last = limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
-    make_logarithmic(axes, "x", (first, last))
-    set_lengths(axes, lengths)
-    make_logarithmic(axes, "y", ends)
+    first, last = sheet.limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
+    sheet.make_logarithmic(axes, "x", (first, last))
+    sheet.set_lengths(axes, lengths)
+    sheet.make_logarithmic(axes, "y", ends)
     names = legend_order(rows.strategy)
     for place, name in enumerate(names):
         line = rows[rows.strategy == name].sort_values("seq_len")
@@ -232,7 +224,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label
         axes.vlines(x, line.low, line.high, look.colour, linewidth=1.5, alpha=0.5)
         axes.plot(x, line.value, **look.line)
     if rows.quantity.iloc[0].is_speed_up:
-        axes.axhline(1, color=MUTED, linewidth=0.8, zorder=1)
+        axes.axhline(1, color=sheet.MUTED, linewidth=0.8, zorder=1)
     axes.set_title(_title(rows))
     axes.set(xlabel="sequence length (steps)", ylabel=label)
 
@@ -241,7 +233,7 @@ def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
     """Draw a dot a strategy, the best on top; all rows are of one length."""
     quantity = rows.quantity.iloc[0]
     rows = rows.sort_values("value", ascending=not quantity.is_speed_up)
-    make_logarithmic(axes, "x", limits(rows.value))
+    sheet.make_logarithmic(axes, "x", sheet.limits(rows.value))
     columns = rows[["value", "low", "high"]].to_numpy()
     for place, (look, (value, low, high)) in enumerate(zip(rows.look, columns, strict=True)):
         axes.hlines(place, low, high, look.colour, linewidth=4, alpha=0.35)
@@ -249,6 +241,6 @@ def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
     axes.set_yticks(range(len(rows)), [short_name(name) for name in rows.strategy])
     axes.set_ylim(len(rows) - 0.25, -0.75)
     if quantity.is_speed_up:
-        axes.axvline(1, color=MUTED, linewidth=0.8, zorder=1)
+        axes.axvline(1, color=sheet.MUTED, linewidth=0.8, zorder=1)
     axes.set_title(_title(rows))
     axes.set(xlabel=label, ylabel="")

@@ -19,22 +19,12 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation
 from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import words
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import COLOURS, LineStyle, looks_of
 from timelift.present.page import page_words
 from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
 from timelift.present.usage import Code, CodeToPaste
-from timelift.present.words import (
-    MEBIBYTES,
-    axis_title,
-    in_brackets,
-    meaning_in_words,
-    moot,
-    time_in_words,
-    times_to_hundredths,
-    value_in_words,
-    with_mark,
-)
 
 #: The axes whose usual value the words of a setting leave out.
 _RARE = ("lengths", "gradients", "time_axis", "machine")
@@ -103,7 +93,7 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
     """
     return {
         "name": axis,
-        "title": axis_title(axis),
+        "title": words.axis_title(axis),
         "values": [_shown(value) for value in values],
         "words": [_in_words(axis, value) for value in values],
         "choices": [_choice(axis, value) for value in values],
@@ -120,8 +110,8 @@ def _choice(axis: str, value: object) -> object:
 
 
 def _in_words(axis: str, value: object) -> str:
-    words = plain(value_in_words(axis, value), NAME_LIMIT)
-    return words.replace("_", " ") if axis == "gradients" else words
+    text = plain(words.value_in_words(axis, value), NAME_LIMIT)
+    return text.replace("_", " ") if axis == "gradients" else text
 
 
 def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, Any]:
@@ -129,10 +119,10 @@ def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, 
     return {
         "name": name_on_page(name),
         "known": name_on_page(known_as(name)),
-        "marked": with_mark(name_on_page(name), is_look_alike=name in findings.look_alikes),
+        "marked": words.with_mark(name_on_page(name), is_look_alike=name in findings.look_alikes),
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
         "differs": plain(findings.look_alikes.get(name, ""), TEXT_LIMIT),
-        "meaning": meaning_in_words(entry.meaning) if entry else [],
+        "meaning": words.meaning_in_words(entry.meaning) if entry else [],
         "code": code and code._asdict(),
     }
 
@@ -179,7 +169,7 @@ def _settings(
                 "fastest": page_words.fastest(ranking),
                 "unusual": len(setting.unusual),
                 "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,
-                "moot": moot(setting, added.get(setting.workload)),
+                "moot": words.moot(setting, added.get(setting.workload)),
             },
         )
 
@@ -202,14 +192,14 @@ def _row(row: RankedCase, ranking: Ranking, findings: RunFindings) -> dict[str, 
     return {
         "lift": int(row.rank_low > 0),
         **_interval("time", row.seconds_per_call.times(1e6)),
-        "call": time_in_words(row.seconds_per_call.value),
+        "call": words.time_in_words(row.seconds_per_call.value),
         **_interval("times", row.speed_up or Interval(math.nan)),
-        "gain": times_to_hundredths(gain.value),
-        "gain_interval": in_brackets(gain, times_to_hundredths),
+        "gain": words.times_to_hundredths(gain.value),
+        "gain_interval": words.in_brackets(gain, words.times_to_hundredths),
         "beside": page_words.beside(row, ranking),
         "cost": _at_most(row.cost_over_best.high),
         "first": _digits(first_call.value) if first_call else None,
-        "peak": _digits(findings.peak_bytes.get(case, math.nan) / MEBIBYTES.size),
+        "peak": _digits(findings.peak_bytes.get(case, math.nan) / words.MEBIBYTES.size),
         "front": int(row in findings.pareto_fronts[case.setting]),
         "facts": [*page_words.facts(row, findings)],
     }

@@ -14,21 +14,8 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import words
 from timelift.present.answer import FASTEST, in_one_sentence, known_as
-from timelift.present.words import (
-    MEBIBYTES,
-    MICROSECONDS,
-    MILLISECONDS,
-    SECONDS,
-    a_call,
-    over_the_best,
-    three_figures,
-    time_in_words,
-    times,
-    times_at_most,
-    times_to_hundredths,
-    with_interval,
-)
 
 _TIMES_SIGN = "\N{MULTIPLICATION SIGN}"
 #: Verdicts beside the baseline.
@@ -43,7 +30,7 @@ FACTS = ("time", "first call", "peak memory", "may cost")
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
-    "calls": {phase: a_call(phase) for phase in Phase},
+    "calls": {phase: words.a_call(phase) for phase in Phase},
     "timesAsFast": "times as fast as {baseline}",
     "beside": "beside {baseline}",
     "besideBaselines": "beside {baselines}",
@@ -71,10 +58,12 @@ WORDS = {
     "rows": "{left} of {all} rows",
     "search": "Search ",
     "tickTimes": f"{{value}}{_TIMES_SIGN}",
-    "tickMemory": f"{{value}} {MEBIBYTES.name}",
+    "tickMemory": f"{{value}} {words.MEBIBYTES.name}",
 }
 #: The units of a tick, the largest last: the name, and the size in microseconds.
-UNITS = [[unit.name, 1e6 * unit.size] for unit in (MICROSECONDS, MILLISECONDS, SECONDS)]
+UNITS = [
+    [unit.name, 1e6 * unit.size] for unit in (words.MICROSECONDS, words.MILLISECONDS, words.SECONDS)
+]
 #: The most strategies that a sentence names.
 _NAMED = 6
 #: Characters after which a title and a reason are cut.
@@ -108,7 +97,7 @@ def fastest(ranking: Ranking | None) -> str:
         return ""
     row, ties = ranking.rows[0], len(ranking.not_shown_slower) - 1
     gains = row.speed_up and row.case.strategy != ranking.baseline
-    times = f"{times_to_hundredths(gain(row, ranking).value)}{_TIMES_SIGN}" if gains else ""
+    times = f"{words.times_to_hundredths(gain(row, ranking).value)}{_TIMES_SIGN}" if gains else ""
     tied = f"{counted(ties, 'other')} not shown slower" if ties > 0 else ""
     return ", ".join(filter(None, [times, tied]))
 
@@ -139,19 +128,21 @@ def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
     case, seconds = row.case, row.seconds_per_call
     first_call, peak = findings.first_calls.get(case), findings.peak_bytes.get(case)
     best, cost = findings.recommendation_by_setting.get(case.setting), row.cost_over_best.high
-    call = f"{a_call(case.setting.phase)}{_over(case, findings)}"
-    yield f"{with_interval(seconds, time_in_words)} {call}"
-    yield with_interval(first_call, time_in_words) if first_call else ""
-    yield f"{three_figures(peak / MEBIBYTES.size)} {MEBIBYTES.name}" if peak else ""
+    call = f"{words.a_call(case.setting.phase)}{_over(case, findings)}"
+    yield f"{words.with_interval(seconds, words.time_in_words)} {call}"
+    yield words.with_interval(first_call, words.time_in_words) if first_call else ""
+    yield (
+        f"{words.three_figures(peak / words.MEBIBYTES.size)} {words.MEBIBYTES.name}" if peak else ""
+    )
     is_known = best is not None and best.has_verdict and math.isfinite(cost)
-    yield f"at most {over_the_best(cost)}" if is_known else ""
+    yield f"at most {words.over_the_best(cost)}" if is_known else ""
 
 
 def _over(case: Case, findings: RunFindings) -> str:
     """Write the time as a multiple of that in a simpler phase, or ''."""
     ratio = findings.over_simpler_phase.get(case)
     simpler = "backward" if case.setting.phase is Phase.TRAIN else "forward"
-    return f", {times(ratio)} times a {simpler} call" if ratio else ""
+    return f", {words.times(ratio)} words.times a {simpler} call" if ratio else ""
 
 
 def worst(price: Price, answer: Recommendation) -> str:
@@ -159,9 +150,9 @@ def worst(price: Price, answer: Recommendation) -> str:
     where = (
         f", in {price.settings} of {answer.settings}" if price.settings < answer.settings else ""
     )
-    return f"{times_at_most(price.ratio)}{_TIMES_SIGN}{where}"
+    return f"{words.times_at_most(price.ratio)}{_TIMES_SIGN}{where}"
 
 
 def price_title(price: Price, answer: Recommendation) -> str:
-    typical = f"{times_to_hundredths(price.typical)}{_TIMES_SIGN}"
+    typical = f"{words.times_to_hundredths(price.typical)}{_TIMES_SIGN}"
     return f"{name_on_page(price.strategy)}: typically {typical}, at most {worst(price, answer)}"
