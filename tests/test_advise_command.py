@@ -18,7 +18,7 @@ import timelift
 from tests import engines
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, of_whole, run
 from tests.projects import ROOT, STRATEGIES
-from timelift.advise import notebook, races
+from timelift.advise import notebook, races, user_model
 from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
 from timelift.case import Backend, Case, Status
@@ -42,8 +42,8 @@ def measuring(monkeypatch):
     def measure_as(*runs):
         races_asked, left = [], iter(runs)
 
-        def measure(race, _workloads, _cases):
-            races_asked.append(race.request)
+        def measure(request, *_, **__):
+            races_asked.append(request)
             return next(left)
 
         monkeypatch.setattr(races, "_measure", measure)
@@ -76,7 +76,7 @@ def test_several_batches_share_a_budget_and_ctrl_c_ends_all(
     runs = [run(tmp_path, of_lifts(model, dict.fromkeys(TIMES, 1.0))) for model in batches[:2]]
     asked = measuring(runs[0], replace(runs[1], complete=False))
     left = iter(batches)
-    monkeypatch.setattr(races, "look_at_model", lambda *_: next(left))
+    monkeypatch.setattr(user_model, "look_at_model", lambda *_: next(left))
     feedings = [model.feeding for model in batches]
     place = Place()
     advices = races.advise_on(Project(ROOT), "a:b", feedings, {"budget": "60s"}, place=place)
@@ -110,7 +110,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, run_command
     measured = {"lifts": run(tmp_path, of_lifts(model))}
     measured["whole"] = run(tmp_path, of_whole(model, WHOLE), 3e-7)
 
-    def measure(_session, workloads, _cases):
+    def measure(_request, workloads, *_, **__):
         name = "whole" if workloads[0].is_model else "lifts"
         if cut == f"{name} at once":
             raise KeyboardInterrupt
@@ -118,7 +118,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, run_command
             return replace(measured.pop(name), measurements=(), complete=False)
         return replace(measured.pop(name), complete=cut != name)
 
-    monkeypatch.setattr(races, "look_at_model", lambda *_: model)
+    monkeypatch.setattr(user_model, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
     said = run_command(130 if cut else 0, "advise", "a:b", "--json", root=ROOT)
     answer = json.loads(said.out)

@@ -176,7 +176,7 @@ def _typically(ratios: Sequence[float], other: str, findings: RunFindings) -> st
     count = len(launch_numbers(findings.run.measured.values()))
     few = f", by {counted(count, 'launch')} alone" if count < MIN_LAUNCHES else ""
     ends = f" ({least} to {most})" if least != most else ""
-    return f"typically {words.times(median(ratios))} words.times as long as {other}{ends}{few}"
+    return f"typically {words.times(median(ratios))} times as long as {other}{ends}{few}"
 
 
 def _zero_gradients(steps: Iterable[Measurement]) -> dict[str, float]:

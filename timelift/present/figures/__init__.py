@@ -194,7 +194,7 @@ def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if len(batches) <= MOST_PANELS:
         return frame, []
     kept = frame[frame.panel.isin(batches.nlargest(MOST_PANELS).index)]
-    note = f"{MOST_PANELS} of {len(batches):,} sheet.panels, the largest batches: the page has all"
+    note = f"{MOST_PANELS} of {len(batches):,} panels, the largest batches: the page has all"
     return kept, [note]
 
 

@@ -142,7 +142,7 @@ def _over(case: Case, findings: RunFindings) -> str:
     """Write the time as a multiple of that in a simpler phase, or ''."""
     ratio = findings.over_simpler_phase.get(case)
     simpler = "backward" if case.setting.phase is Phase.TRAIN else "forward"
-    return f", {words.times(ratio)} words.times a {simpler} call" if ratio else ""
+    return f", {words.times(ratio)} times a {simpler} call" if ratio else ""
 
 
 def worst(price: Price, answer: Recommendation) -> str:
