@@ -17,14 +17,9 @@ from timelift.cluster.nodes import Cluster, Seen
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
 
-TOLD = {
-    "mark": "0123abcd",
-    "machine": journals.MACHINE,
-    "backends": ["tensorflow"],
-    "devices": ["cpu"],
-    "python": node.python_version(),
-    "timelift": node.timelift_version(),
-}
+HERE = {"python": node.python_version(), "timelift": node.timelift_version()}
+TOLD = HERE | {"mark": "0123abcd", "machine": journals.MACHINE}
+TOLD |= {"backends": ["tensorflow"], "devices": ["cpu"]}
 
 
 def seen(address, *, identity=None, versions=None, flags=None):

@@ -49,12 +49,10 @@ def advise(options: Options, project: Project) -> int:
     if options.code and len(batches) > 1:
         sizes = ", ".join(map(str, batches))
         raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
-    feedings = [Feeding(options.data, batch, options.seq_len or SEQ_LEN) for batch in batches]
+    fed = [Feeding(options.data, batch, options.seq_len or SEQ_LEN) for batch in batches]
     with ExitStack() as at_end:
         place = place_of(options.cluster, at_end.callback, "timelift advise")
-        advices = races.advise_on(
-            project, options.model, feedings, texts, options.phase, place=place
-        )
+        advices = races.advise_on(project, options.model, fed, texts, options.phase, place=place)
     pages = races.pages(project)
     if options.json:
         write_lines([advice_words.advice_json(advices, pages)])
