@@ -39,6 +39,7 @@ class Unit:
             del fields["reads_peak"]
         self.parts = [Task.from_fields(fields) for fields in order["tasks"]]
         self.status, self.lines, self.is_cancelled = "pending", [], False
+        self.error = KilledWorker(name, address, 0)
 
     def add_done_callback(self, action):
         next(self.cluster.ways, whole)(self)
@@ -47,7 +48,7 @@ class Unit:
 
     def result(self, **_):
         if self.status == "error":
-            raise KilledWorker(self.name, self.address, 0)
+            raise self.error
         return self.lines
 
     def cancel(self):
@@ -73,7 +74,7 @@ class StubCluster:
         self.seen = dict.fromkeys(names, 0.0)
         self.ways, self.units, self.client = iter(ways), [], self
 
-    def submit(self, address, _play, _run, name, _parcel, _by_path, order):
+    def submit(self, address, _play, name, _parcel, _by_path, order):
         unit = Unit(self, address, name, order)
         self.units.append(unit)
         return unit
@@ -138,6 +139,10 @@ def halfway(end):
 def launch_dies(unit):
     unit.lines.append(json.dumps({"error": "a launch died: killed"}))
     unit.status = "finished"
+
+
+def lacks_room(unit):
+    unit.status, unit.error = "error", UserError("cannot write '/tmp'; make room there")
 
 
 @pytest.fixture
@@ -283,3 +288,11 @@ def test_a_node_on_which_launches_die_twice_in_a_row_is_used_no_more(play):
     assert (done.played, done.error) == (EVERYTHING, "")
     assert [*cluster.nodes] == ["tcp://node:0"]
     assert len(play(StubCluster(ways=[launch_dies])).campaign._cluster.nodes) == 2
+
+
+def test_nodes_that_lack_something_are_left_out_and_no_setting_is_to_blame(play):
+    cluster = StubCluster(nodes=9, ways=[lacks_room] * 8)
+    done = play(cluster)
+    assert (done.played, done.error) == (EVERYTHING, "")
+    assert len(cluster.nodes) == 1
+    assert "make room" in play(StubCluster(nodes=1, ways=[lacks_room])).error

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed import CancelledError, Future, KilledWorker
+from distributed.comm import CommClosedError
 
 from timelift.case import Case, Setting
-from timelift.cluster import node
+from timelift.cluster.node import TOPIC, file_digest, play, stop
 from timelift.cluster.parcel import BROUGHT, SENT, left_behind, pack, translated
 from timelift.cluster.schedule import Item, Node, Schedule
 from timelift.errors import UserError, counted
@@ -83,7 +84,6 @@ class ClusterCampaign(Campaign):
     ) -> None:
         super().__init__(cases, catalogue, options, played)
         self._cluster, self._schedule = cluster, Schedule(_UNIT)
-        self._name = f"timelift-{uuid.uuid4().hex[:12]}"
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._units: dict[str, _Unit] = {}
         self._asked = by_setting(self.results)
@@ -117,7 +117,7 @@ class ClusterCampaign(Campaign):
         for each in self._cluster.nodes.values():
             self._schedule.join(each)
         client = self._cluster.client
-        client.subscribe_topic(self._name, self._hear)
+        client.subscribe_topic(TOPIC, self._hear)
         self._pace.start()
         try:
             while not self._is_over():
@@ -125,7 +125,7 @@ class ClusterCampaign(Campaign):
         finally:
             self._ask_to_stop()
             with contextlib.suppress(Exception):  # the scheduler may be gone
-                client.unsubscribe_topic(self._name)
+                client.unsubscribe_topic(TOPIC)
 
     def _step(self) -> None:
         if not self._stopped():
@@ -152,13 +152,13 @@ class ClusterCampaign(Campaign):
         self._inbox.put(partial(action, *arguments))
 
     def _ask_to_stop(self) -> None:
-        addresses = [unit.node.address for unit in self._units.values()]
+        units = {name: unit.node.address for name, unit in self._units.items()}
 
         def ask() -> None:
             with contextlib.suppress(Exception):  # of nodes that are gone, which Dask tries long
-                self._cluster.client.run(node.stop, self._name, workers=addresses, wait=False)
+                self._cluster.client.run(stop, [*units], workers=[*units.values()], wait=False)
 
-        if addresses:
+        if units:
             asking = threading.Thread(target=ask, daemon=True)
             asking.start()
             asking.join(_HEARS)
@@ -194,38 +194,36 @@ class ClusterCampaign(Campaign):
 
     def _hand_out(self) -> None:
         busy = {unit.node.address for unit in self._units.values()}
-        for player in [*self._cluster.nodes.values()]:
-            while player.address not in busy and self._may_go_on():
+        for node in [*self._cluster.nodes.values()]:
+            while node.address not in busy and self._may_go_on():
                 left = self._budget.left(beyond_fewest=False)
                 self._schedule.unit_seconds = min(_UNIT, left)
-                items = self._schedule.next_unit(player.address)
-                parts = [part for item in items if (part := self._part(player, item))]
+                items = self._schedule.next_unit(node.address)
+                parts = [part for item in items if (part := self._part(node, item))]
                 if parts:
-                    self._send(player, parts)
+                    self._send(node, parts)
                 if parts or not items:
                     break
 
-    def _part(self, player: Node, item: Item) -> _Part | None:
+    def _part(self, node: Node, item: Item) -> _Part | None:
         """Return an item with its task; None where no case of it is open."""
         number, setting = item
         slot = LaunchSlot(number, (number,), BuildOrPlayLock())
         dice = random.Random(f"{self.options.seed} {number} {setting.label}")
         task = self._task(setting, self._asked[setting], slot, dice.randrange(SEEDS))
         if not task.rivals:
-            self._end_item(player, item, 0.0)
+            self._end_item(node, item, 0.0)
             return None
         beside = number == self.options.launch_with_reader
         when = ("after", "beside")[beside] if self._reads_peaks(slot, setting) else ""
         return _Part(item, task, replace(slot, reads_beside=when == "beside"), when)
 
-    def _send(self, player: Node, parts: list[_Part]) -> None:
-        unit, core = uuid.uuid4().hex, self._cluster.core_of(player.address)
+    def _send(self, node: Node, parts: list[_Part]) -> None:
+        unit, core = uuid.uuid4().hex, self._cluster.core_of(node.address)
         tasks = [dataclasses.asdict(part.task) | {"reads_peak": part.reads_peak} for part in parts]
         order = translated(self._order | {"core": core, "tasks": tasks}, self._there)
-        future = self._cluster.submit(
-            player.address, node.play, self._name, unit, self._parcel, self._by_path, order
-        )
-        self._units[unit] = _Unit(player, parts, future)
+        future = self._cluster.submit(node.address, play, unit, self._parcel, self._by_path, order)
+        self._units[unit] = _Unit(node, parts, future)
         future.add_done_callback(lambda _: self._later(self._end_unit, unit))
 
     def _pack(self) -> None:
@@ -241,7 +239,7 @@ class ClusterCampaign(Campaign):
         others = left_behind([named, sorted(sources)], [*folders, brought])
         by_path = [path for path in others if path.suffix != ".py"]
         by_path += [Path(options.other_python)] if options.other_python else []
-        self._by_path = {str(path): node.file_digest(path) for path in by_path}
+        self._by_path = {str(path): file_digest(path) for path in by_path}
         self._parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
         sent = {root: f"{SENT}/{place}" for root, place in self._parcel.places.items()}
         self._there = {str(brought): BROUGHT, **sent, **{path: path for path in self._by_path}}
@@ -267,7 +265,7 @@ class ClusterCampaign(Campaign):
             return
         try:
             told = translated(json.loads(line), self._back)
-            is_note = not told.keys().isdisjoint(("said", "refused", "error"))
+            is_note = not told.keys().isdisjoint(("said", "error"))
             part = None if is_note else unit.parts[told["part"]]
             lines = [CaseInLaunch.from_fields(fields) for fields in told["lines"]] if part else []
             seconds = float(told["seconds"]) if part else 0.0
@@ -285,29 +283,27 @@ class ClusterCampaign(Campaign):
             self._end_cases_without_layer(part.task, part.slot, lines)
 
     def _note(self, unit: _Unit, told: Mapping[str, str]) -> None:
-        """Note that a node waits, or that a launch failed before or while it played its unit.
-
-        A node that fails twice in a row, or has to be mended first, is used no more.
-        """
-        player = unit.node
+        """Note that a node waits, or that its launch failed: a second time is the node's fault."""
+        address = unit.node.address
         if "said" in told:
-            self._display.say(f"{player.address}: {told['said']}")
-            return
-        fails_twice = not unit.told and player.address in self._failed
-        is_broken = "refused" in told or fails_twice
-        if is_broken:
-            self._schedule.ended(player.address)  # no setting is to blame
-        why = told.get("refused") or told["error"]
-        self._lose(player.address, why)
-        if not is_broken:
-            self._failed.add(player.address)
-            self._cluster.nodes[player.address] = player
-            self._schedule.join(player)
-        elif not self._cluster.nodes:
+            self._display.say(f"{address}: {told['said']}")
+        elif not unit.told and address in self._failed:
+            self._refuse(unit.node, told["error"])
+        else:
+            self._lose(address, told["error"])
+            self._failed.add(address)
+            self._cluster.nodes[address] = unit.node
+            self._schedule.join(unit.node)
+
+    def _refuse(self, node: Node, why: str) -> None:
+        """Use a node no more that has to be mended; raises UserError if it was the last."""
+        self._schedule.ended(node.address)  # no setting is to blame
+        self._lose(node.address, why)
+        if not self._cluster.nodes:
             raise UserError(f"--cluster: {why}")
 
-    def _end_item(self, player: Node, item: Item, seconds: float) -> None:
-        self._schedule.played(player.address, item, seconds)
+    def _end_item(self, node: Node, item: Item, seconds: float) -> None:
+        self._schedule.played(node.address, item, seconds)
         self._ended[item[1]] += 1
         self._has_news = True
         self._pace.step()
@@ -326,10 +322,12 @@ class ClusterCampaign(Campaign):
             lines = unit.future.result(timeout=_ANSWERS)
         except CancelledError:
             raise UserError(f"the scheduler was lost; {_GO_ON}") from None
-        except Exception as error:  # noqa: BLE001 - a node died, or raised whatever
-            is_gone = isinstance(error, KilledWorker | TimeoutError | OSError)
-            self._lose(unit.node.address, "it died" if is_gone else f"{error!s:.200}")
-            self._known -= {unit.node.address} if is_gone else set()  # it may start again
+        except (KilledWorker, TimeoutError, CommClosedError):
+            self._lose(unit.node.address, "it died")
+            self._known.discard(unit.node.address)  # it may start again
+            return
+        except Exception as error:  # noqa: BLE001 - what a node lacks, or whatever else it raises
+            self._refuse(unit.node, f"{error!s:.200}")
             return
         for line in lines:
             self._take(name, line)

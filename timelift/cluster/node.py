@@ -8,15 +8,17 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from distributed import Worker, get_worker
 
 from timelift.cluster.parcel import BROUGHT, SENT, Parcel, translated, unpack
+from timelift.errors import UserError
 from timelift.project import Project
 
 #: Settings of Dask under which it leaves a processor alone while a launch is timed.
@@ -28,7 +30,9 @@ QUIET = {
     "distributed.worker.memory.monitor-interval": "10s",
     "distributed.scheduler.allowed-failures": 0,
 }
-#: Asks the unit that plays here to stop, by its run.
+#: The topic of all runs: a scheduler keeps the last events of each for as long as it lives.
+TOPIC = "timelift"
+#: Asks a unit that plays here to stop, by its name.
 _PLAYING: dict[str, threading.Event] = {}
 
 
@@ -60,7 +64,7 @@ def file_digest(path: Path) -> str:
 
 def look(core: int | None) -> dict[str, Any]:
     """Describe this node, and what of it has to be as it is elsewhere."""
-    process = _started({"core": core}, Path.cwd())
+    process = _started({"core": core}, Path.cwd(), subprocess.PIPE)
     described, printed = process.communicate()
     if process.returncode:
         raise RuntimeError((printed.splitlines() or [""])[-1])
@@ -69,42 +73,57 @@ def look(core: int | None) -> dict[str, Any]:
 
 
 def play(
-    run: str, unit: str, parcel: Parcel, by_path: Mapping[str, str], order: Mapping[str, Any]
+    unit: str, parcel: Parcel, by_path: Mapping[str, str], order: Mapping[str, Any]
 ) -> list[str]:
-    """Play a unit, and log each line that it writes as an event of the run; return all of them.
+    """Play a unit, and log each line that it writes as an event; return all of them.
 
-    The files in `by_path`, by their digests, have to be here.
+    The files in `by_path`, by their digests, have to be here; raises UserError.
     """
+    asked = _PLAYING[unit] = threading.Event()
+    try:
+        sent = _sent(parcel, by_path)
+        order = translated(order, {SENT: str(sent), BROUGHT: str(Project(Path()).brought)})
+        return _lines(unit, {**order, "sent": str(sent)}, asked)
+    finally:
+        del _PLAYING[unit]
+        asked.set()
+
+
+def _sent(parcel: Parcel, by_path: Mapping[str, str]) -> Path:
+    """Return the folder of the files that were sent; raises UserError where others are missing."""
     for path, digest in by_path.items():
         if file_digest(Path(path)) != digest:
-            why = f"expected {path!r} on every node as it is here, since it goes by path"
-            return [json.dumps({"refused": f"{why}; put it there"})]
-    worker, lines = get_worker(), list[str]()
-    sent = Path(worker.local_directory, f"timelift-{parcel.digest}")
+            raise UserError(
+                f"expected {path!r} on every node as it is here, since it goes by path; put it "
+                "there"
+            )
+    sent = Path(get_worker().local_directory, f"timelift-{parcel.digest}")
     if not sent.is_dir():
         unpack(parcel.data, sent)
-    asked = _PLAYING[run] = threading.Event()
-    order = translated(order, {SENT: str(sent), BROUGHT: str(Project(Path()).brought)})
-    process = _started({**order, "sent": str(sent)}, Path(order["folder"]))
-    threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
-    assert process.stdout
-    assert process.stderr
-    for line in process.stdout:
-        lines.append(line)
-        worker.log_event(run, {"unit": unit, "line": line})
-    printed = process.stderr.read()
-    if (code := process.wait()) and not any('"error"' in line for line in lines):
-        died = f"a launch died with exit code {code}: {printed[-300:]}"
-        lines.append(json.dumps({"error": died.rstrip(": ")}))
-    del _PLAYING[run]
-    asked.set()
+    return sent
+
+
+def _lines(unit: str, order: Mapping[str, Any], asked: threading.Event) -> list[str]:
+    """Return what the launch of a unit writes, and why it died, if it did."""
+    worker, lines = get_worker(), list[str]()
+    with tempfile.TemporaryFile("w+") as printed:  # a pipe that nobody reads would fill up
+        process = _started(order, Path(order["folder"]), printed)
+        threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
+        for line in process.stdout or ():
+            lines.append(line)
+            worker.log_event(TOPIC, {"unit": unit, "line": line})
+        code = process.wait()
+        printed.seek(0)
+        if code and not any('"error"' in line for line in lines):
+            died = f"a launch died with exit code {code}: {printed.read()[-300:]}"
+            lines.append(json.dumps({"error": died.rstrip(": ")}))
     return lines
 
 
-def stop(run: str) -> None:
-    """Ask the unit of a run that plays here, if any, to stop after its round."""
-    if run in _PLAYING:
-        _PLAYING[run].set()
+def stop(units: Iterable[str]) -> None:
+    """Ask those units that play here to stop after their round."""
+    for unit in _PLAYING.keys() & units:
+        _PLAYING[unit].set()
 
 
 def _pass_on(asked: threading.Event, process: "subprocess.Popen[str]") -> None:
@@ -116,14 +135,16 @@ def _pass_on(asked: threading.Event, process: "subprocess.Popen[str]") -> None:
         process.stdin.close()
 
 
-def _started(order: Mapping[str, Any], folder: Path) -> "subprocess.Popen[str]":
+def _started(
+    order: Mapping[str, Any], folder: Path, printed: IO[str] | int
+) -> "subprocess.Popen[str]":
     """Start the process of a launch, and write its order."""
     folder.mkdir(parents=True, exist_ok=True)  # one without Python files is not sent
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "timelift.cluster.unit"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=printed,
         text=True,
         env=clean_environment(),
         cwd=folder,
