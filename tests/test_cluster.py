@@ -1,19 +1,25 @@
 """A run on a cluster has everything once, whatever dies, hangs, joins or is told twice."""
 
 import json
+import os
+import signal
 from collections import Counter
 from dataclasses import replace
 from itertools import repeat
+from random import Random
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
-from distributed import KilledWorker
+from distributed import CancelledError, KilledWorker
 
+from studies import kills
 from tests import journals
+from tests.projects import SMALL, bench, project, records_of, strategy
 from tests.test_campaign import Heard, ScriptedReferee
+from tests.test_interrupted_runs import GOOD, LONGER, played, start, wait_for_lines
 from timelift.case import Case
 from timelift.cluster import campaign as campaigns
-from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
@@ -22,82 +28,90 @@ from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch
-from timelift.messages import Task
+from timelift.messages import COMPILED_FOLDER, Task
 
-NAMES = ("fast", "slow")
-CASES = [journals.case(name, "tokens", seq_len=size) for size in (4, 8, 16) for name in NAMES]
+CASES = [journals.case(name, "tokens", seq_len=size) for size in (4, 8, 16) for name in GOOD]
 EVERYTHING = Counter((case, launch) for case in CASES for launch in (1, 2))
-OPTIONS = replace(RunOptions.read({"seed": "1"}), launches=LaunchRange(2, 2))
 
 
 class Unit:
-    """A unit as Dask's future, which a test plays in place of a node."""
+    """A unit as Dask's future; it ends as it is sent, in the first of the ways that are left."""
 
     def __init__(self, cluster, address, name, order):
         self.cluster, self.address, self.name = cluster, address, name
-        for fields in order["tasks"]:
-            del fields["reads_peak"]
-        self.parts = [Task.from_fields(fields) for fields in order["tasks"]]
-        self.status, self.lines, self.is_cancelled = "pending", [], False
-        self.error = KilledWorker(name, address, 0)
+        self.ends_with, self.cancel = None, Mock()
+        for task in order["tasks"]:
+            del task["reads_peak"]
+        self.tasks = [Task.from_fields(task) for task in order["tasks"]]
 
-    def add_done_callback(self, action):
-        next(self.cluster.ways, whole)(self)
-        if self.status != "pending":
-            action(self)
+    def add_done_callback(self, end_unit):
+        next(self.cluster.ways, Unit.streams)(self)
+        if self.ends_with is not None:
+            end_unit(self)
 
     def result(self, **_):
-        if self.status == "error":
-            raise self.error
-        return self.lines
-
-    def cancel(self):
-        self.is_cancelled = True
-
-    def line(self, place):
-        task = self.parts[place]
-        cases = [Case(task.setting, rival.name) for rival in task.rivals]
-        lines = [CaseInLaunch(case, task.launch, seconds_per_call=[1e-3]) for case in cases]
-        return json.dumps({"part": place, "lines": [it.fields() for it in lines], "seconds": 1.0})
+        if isinstance(self.ends_with, list):
+            return self.ends_with
+        raise self.ends_with
 
     def tell(self, line):
-        self.lines.append(line)
-        self.cluster.hear((0.0, {"unit": self.name, "line": line}))
+        hear = self.cluster.client.subscribe_topic.call_args.args[1]
+        hear((0.0, {"unit": self.name, "line": line}))
+
+    def lines(self):
+        for part, task in enumerate(self.tasks):
+            cases = [Case(task.setting, rival.name) for rival in task.rivals]
+            lines = [CaseInLaunch(case, task.launch, seconds_per_call=[1e-3]) for case in cases]
+            fields = [line.fields() for line in lines]
+            yield json.dumps({"part": part, "lines": fields, "seconds": 1.0})
+
+    # Ways in which it ends
+
+    def is_silent(self):
+        self.ends_with = [*self.lines()]
+
+    def streams(self):
+        for line in self.lines():
+            self.tell(line)
+        self.is_silent()
+
+    def dies(self):
+        self.ends_with = KilledWorker(self.name, self.address, 0)
+
+    def leaves(self):
+        del self.cluster.seen[self.address]
+
+    def hangs(self):
+        self.cluster.seen[self.address] = -campaigns._HANGS - 1.0
+
+    def launch_dies(self):
+        self.ends_with = [json.dumps({"error": "a launch died"})]
+
+    def lacks_room(self):
+        self.ends_with = UserError("cannot write '/tmp'; make room there")
+
+    def scheduler_dies(self):
+        self.ends_with = CancelledError()
 
 
 class StubCluster:
-    """Nodes whose units are played at once, by the first of the ways that a test has, or whole."""
-
     def __init__(self, nodes=2, ways=()):
-        names = [f"tcp://node:{number}" for number in range(nodes)]
-        self.nodes = {name: Node(name, f"mark {place}") for place, name in enumerate(names)}
-        self.seen = dict.fromkeys(names, 0.0)
-        self.ways, self.units, self.client = iter(ways), [], self
+        names = [f"node {number}" for number in range(nodes)]
+        self.nodes = {name: Node(name, f"mark of {name}") for name in names}
+        self.seen, self.ways, self.units = dict.fromkeys(names, 0.0), iter(ways), []
+        self.client, self.core_of = Mock(), Mock(return_value=None)
 
     def submit(self, address, _play, name, _parcel, _by_path, order):
-        unit = Unit(self, address, name, order)
-        self.units.append(unit)
-        return unit
-
-    def core_of(self, _address):
-        return None
-
-    def subscribe_topic(self, _run, hear):
-        self.hear = hear
-
-    def unsubscribe_topic(self, _run):
-        pass
-
-    def run(self, *_, **__):
-        pass
+        self.units.append(Unit(self, address, name, order))
+        return self.units[-1]
 
     def offered(self):
         return self.seen
 
     def look(self, address):
+        self.seen[address] = 0.0  # one that hung goes on, and answers
         looked = SimpleNamespace(status="finished")
-        answers = self.seen[address] >= 0
-        looked.add_done_callback = lambda action: answers and action(looked)
+        looked.add_done_callback = lambda join: join(looked)
         return looked
 
     def read(self, address, _looked):
@@ -108,191 +122,165 @@ class StubCluster:
         return self.nodes[address]
 
 
-def whole(unit):
-    for place in range(len(unit.parts)):
-        unit.tell(unit.line(place))
-    unit.status = "finished"
-
-
-def dies(unit):
-    """The node of a unit dies, and Dask starts another in its place."""
-    unit.status = "error"
-    unit.cluster.seen[f"{unit.address}0"] = unit.cluster.seen.pop(unit.address)
-
-
-def leaves(unit):
-    del unit.cluster.seen[unit.address]
-
-
-def hangs(unit):
-    unit.cluster.seen[unit.address] = -campaigns._HANGS - 1.0
-
-
-def halfway(end):
-    def way(unit):
-        unit.tell(unit.line(0))
-        end(unit)
-
-    return way
-
-
-def launch_dies(unit):
-    unit.lines.append(json.dumps({"error": "a launch died: killed"}))
-    unit.status = "finished"
-
-
-def lacks_room(unit):
-    unit.status, unit.error = "error", UserError("cannot write '/tmp'; make room there")
-
-
 @pytest.fixture
 def play(monkeypatch, tmp_path):
-    """Play a campaign on a stub: what was recorded and said, and the campaign."""
+    """Play a campaign on a stub: what was recorded, the end, and what was said."""
     monkeypatch.setattr(campaigns, "_BETWEEN_LOOKS", 0.0)
-    monkeypatch.setattr(campaigns, "_ALONE", 0.2)
-    workload = Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))
-    strategies = {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES}
-    catalogue = Catalogue(strategies, {"tokens": workload})
+    tokens = Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))
+    strategies = {name: Strategy(name, tmp_path / f"{name}.py", name) for name in GOOD}
+    catalogue = Catalogue(strategies, {"tokens": tokens})
 
-    def run(cluster, played=None, referee=None, **options):
-        done = SimpleNamespace(lines=[], heard=Heard(), error="")
-        asked = replace(OPTIONS, import_folders=(tmp_path,), **options)
-        done.campaign = ClusterCampaign(cluster, CASES, catalogue, asked, played or {})
+    def run(cluster, lines=(), most=2):
+        options = replace(RunOptions.read({}), import_folders=(tmp_path,))
+        options = replace(options, launches=LaunchRange(2, most))
+        before = {(line.number, line.case.setting): [] for line in lines}
+        for line in lines:
+            before[line.number, line.case.setting].append(line)
+        campaign = campaigns.ClusterCampaign(cluster, CASES, catalogue, options, before)
+        done, heard = SimpleNamespace(lines=[], error=""), Heard()
         try:
-            done.campaign.run(done.lines.extend, done.heard, referee or ScriptedReferee())
+            campaign.run(done.lines.extend, heard, ScriptedReferee(*GOOD, until=most))
         except UserError as error:
             done.error = str(error)
         done.played = Counter((line.case, line.number) for line in done.lines)
+        done.end, done.said = campaign.exit_word, "\n".join(heard.said)
         return done
 
     return run
 
 
-@pytest.mark.parametrize(
-    "way",
-    [whole, dies, leaves, hangs, launch_dies, *map(halfway, (dies, leaves, hangs, launch_dies))],
-)
-def test_whatever_a_node_does_once_everything_is_played_once(play, way):
+def told_one(way):
+    return lambda unit: (unit.tell(next(unit.lines())), way(unit))
+
+
+LOSSES = (Unit.dies, Unit.leaves, Unit.hangs, Unit.launch_dies)
+
+
+@pytest.mark.parametrize("way", [Unit.is_silent, *LOSSES, *map(told_one, [*LOSSES, Unit.streams])])
+def test_whatever_a_node_does_everything_is_played_once(play, way):
     done = play(StubCluster(ways=[way]))
-    assert (done.played, done.error) == (EVERYTHING, ""), done.heard.said
-    assert done.campaign.exit_word is RunEnd.COMPLETE
-
-
-def test_what_cost_two_nodes_is_given_up_in_a_sentence_and_the_run_is_cut_short(play):
-    first = Case(CASES[0].setting, "fast")
-
-    def dies_of_the_first(unit):
-        settings = [task.setting for task in unit.parts if task.launch == 1]
-        if first.setting in settings[:1]:
-            dies(unit)
-        else:
-            whole(unit)
-
-    done = play(StubCluster(ways=repeat(dies_of_the_first)))
-    missing = EVERYTHING - done.played
-    assert missing == Counter((case, 1) for case in CASES if case.setting == first.setting)
-    assert done.played == EVERYTHING - missing
-    assert done.campaign.exit_word is RunEnd.CUT_SHORT
-    said = f"launch 1 of {first.setting.label} cost two nodes, and is not tried on a third"
-    assert done.heard.said.count(said) == 1
-
-
-def test_a_second_telling_is_dropped_and_so_is_what_a_lost_node_tells_later(play):
-    late = []
-
-    def twice(unit):
-        whole(unit)
-        unit.tell(unit.line(0))
-        for hung in late:
-            hung.tell(hung.line(0))
-
-    def hangs_and_tells_later(unit):
-        hangs(unit)
-        late.append(unit)
-
-    done = play(StubCluster(ways=[hangs_and_tells_later, *repeat(twice, 20)]))
-    assert done.played == EVERYTHING
-    assert late[0].is_cancelled
+    assert (done.played, done.error, done.end) == (EVERYTHING, "", RunEnd.COMPLETE), done.said
     assert all(line.mark for line in done.lines)
 
 
-@pytest.mark.parametrize("streams", [True, False])
-def test_lines_are_completed_from_the_result(play, streams):
-    def tells_some(unit):
-        unit.lines += [unit.line(place) for place in range(len(unit.parts))]
-        if streams:
-            unit.cluster.hear((0.0, {"unit": unit.name, "line": unit.lines[0]}))
-        unit.status = "finished"
-
-    assert play(StubCluster(ways=repeat(tells_some))).played == EVERYTHING
-
-
 @pytest.mark.parametrize(
-    "line", ["", "[]", "{", '{"part": 0}', '{"part": 99, "lines": [], "seconds": 1}']
+    "line", ["", "[]", '{"part": 0}', '{"part": 99, "lines": [], "seconds": 1}']
 )
 def test_a_node_that_tells_what_cannot_be_read_is_lost_alone(play, line):
-    cluster = StubCluster(ways=[lambda unit: unit.tell(line)])
+    done = play(StubCluster(ways=[lambda unit: unit.tell(line)]))
+    assert (done.played, done.said.count("node 0: it told what cannot be read")) == (EVERYTHING, 1)
+
+
+def test_what_cost_two_nodes_is_given_up_in_a_sentence_and_the_run_is_cut_short(play):
+    first = (CASES[0].setting, 1)
+
+    def dies_of_the_first(unit):
+        is_hit = (unit.tasks[0].setting, unit.tasks[0].launch) == first
+        (Unit.dies if is_hit else Unit.streams)(unit)
+
+    done = play(StubCluster(ways=repeat(dies_of_the_first)))
+    lost = Counter((case, 1) for case in CASES if (case.setting, 1) == first)
+    assert (done.played, done.end) == (EVERYTHING - lost, RunEnd.CUT_SHORT)
+    assert done.said.count(f"launch 1 of {first[0].label} cost two nodes") == 1
+
+
+def test_a_node_that_hung_tells_in_vain_and_plays_again_once_it_answers(play):
+    def as_the_first_goes_on(unit):
+        unit.streams()
+        cluster.units[0].streams()
+
+    cluster = StubCluster(ways=[Unit.hangs, Unit.streams, as_the_first_goes_on])
     done = play(cluster)
-    assert done.played == EVERYTHING
-    assert sum("told what cannot be read" in said for said in done.heard.said) == 1
-    assert len(cluster.nodes) == 1
+    assert (done.played, done.said.count("node 0: it hangs")) == (EVERYTHING, 1)
+    cluster.units[0].cancel.assert_called()
+    assert "node 0" in {unit.address for unit in cluster.units[1:]}
 
 
 def test_a_joiner_is_used_and_so_is_a_node_that_comes_back_at_its_address(play):
-    def another_comes(unit):
-        unit.cluster.seen["tcp://joiner"] = 0.0
-        leaves(unit)
+    def is_replaced(unit):
+        cluster.seen = {"joiner" if unit.address == "node 0" else "node 0": 0.0}
 
-    def comes_back(unit):
-        unit.cluster.seen["tcp://node:0"] = 0.0
-        leaves(unit)
-
-    cluster = StubCluster(nodes=1, ways=[another_comes, comes_back])
-    done = play(cluster)
-    assert (done.played, done.error) == (EVERYTHING, "")
-    played_at = [unit.address for unit in cluster.units]
-    assert played_at[:2] == ["tcp://node:0", "tcp://joiner"]
-    assert {*played_at[2:]} == {"tcp://node:0"}
+    cluster = StubCluster(nodes=1, ways=[is_replaced, is_replaced])
+    assert play(cluster).played == EVERYTHING
+    assert [unit.address for unit in cluster.units][:3] == ["node 0", "joiner", "node 0"]
 
 
-def test_a_run_without_nodes_ends_in_a_sentence_and_goes_on_with_those_of_another_cluster(play):
-    done = play(StubCluster(nodes=1, ways=[halfway(leaves)]))
-    assert "no node is left" in done.error
-    assert "bench --resume" in done.error
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [(Unit.leaves, "no node is left"), (Unit.scheduler_dies, "scheduler was lost")],
+)
+def test_a_run_without_a_node_or_scheduler_goes_on_with_others(play, monkeypatch, way, sentence):
+    with monkeypatch.context() as patience:
+        patience.setattr(campaigns, "_ALONE", 0.2)
+        done = play(StubCluster(nodes=1, ways=[told_one(way)]))
+    assert sentence in done.error
     assert 0 < done.played.total() < EVERYTHING.total()
-    lines = {}
-    for line in done.lines:
-        lines.setdefault((line.number, line.case.setting), []).append(line)
-    assert done.played + play(StubCluster(), played=lines).played == EVERYTHING
+    assert done.played + play(StubCluster(), done.lines).played == EVERYTHING
 
 
 def test_a_resumed_run_plays_on_where_its_answer_is_open(play):
-    launches = LaunchRange(2, 8)
-    doubtful = ScriptedReferee(*NAMES, until=8)
-    first = play(StubCluster(), referee=doubtful, launches=launches)
-    lines = {}
-    for line in first.lines:
-        if line.number <= 5:
-            lines.setdefault((line.number, line.case.setting), []).append(line)
-    again = play(StubCluster(), lines, ScriptedReferee(*NAMES, until=8), launches=launches)
-    assert {number for _, number in first.played} == {*range(1, 9)}
-    assert {number for _, number in again.played} == {6, 7, 8}
+    lines = [line for line in play(StubCluster(), most=8).lines if line.number <= 5]
+    assert {line.number for line in play(StubCluster(), lines, most=8).lines} == {6, 7, 8}
 
 
 def test_a_node_on_which_launches_die_twice_in_a_row_is_used_no_more(play):
-    def dies_on_the_second(unit):
-        (launch_dies if unit.address.endswith("1") else whole)(unit)
-
-    cluster = StubCluster(ways=repeat(dies_on_the_second))
-    done = play(cluster)
-    assert (done.played, done.error) == (EVERYTHING, "")
-    assert [*cluster.nodes] == ["tcp://node:0"]
-    assert len(play(StubCluster(ways=[launch_dies])).campaign._cluster.nodes) == 2
+    cluster, ways = StubCluster(), {"node 0": Unit.streams, "node 1": Unit.launch_dies}
+    cluster.ways = repeat(lambda unit: ways[unit.address](unit))
+    assert play(cluster).played == EVERYTHING
+    assert [*cluster.nodes] == ["node 0"]
 
 
 def test_nodes_that_lack_something_are_left_out_and_no_setting_is_to_blame(play):
-    cluster = StubCluster(nodes=9, ways=[lacks_room] * 8)
-    done = play(cluster)
-    assert (done.played, done.error) == (EVERYTHING, "")
+    cluster = StubCluster(nodes=9, ways=[Unit.lacks_room] * 8)
+    assert play(cluster).played == EVERYTHING
     assert len(cluster.nodes) == 1
-    assert "make room" in play(StubCluster(nodes=1, ways=[lacks_room])).error
+    assert "make room" in play(StubCluster(nodes=1, ways=[Unit.lacks_room])).error
+
+
+NODES = ("--cluster", "local:2")
+#: At the end of a strategy: its own environment, and that of the process that is its node.
+TELLS = """
+import json, os, pathlib, psutil, tempfile
+above = [one for one in psutil.Process().parents() if "spawn_main" in " ".join(one.cmdline())]
+told = [dict(os.environ), *(one.environ() for one in above)]
+if "MALLOC_ARENA_MAX" not in os.environ:  # it reads no peak memory
+    pathlib.Path(tempfile.gettempdir(), "told.json").write_text(json.dumps(told))
+"""
+#: Variables that differ: folders, and pytest's mark of itself.
+OWN = {COMPILED_FOLDER, "PYTHONPATH", "PYTEST_VERSION"}
+
+
+def test_two_nodes_play_everything_once_in_the_environment_of_one_machine(tmp_path):
+    machines, told = [], []
+    for name, words in {"alone": (), "nodes": NODES}.items():
+        folder = project(tmp_path / name, ("native",), {"tells": strategy() + TELLS})
+        done = bench(folder, "bench/test_forward.py", *SMALL, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        header, *lines, _ = records_of(folder)
+        assert sorted(played(folder).values()) == [1] * 2 * 2
+        machines.append(header["machine"])
+        told += json.loads((tmp_path / "told.json").read_text())
+    assert len({line["mark"] for line in lines}) == 2
+    assert machines[0]["drift"] == machines[1]["drift"]
+    assert machines[0]["identity"] | {"cores": 1} == machines[1]["identity"]
+    on_node, of_nanny = ({name for name, _ in told[0].items() ^ it.items()} for it in told[1:])
+    assert on_node <= OWN
+    assert of_nanny - OWN >= {"OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED"}
+
+
+@pytest.mark.whole
+def test_an_interrupt_of_a_terminal_ends_a_run_on_nodes_with_what_there_is(tmp_path):
+    folder = project(tmp_path / "run", GOOD)
+    run = start(folder, *LONGER, *NODES, start_new_session=True)
+    wait_for_lines(folder, 2)
+    os.killpg(run.pid, signal.SIGINT)
+    said, _ = run.communicate(timeout=campaigns._STOPPING)
+    assert (run.returncode, records_of(folder)[-1]["exit"]) == (2, "interrupted"), said
+    assert "lost the node" not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.whole
+def test_kills_of_nodes_launches_and_coordinators_cost_nothing(tmp_path):
+    runs = kills.disturbances(tmp_path / "of", tmp_path / "journals", 3, Random(1), kills.QUICK)
+    assert not sum((Counter(run.faults) for run in runs), Counter())
