@@ -50,6 +50,8 @@ NODE, LAUNCH, COORDINATOR = "node", "launch", "coordinator"
 VICTIMS = {NODE: 4, LAUNCH: 3, COORDINATOR: 3}
 _COMMANDS = {NODE: "spawn_main", LAUNCH: "timelift.cluster.unit", COORDINATOR: "pytest"}
 _NODES = "--cluster local:2"
+#: Seconds in which nodes end with their coordinator: one that starts hears of it after its imports.
+_NODES_GRACE = 10.0
 #: What a run says that gave something up, and how often a run is gone on with, beside its kills.
 _GIVEN_UP, _MOST_PARTS = "is not tried on a third", 5
 
@@ -259,7 +261,7 @@ class Disturbed:
     @property
     def words(self) -> str:
         killed = ", ".join(f"{victim} ({reached})" for victim, reached in self.killed)
-        return f"killed: {killed or 'nothing'}: {_in_words(self.faults)}"
+        return f"{killed or 'nothing'}: {_in_words(self.faults)}"
 
 
 def disturb(scene: Scene, whole: Undisturbed, most: int, dice: random.Random) -> Disturbed:
@@ -279,7 +281,7 @@ def disturb(scene: Scene, whole: Undisturbed, most: int, dice: random.Random) ->
                 before.append(scene.lines())
                 killed.append((victim, remains.reached(before[-1])))
             code = _ended(run)
-        faults["orphans"] += remains.end_orphans(scene.mark)
+        faults["orphans"] += remains.end_orphans(scene.mark, _NODES_GRACE)
         faults["tracebacks"] += remains.tracebacks(scene.printed(name))
         if remains.reached(scene.lines()) is Reached.END:
             break
