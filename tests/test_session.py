@@ -17,10 +17,16 @@ from timelift.analyse.results import Run, load
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line, read_header
-from timelift.journal.lines import Header, RunEnd
+from timelift.journal.lines import Header, Machine, RunEnd, what_all_share
 from timelift.measure import place
 from timelift.measure.campaign import Campaign
-from timelift.measure.header import open_resumed, resumed_options, shareable_header, without_folders
+from timelift.measure.header import (
+    open_resumed,
+    refuse_other_machine,
+    resumed_options,
+    shareable_header,
+    without_folders,
+)
 from timelift.measure.machine import machine_mark
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
@@ -233,3 +239,19 @@ def test_a_run_of_copies_is_not_resumed_wherever_its_journal_lies(tmp_path):
     journals.write(path, header | {"against": journals.AGAINST})
     with pytest.raises(UserError, match="cannot be resumed: it is a self-test, a gate run"):
         open_resumed(tmp_path, str(path))
+
+
+def test_a_run_of_two_kinds_of_machines_goes_on_with_these_alone(session):
+    first = Machine(**journals.MACHINE)
+    kinds = {"a": first, "b": replace(first, identity=first.identity | {"cores": 96})}
+
+    def header(**changed):
+        machines = {name: replace(kind, **changed) for name, kind in kinds.items()}
+        return Header(machine=what_all_share(machines), machines=machines)
+
+    run = ResumedRun(session.request.results_folder, header())
+    refuse_other_machine(run, header())
+    other = {"identity": {"cores": 1}}, {"drift": {"python": "2"}}
+    for changed in [*(header(**fields) for fields in other), Header(machine=first)]:
+        with pytest.raises(UserError, match="is of another machine"):
+            refuse_other_machine(run, changed)

@@ -49,8 +49,6 @@ def by_machine(
 
 def rows_by_machine(effects: Effects, marks: Sequence[Sequence[str]]) -> Effects:
     """Return the same of rows that are alike, each with the marks of its launches."""
-    if max(map(machine_count, marks)) < LEAST_MACHINES:
-        return effects
     rows = [*map(Effects, effects.effect[:, None], effects.standard_error[:, None])]
     return by_machine(rows, marks, alike=True)
 

@@ -17,7 +17,14 @@ from timelift.analyse.results import Run
 from timelift.case import Case, Setting, Status, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory
-from timelift.journal.lines import Header, Identity, Machine, identity_of, machine_names
+from timelift.journal.lines import (
+    Header,
+    Identity,
+    Machine,
+    identity_of,
+    machine_names,
+    what_all_share,
+)
 from timelift.measurement import CaseInLaunch, Measurement
 
 
@@ -30,9 +37,9 @@ def merge_runs(words: Sequence[str], runs: Sequence[Run]) -> Run:
     _refuse_differences(zip(words, headers, strict=True))
     kinds: dict[Identity, Machine] = {}
     for header in headers:
-        for machine in _machines(header).values():
+        for machine in header.kinds.values():
             kinds.setdefault(identity_of(machine), machine)
-    names = machine_names([*kinds.values()]) if len(kinds) > 1 else [""]
+    names = machine_names([*kinds.values()])
     name_of = dict(zip(kinds, names, strict=True))
     complete, named = all(run.complete for run in runs), zip(words, runs, strict=True)
     return Run(
@@ -42,10 +49,6 @@ def merge_runs(words: Sequence[str], runs: Sequence[Run]) -> Run:
         tuple(f"{word}: {text}" for word, run in named for text in run.warnings),
         cut_short=not complete and not any(run.is_provisional for run in runs),
     )
-
-
-def _machines(header: Header) -> Mapping[str, Machine]:
-    return header.machines or {"": header.machine}
 
 
 def _refuse_differences(headers: Iterable[tuple[str, Header]]) -> None:
@@ -67,9 +70,9 @@ def _facts(header: Header) -> Iterator[tuple[tuple[str, object], object]]:
     if layer := header.layer_options["layer"]:
         name = workload_name(Factory.of(layer).lift or Factory.of(layer).name)
         yield (f"the layer of {name}", "layer"), " ".join(header.layer_options.values())
-    for machine in _machines(header).values():
-        always = {name: machine.drift.get(name, {}) for name in ("python", "flags")}
-        for name, version in {**always, **machine.versions}.items():
+    for machine in header.kinds.values():
+        flags = machine.drift.get("flags", {})  # as a whole, since one may have none
+        for name, version in {**machine.software, "flags": flags}.items():
             yield (name, identity_of(machine)), version
 
 
@@ -77,7 +80,7 @@ def _together(runs: Iterable[Run], name_of: Mapping[Identity, str]) -> Iterable[
     merged: dict[Case, Measurement] = {}
     played = defaultdict[Setting, int](int)  # the highest number of a launch
     for run in runs:
-        names = {old: name_of[identity_of(own)] for old, own in _machines(run.header).items()}
+        names = {old: name_of[identity_of(own)] for old, own in run.header.kinds.items()}
         cases = {
             case: replace(case, setting=replace(case.setting, machine=names[case.setting.machine]))
             for case in run.by_case
@@ -95,17 +98,16 @@ def _together(runs: Iterable[Run], name_of: Mapping[Identity, str]) -> Iterable[
 
 def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
     """Return what the headers agree in, with all files and strategies, on these machines."""
-    machines = [machine for header in headers for machine in _machines(header).values()]
+    machines = [machine for header in headers for machine in header.kinds.values()]
     versions = _agreed([machine.versions for machine in machines])
     drift = {**_agreed([machine.drift for machine in machines]), "versions": versions}
-    several = Machine(name="+".join(kinds), identity={"machines": ", ".join(kinds)}, drift=drift)
     labels = dict.fromkeys(label for header in headers for label in header.planned or ())
     return structs.replace(
         Header(**_agreed([structs.asdict(header) for header in headers])),
         started=min((header.started for header in headers if header.started), default=None),
         command=None,
-        machine=structs.replace(kinds[""], drift=drift) if "" in kinds else several,
-        machines={} if "" in kinds else dict(kinds),
+        machine=structs.replace(what_all_share(kinds), drift=drift),
+        machines={name: machine for name, machine in kinds.items() if name},
         options=_agreed([header.options for header in headers]),
         planned=[*labels] if "" in kinds else None,
         sources=_agreed([header.sources for header in headers]),

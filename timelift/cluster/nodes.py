@@ -254,21 +254,15 @@ def _kinds_of(seen: Iterable[Seen]) -> dict[str, Seen]:
     for nodes in by_identity.values():
         _refuse_different(nodes)
     kinds = [nodes[0] for nodes in by_identity.values()]
-    names = machine_names([kind.machine for kind in kinds]) if len(kinds) > 1 else [""]
-    return dict(zip(names, kinds, strict=True))
+    return dict(zip(machine_names([kind.machine for kind in kinds]), kinds, strict=True))
 
 
 def _refuse_different(nodes: Sequence[Seen]) -> None:
     """Raise UserError if nodes of one kind differ in versions, Python or flags."""
     for one, other in pairwise(nodes):
-        for difference in differences(_parts(one), _parts(other)):
+        for difference in differences(one.machine.software, other.machine.software):
             raise UserError(
                 f"--cluster: nodes of one kind have to be equal, received {difference.name} "
                 f"{difference.old!r:.40} on {one.address} and {difference.new!r:.40} on "
                 f"{other.address}; make them equal, or leave one out"
             )
-
-
-def _parts(seen: Seen) -> Mapping[str, Any]:
-    drift = seen.machine.drift
-    return {**seen.machine.versions, "python": drift.get("python"), **drift.get("flags", {})}

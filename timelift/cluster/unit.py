@@ -36,8 +36,8 @@ _PATIENCE = 600.0
 
 def main() -> int:
     order = json.loads(sys.stdin.readline())
-    if (core := order.pop("core")) is not None:
-        os.sched_setaffinity(0, {core})
+    if order["core"] is not None:
+        os.sched_setaffinity(0, {order["core"]})
     if "tasks" not in order:
         _write(describe())
         return 0
@@ -84,7 +84,7 @@ def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) ->
     def say(text: str) -> None:
         tell({"said": text})
 
-    with machine_lock(say, _PATIENCE, stop=stop.is_set, path=_lock()), pool:
+    with machine_lock(say, _PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
         for part, task in enumerate(tasks):
             started = time.monotonic()
             slot = replace(slot, reads_beside=reads[part] == "beside")
@@ -97,9 +97,9 @@ def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) ->
             tell({"part": part, "lines": lines, "seconds": time.monotonic() - started})
 
 
-def _lock() -> Path:
+def _lock(core: int | None) -> Path:
     """Return the file of the node's lock; one that is bound to some cores has a lock of its own."""
-    cores = machine.bound_cores()
+    cores = machine.bound_cores() if core is None else [core]
     name = f"timelift-{'-'.join(map(str, cores))}.lock" if cores else NAME
     return Path(tempfile.gettempdir()) / name
 

@@ -64,6 +64,12 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return object_or_empty(self.drift.get("versions"))
 
     @property
+    def software(self) -> Mapping[str, Any]:
+        """What runs of a machine have to share: versions, Python and flags."""
+        flags = object_or_empty(self.drift.get("flags"))
+        return {**self.versions, "python": self.drift.get("python"), **flags}
+
+    @property
     def other_drift(self) -> dict[str, Any]:
         """The `drift` without the versions."""
         return {name: value for name, value in self.drift.items() if name != "versions"}
@@ -153,6 +159,11 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     planned: list[str] | None = None
     strategies: dict[str, StrategyEntry] = {}
     against: Against | None = None
+
+    @property
+    def kinds(self) -> Mapping[str, Machine]:
+        """Each kind of machine by its name on the axis, '' where there is one."""
+        return self.machines or {"": self.machine}
 
     @property
     def races_copies(self) -> bool:
@@ -265,10 +276,12 @@ def what_all_share(machines: Mapping[str, Machine]) -> Machine:
 
 
 def machine_names(machines: Sequence[Machine]) -> list[str]:
-    """Return a short name for each kind of machine, all different: words that not all share.
+    """Return a short name for each kind of machine, all different; '' for the only one.
 
-    They begin with those of its GPU, and are two, or as many as tell the kinds apart.
+    They are words that not all share, its GPU's first: two, or as many as tell the kinds apart.
     """
+    if len(machines) == 1:
+        return [""]
     about = (f"{machine.identity.get('gpus', '')} {machine.name}" for machine in machines)
     words = [[*dict.fromkeys(re.findall(r"[a-z0-9]+", text.lower()))] for text in about]
     shared = set.intersection(*map(set, words))

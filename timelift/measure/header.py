@@ -20,7 +20,6 @@ from timelift.journal.lines import (
     Header,
     Machine,
     differences,
-    object_or_empty,
     short_commit,
     utc_now,
     what_all_share,
@@ -188,9 +187,7 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
     _refuse_unknown_options(own, asked)
     options = {}
     for name, text in asked.items():
-        before = own.get(name, "")
-        if name == "cluster":  # with or without one, as it is asked for now
-            before = ""
+        before = "" if name == "cluster" else own.get(name, "")  # with or without one, as asked
         options[name] = text or _from_folder(root, name, before)
         if name in _MAY_CHANGE:
             continue
@@ -243,19 +240,19 @@ def _from_folder(folder: Path, name: str, text: str) -> str:
 def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
     missing = sorted(resumed.cases - {case.label for case in chosen})
     if missing:
+        where = " --cluster ADDRESS, of all its kinds" if resumed.header.machines else ""
         raise UserError(
             f"--resume: expected all cases of the run, {counted(len(missing), 'case')} not "
-            f"selected, such as {missing[0]!r}; "
-            "resume with: timelift bench --resume"
+            f"selected, such as {missing[0]!r}; resume with: timelift bench --resume{where}"
         )
 
 
 def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
     """Raise UserError with all that differs between a run and the header that it would have now."""
-    then = _parts(resumed.header)
+    pairs = zip(_parts(resumed.header), _parts(now), strict=False)  # kinds differ in the first
     differ = [
         f"{difference.name} {difference.old!r:.60}, now {difference.new!r:.60}"
-        for before, after in zip(then, _parts(now), strict=True)
+        for before, after in pairs
         for difference in differences(before, after)
     ]
     if differ:
@@ -266,9 +263,9 @@ def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
 
 
 def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
-    """Yield parts that have to be equal: the machine's identity, versions, flags, and the files."""
-    drift = header.machine.drift
-    yield header.machine.identity
-    yield {**header.machine.versions, "python": drift.get("python")}
-    yield object_or_empty(drift.get("flags"))
+    """Yield what has to be equal: kinds of machines, files, and what each kind is and runs."""
+    yield {"machines": ", ".join(sorted(header.kinds))}
     yield header.sources
+    for _, machine in sorted(header.kinds.items()):
+        yield machine.identity
+        yield machine.software
