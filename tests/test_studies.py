@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from random import Random
 from signal import Signals
@@ -299,38 +300,40 @@ LINES = [HEADER, *(line(name, launch) for launch in (1, 2) for name in NAMES), E
 NEW = line("native", 1, reason="new")
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "count"),
-    [
-        (LINES[:3], LINES, 0),
-        (LINES, LINES[:2] + LINES[3:], 1),
-        (LINES, [HEADER, NEW, *LINES[2:]], 1),
-        ([HEADER, END, END], [HEADER, END], 1),
-    ],
-    ids=["none", "gone", "changed", "once instead of twice"],
-)
-def test_a_lost_line_is_found(before, after, count):
-    assert remains.lost(before, after) == count
+STOPPED = "a.py:1: KeyboardInterrupt\n(to show a full traceback use --full-trace)\n"
+FAULT = f"{TRACEBACK}KeyboardInterrupt\n"
+ours, theirs = (partial(remains.tracebacks, ours=is_ours) for is_ours in (True, False))
+#: What looks for a fault of a run that was killed, where, and how often it is there.
+FAULTS = [
+    (remains.lost, (LINES[:3], LINES), 0),
+    (remains.lost, (LINES, LINES[:2] + LINES[3:]), 1),
+    (remains.lost, (LINES, [HEADER, NEW, *LINES[2:]]), 1),
+    (remains.lost, ([HEADER, END, END], [HEADER, END]), 1),
+    (remains.duplicates, (LINES,), 0),
+    (remains.duplicates, ([*LINES, line("native", 2, reason="again")],), 1),
+    (remains.missing, (LINES, CASES, 2), 0),
+    (remains.missing, (LINES[:-2], CASES, 2), 1),
+    (remains.missing, (LINES, CASES, 3), 2),
+    (remains.missing, (LINES, CASES | {"another"}, 2), 2),
+    (remains.missing, ([*LINES[:4], line("fold_time", 2, status="crashed")], CASES, 2), 1),
+    (remains.missing, ([], CASES, 2), 4),
+    (ours, ("8 passed\n",), 0),
+    (ours, (STOPPED,), 0),
+    (theirs, (f"{TRACEBACK}OSError: no\n",), 1),
+    (theirs, (f"{TRACEBACK}package.errors.UserError\n",), 1),
+    (ours, (FAULT,), 1),
+    (theirs, (FAULT,), 0),
+    (theirs, (f"{FAULT}\n\nDuring it:\n\n{TRACEBACK}ValueError: no\n",), 1),
+    (theirs, (TRACEBACK,), 1),
+]
 
 
-@pytest.mark.parametrize("more", [[], [line("native", 2, reason="again")]])
-def test_a_case_that_was_played_twice_is_found(more):
-    assert remains.duplicates([*LINES, *more]) == len(more)
+@pytest.mark.parametrize(("look", "where", "times"), FAULTS)
+def test_a_line_that_is_lost_twice_there_or_missing_and_a_traceback_are_found(look, where, times):
+    assert look(*where) == times
 
 
-@pytest.mark.parametrize(
-    ("lines", "cases", "launches", "count"),
-    [
-        (LINES, CASES, 2, 0),
-        (LINES[:-2], CASES, 2, 1),
-        (LINES, CASES, 3, 2),
-        (LINES, CASES | {"another"}, 2, 2),
-        ([*LINES[:4], line("fold_time", 2, status="crashed")], CASES, 2, 1),
-        ([], CASES, 2, 4),
-    ],
-)
-def test_a_missing_case_is_found(lines, cases, launches, count):
-    assert remains.missing(lines, cases, launches) == count
+def test_the_cases_of_a_run_are_known_by_their_labels():
     assert remains.labels(LINES) == CASES
 
 
@@ -346,23 +349,6 @@ def test_an_orphan_is_found_and_ended(tmp_path, ours, count):
     assert (left.poll() is None) == (count == 0) or left.wait(300) == -Signals.SIGKILL
     left.kill()
     left.communicate()
-
-
-@pytest.mark.parametrize(
-    ("printed", "ours", "count"),
-    [
-        ("8 passed\n", True, 0),
-        ("a.py:1: KeyboardInterrupt\n(to show a full traceback use --full-trace)\n", True, 0),
-        (f"{TRACEBACK}OSError: no\n", False, 1),
-        (f"{TRACEBACK}package.errors.UserError\n", False, 1),
-        (f"{TRACEBACK}KeyboardInterrupt\n", True, 1),
-        (f"{TRACEBACK}KeyboardInterrupt\n", False, 0),
-        (f"{TRACEBACK}KeyboardInterrupt\n\nDuring it:\n\n{TRACEBACK}ValueError: no\n", False, 1),
-        (f"{TRACEBACK}", False, 1),
-    ],
-)
-def test_a_traceback_is_found(printed, ours, count):
-    assert remains.tracebacks(printed, ours=ours) == count
 
 
 def outcome(name, verdict=Verdict.SAME):
