@@ -247,26 +247,20 @@ def test_no_memory_is_told_in_many_ways(said, is_memory):
     assert ran_out_of_memory(said) == is_memory
 
 
-@pytest.mark.parametrize("torn", ['"message": "Go"}\n', "\n", '3, "rival": "native"}\n', "7\n"])
-def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
-    assert messages.read_message(torn.encode(), 3) is None
-    assert messages.read_message(messages.message_line(3, Go()).encode(), 3) == Go()
-    assert messages.read_message(messages.message_line(2, Go()).encode(), 3) is None
-
-
 @pytest.mark.parametrize(
     "line",
     [
+        *('"message": "Go"}\n', "\n", '1, "rival": "native"}\n', "7\n"),  # torn by a death
         '{"of": 1, "message": "Busy"}',
         '{"of": 1, "message": "CaseInLaunch", "launch": 1}',
         '{"of": 1, "message": "CaseInLaunch", "launch": 1, "case": 3, "status": "failed"}',
+        messages.message_line(2, Go()),
     ],
 )
-def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
+def test_what_a_death_tears_or_a_strategy_writes_into_the_pipe_is_no_message(line):
     assert messages.read_message(line.encode(), 1) is None
-    assert messages.read_message(
-        messages.message_line(1, Busy("tracing", "x")).encode(), 1
-    ) == Busy("tracing", "x")
+    for message in (Go(), Busy("tracing", "x")):
+        assert messages.read_message(messages.message_line(1, message).encode(), 1) == message
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):

@@ -216,27 +216,24 @@ QUOTAS = {
         2.0,
     ),
     "a group outside of what is mounted": ("0::/../../b\n", container(), 1.5),
-}
-NONE = {
-    "no limit": ("0::/\n", container(quota="max 100000")),
-    "version 1 alone": ("4:cpu,cpuacct:/a\n", {"cpu,cpuacct/a/cpu.max": "150000 100000"}),
-    "nonsense": ("0::/\nx\n::::\n", {"cpu.max": "a b c\n"}),
-    "a period of nothing": ("0::/\n", {"cpu.max": "100 0"}),
-    "no number": ("0::/\n", {"cpu.max": "\n", "cpu.stat": "nr_throttled many\nx\n"}),
+    "no limit": ("0::/\n", container(quota="max 100000"), None),
+    "version 1 alone": ("4:cpu,cpuacct:/a\n", {"cpu,cpuacct/a/cpu.max": "150000 100000"}, None),
+    "nonsense": ("0::/\nx\n::::\n", {"cpu.max": "a b c\n"}, None),
+    "a period of nothing": ("0::/\n", {"cpu.max": "100 0"}, None),
+    "no number": ("0::/\n", {"cpu.max": "\n", "cpu.stat": "nr_throttled many\nx\n"}, None),
 }
 
 
 @pytest.mark.parametrize(("own", "files", "cores"), QUOTAS.values(), ids=QUOTAS)
-def test_a_quota_is_found_wherever_it_is_set(tmp_path, own, files, cores):
-    assert groups(tmp_path, own, files).quota_cores() == cores
-
-
-@pytest.mark.parametrize(("own", "files"), NONE.values(), ids=NONE)
-def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
+def test_a_quota_is_found_wherever_it_is_set_and_nowhere_else(tmp_path, own, files, cores):
     own_groups = groups(tmp_path, own, files)
-    assert own_groups.quota_cores() is None
+    assert own_groups.quota_cores() == cores
+    assert machine.describe([], own_groups).identity.get("quota_cores") == cores
+
+
+def test_where_no_group_counts_periods_none_are_told(tmp_path):
+    own_groups = groups(tmp_path, "0::/\n", {"cpu.stat": "nr_throttled many\nx\n"})
     assert "throttled_periods" not in system.Disturbances(own_groups).facts()
-    assert "quota_cores" not in machine.describe([], own_groups).identity
 
 
 def test_a_machine_without_control_groups_has_none(tmp_path):

@@ -98,17 +98,6 @@ def test_when_most_cases_and_a_beat_of_the_canary_move_it_is_the_machine(beat):
     assert not findings.fails
 
 
-def test_when_most_cases_move_under_a_steady_canary_they_are_slower_together():
-    levels = _slower(0.2, [row for row in range(20) if row % 5 < 3])
-    findings = find_changes(levels)
-    assert findings.slower_together.after == 31
-    assert findings.slower_together.share == pytest.approx(0.6)
-    states = [row.state for row in findings.cases]
-    together = [ChangeState.TOGETHER] * 3 + [ChangeState.SAME] * 2
-    assert states == together * 4
-    assert np.exp(findings.cases[0].change.value) == pytest.approx(1.2, abs=0.03)
-
-
 def test_a_canary_that_moves_later_excuses_no_slow_down_before():
     levels = _slower(0.2, ALL, slice(20, None))
     for table in (levels.log_seconds, levels.log_canary):
