@@ -10,7 +10,6 @@ from tests.projects import strategy, workload, write
 from timelift.case import AXES, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
-from timelift.journal.lines import Planted
 from timelift.measure import catalogue, options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.request import Question, cases_of
@@ -131,11 +130,11 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     assert sentence in str(caught.value)
 
 
-def pair(**other):
+def pair():
     """A strategy and its other side, as they are raced in a launch."""
     mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
     side = replace(mine, name="mine@main", copy_of="mine", home=Project(Path("there")))
-    catalog = catalogue.Catalogue({"mine": mine, side.name: side}, {}, **other)
+    catalog = catalogue.Catalogue({"mine": mine, side.name: side}, {})
     setting = Setting("sensor", 3, 2, Phase.FORWARD)
     return lambda launch: [
         catalog.rival(Case(setting, name), launch) for name in ("mine", side.name)
@@ -146,16 +145,6 @@ def test_the_sides_of_a_pair_are_built_first_in_turn():
     first = [tuple(rival.built_first for rival in pair()(launch)) for launch in range(1, 7)]
     assert set(first) == {(True, False), (False, True)}
     assert all(turn != following for turn, following in itertools.pairwise(first))
-
-
-def test_a_twin_makes_calls_that_are_not_billed_and_is_in_no_pair():
-    mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
-    twin = replace(mine, name="mine@twin", copy_of="mine", planted=0.05)
-    catalog = catalogue.Catalogue({"mine": mine, twin.name: twin}, {})
-    case = Case(Setting("sensor", 3, 2, Phase.FORWARD), twin.name)
-    rivals = [catalog.rival(case, launch) for launch in range(1, 7)]
-    assert {(rival.slower, rival.built_first) for rival in rivals} == {(0.05, False)}
-    assert catalog.entry(twin.name).planted == Planted(of="mine", slower=0.05)
 
 
 @pytest.fixture

@@ -98,6 +98,8 @@ def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
     assert all(twin.path.read_text() == native.path.read_text() for twin in copies)
     for twin in twins:
         assert (twin.copy_of, twin.planted) == ("native", 0.0 if twin in copies else 0.05)
+        rival = catalogue.rival(Case(setting, twin.name), 1)
+        assert (rival.slower, rival.built_first) == (twin.planted, False)
     assert catalogue.rival(Case(setting, "native"), 1).slower == 0
     assert not catalogue.entry("native").copy_of
 
@@ -110,13 +112,6 @@ def run(tmp_path_factory):
 
 def names_of(group):
     return [rival.case.strategy for rival in group.rivals]
-
-
-def with_entry(run, name, **entry):
-    """The run with another entry of what was planted in a twin."""
-    fields = run.header.fields()
-    fields["strategies"][name]["planted"] |= entry
-    return dataclasses.replace(run, header=msgspec.convert(fields, Header))
 
 
 def test_every_strategy_meets_its_twins_in_every_setting(run):
@@ -143,7 +138,10 @@ def test_a_rival_without_samples_takes_no_part(run):
 
 @pytest.mark.parametrize("wrong", [{"of": "nobody"}, {"of": "native@copy_1"}], ids=str)
 def test_a_twin_of_a_wrong_entry_is_left_out(run, wrong):
-    groups = twin_groups(with_entry(run, "native@+5%_1", **wrong))
+    fields = run.header.fields()
+    fields["strategies"]["native@+5%_1"]["planted"] |= wrong
+    header = msgspec.convert(fields, Header)
+    groups = twin_groups(dataclasses.replace(run, header=header))
     names = {name for group in groups for name in names_of(group)}
     assert "native@+5%_1" not in names
     assert len(names) == 2 * (1 + len(TWINS)) - 1
