@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests import journals, pages
+from tests import journals
 from tests.endings import measured
 from tests.gates import run_file
 from tests.journals import AGAINST
@@ -46,21 +46,6 @@ def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
     for unknown, front in fronts.items():
         peaks = {case: size for case, size in known.items() if case != unknown}
         assert [row.case for row in pareto_front(ranking.rows, peaks)] == front
-
-
-def test_each_phase_is_paired_with_a_simpler_one_of_its_own_setting(tmp_path):
-    alone = journals.grid(("loop_slice",), seq_lens=(8,), phases=("forward", "train"))
-    cases = journals.grid(("native",), seq_lens=(8,), phases=("forward", "backward", "train"))
-    others = [journals.case(seq_len=8, phase="backward", gradients="inputs_and_weights")]
-    lines = journals.campaign([*cases, *alone, *others])
-    seen = pages.found(tmp_path / "run", journals.header(), *lines)
-    rows = {row.case: row.seconds_per_call.value for one in seen.rankings for row in one.rows}
-    forward, backward, train = (rows[case] for case in cases)
-    assert seen.over_simpler_phase == {
-        cases[1]: backward / forward,
-        cases[2]: train / backward,
-        others[0]: rows[others[0]] / forward,
-    }
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from tests.simulated import LOOP, LOUD, QUIET, TD, of_lengths, raced, run, scaled, without_launches
+from tests.simulated import LOUD, QUIET, TD, of_lengths, raced, run, scaled, without_launches
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
@@ -149,21 +149,6 @@ def test_what_could_have_been_detected_is_said_beside_the_first():
     assert math.isnan(few.rows[0].detectable)
     quiet = only(run([1, 1.01], 12, scenario=QUIET))
     assert few.rows[1].detectable > many.rows[1].detectable > quiet.rows[1].detectable > 1.02
-
-
-def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
-    ranking = only(raced({"fold_time": 1, TD: 3, LOOP: 6}))
-    by_name = {row.case.strategy: row.speed_up for row in ranking.rows}
-    assert ranking.baseline == TD
-    assert {name: one.value for name, one in by_name.items()} == pytest.approx(
-        {"fold_time": 3, TD: 1, LOOP: 0.5}, rel=0.03
-    )
-    assert by_name["fold_time"].low < by_name["fold_time"].value < by_name["fold_time"].high
-    assert [by_name[name].verdict for name in ("fold_time", TD, LOOP)] == [
-        Verdict.FASTER,
-        Verdict.SAME,
-        Verdict.SLOWER,
-    ]
 
 
 def test_the_intervals_of_a_setting_hold_at_once():

@@ -27,25 +27,6 @@ rows = arrays.arrays(
 )
 
 
-def verdict(a, b, **how):
-    one = effects.launch_effects(a[None], b[None])
-    return verdicts.compare(one, **how)[0].verdict
-
-
-@pytest.mark.parametrize(
-    ("ratio", "word"),
-    [
-        (1.0, Verdict.SAME),
-        (1.004, Verdict.SAME),
-        (1.2, Verdict.SLOWER),
-        (1 / 1.2, Verdict.FASTER),
-        (3.0, Verdict.SLOWER),
-    ],
-)
-def test_quiet_rivals_are_called_by_their_ratio(ratio, word):
-    assert verdict(*pair(ratio)) is word
-
-
 def test_one_launch_gives_an_interval_that_admits_other_launches():
     a, b = pair(1.1, launches=1)
     one = effects.launch_effects(a[None], b[None])
