@@ -246,18 +246,6 @@ def test_slower_and_typical_mean_in_many_settings_what_the_table_of_each_shows(m
         assert price.typical == statistics.median(seen)
 
 
-def test_the_answer_is_one_strategy_for_all_and_another_for_a_workload():
-    """The one for all is the best nowhere, and costs 20 % where it is longest."""
-    places = [*of_lengths(8, 16), replace(of_lengths(16)[0], workload="other")]
-    costs = {"steady": [1.05, 1.1, 1.2], "short": [1, 1, 3], "long": [3, 3, 1], TD: 4}
-    seen = RunFindings(Run(Header(), tuple(raced(costs, places)), complete=True))
-    assert seen.answer.strategy == "steady"
-    assert (seen.answer.price.ratio, seen.answer.lost.settings) == (pytest.approx(1.2, abs=0.02), 3)
-    assert seen.answer.dearest_setting == places[-1]
-    own = {name: best.strategy for name, best in seen.answers.items()}
-    assert own == {places[0].workload: "short", "other": "long"}
-
-
 def test_what_was_measured_everywhere_is_the_answer_before_what_is_faster_where_it_lifts():
     measured = raced({"native": 1, "fold_time": 2, TD: 3}, of_lengths(8, 16))
     refused = Case(measured[0].case.setting, "native")
