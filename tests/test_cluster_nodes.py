@@ -6,10 +6,13 @@ from concurrent.futures import Future
 from dataclasses import replace
 from types import SimpleNamespace
 
+import dask
 import msgspec
 import pytest
+import yaml
 
 from tests import journals
+from tests.projects import ROOT
 from timelift import commands
 from timelift.case import Backend, Phase, Setting
 from timelift.cluster import node, nodes
@@ -147,3 +150,10 @@ def test_without_dask_it_is_told_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match=r"timelift\[cluster\]"):
         commands.place_of("local:2", lambda _: None)
+
+
+def test_the_file_in_the_docs_keeps_dask_as_quiet_as_nodes_that_are_started_here():
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    written = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+    assert {name: dask.config.get(name, config=written) for name in node.QUIET} == node.QUIET
+    assert written["distributed"]["worker"]["resources"] == nodes._RESOURCES

@@ -10,6 +10,7 @@ import pytest
 from tests.projects import ROOT, write
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
+DASK = {"dask", "distributed"}
 
 #: The modules beside the rooms, which any room may import.
 GROUND = {*"case errors escape canary inner_layer measurement source project".split()}
@@ -130,6 +131,7 @@ def test_nothing_of_the_product_imports_what_proves_it():
 PACKAGES = {
     **dict.fromkeys([*GROUND, "messages", "rounds"], frozenset()),
     "journal": {"msgspec"},
+    "cluster": {"msgspec"} | DASK,
     # the last two each inside a function that goes on without it
     "worker": FRAMEWORKS | {"numpy", "ml_dtypes", "psutil", "pynvml"},
 }
@@ -138,7 +140,7 @@ PACKAGES = {
 def test_what_every_room_may_import_costs_nothing_and_only_a_launch_imports_a_framework():
     python = {*sys.stdlib_module_names, "timelift"}
     for name, path in tree(ROOT / "timelift").items():
-        allowed = PACKAGES.get(room_of(name), packages(path) - FRAMEWORKS)
+        allowed = PACKAGES.get(room_of(name), packages(path) - FRAMEWORKS - DASK)
         assert packages(path) <= python | allowed, name
 
 
@@ -183,7 +185,9 @@ def test_a_circle_is_found(tmp_path):
 
 FRAMEWORK = {"tensorflow", "keras"}
 #: What takes long to import, or is not there in an environment that only reads.
-DEAR = FRAMEWORK | {*"numpy pandas scipy matplotlib rich msgspec psutil jinja2 pytest".split()}
+DEAR = (
+    FRAMEWORK | DASK | {*"numpy pandas scipy matplotlib rich msgspec psutil jinja2 pytest".split()}
+)
 REPORT = """
 import tempfile
 from timelift import cli
@@ -198,7 +202,7 @@ PROGRAMS = {
     "from timelift.commands import additions, choose, report": {"timelift.measure"},
     "import timelift.plugin": DEAR - {"pytest"} | {"pytest_benchmark"},
     "import pytest; assert pytest.main(['bench/', '--collect-only', '-q']) == 0": FRAMEWORK
-    | {"scipy", "pandas", "rich"},
+    | {"scipy", "pandas", "rich", "distributed"},
 }
 
 
