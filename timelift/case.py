@@ -196,7 +196,6 @@ class Setting:
 
     @property
     def differentiates(self) -> bool:
-        """True if a call computes gradients."""
         return self.phase is not Phase.FORWARD
 
     @property
@@ -288,12 +287,10 @@ AXIS_FLAGS: Mapping[str, str] = {
 
 
 def option_name(flag: str) -> str:
-    """Return the name of an option from its flag on the command line."""
     return flag.removeprefix("--").replace("-", "_")
 
 
 def option_flag(name: str) -> str:
-    """Return the flag of an option on the command line: the inverse of `option_name`."""
     return f"--{name.replace('_', '-')}"
 
 

@@ -65,5 +65,4 @@ def slug(text: object) -> str:
 
 
 def without_codes(text: str) -> str:
-    """Return text without the control functions of a terminal."""
     return _CODES.sub("", text)

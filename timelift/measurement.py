@@ -110,12 +110,10 @@ class Facts:
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 
     def number(self, name: str) -> float | None:
-        """Return a fact that is a number as a float; None where it is unknown."""
         value: Number | None = getattr(self, name)
         return None if value is None else float(value)
 
     def number_or_bound(self, name: str) -> float | None:
-        """Return a fact, or else its bound."""
         value, bound = self.number(name), FACT_RULES[name].bound
         return self.number(bound) if value is None and bound else value
 

@@ -102,7 +102,6 @@ class Task:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
-        """Rebuild the task from the fields of a JSON object."""
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
         inputs = LayerInputs.from_fields(fields["inputs"])

@@ -171,7 +171,6 @@ def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDAr
 
 
 def _is_beyond(estimates: Estimates, least: float) -> NDArray[np.bool_]:
-    """True where an effect is significantly larger than `least`."""
     with np.errstate(invalid="ignore"):
         return np.asarray(estimates.chance(np.abs(estimates.effect) - least) < _BEYOND_IGNORED)
 

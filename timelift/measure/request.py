@@ -44,7 +44,6 @@ class Question:
 
     @classmethod
     def from_marker(cls, arguments: Mapping[str, Any]) -> "Question":
-        """Read the arguments of `@pytest.mark.question(...)`; raises UserError for a wrong one."""
         names = [option.name for option in AXIS_OPTIONS]
         axes = {name: text for name, text in arguments.items() if name not in _NO_AXES}
         for name, text in axes.items():
@@ -107,7 +106,6 @@ class RunOptions:
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> Self:
-        """Read the texts of options; raises UserError for a wrong one."""
         values = {option.name: option.value(texts.get(option.name, "")) for option in OTHER_OPTIONS}
         return cls(**values)
 

@@ -65,7 +65,6 @@ class TwoInterpreters:
             launch.share_lock(BuildOrPlayLock(), 2 * first_call_limit)
 
     def wait_until_ready(self) -> None:
-        """Wait for both imports; raises UserError if one fails."""
         with self._lock.building():
             for launch in self._launches:
                 launch.wait_until_ready()

@@ -52,7 +52,6 @@ def questions_of(config: pytest.Config) -> "Questions":
 
 
 def case_of(item: pytest.Item) -> Case | None:
-    """Return an item's case; None for another test."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     is_question = item.get_closest_marker("question") and set(PARAMETERS) <= set(parameters)
     return Case.from_fields(parameters) if is_question else None

@@ -183,12 +183,10 @@ def load_trust(path: Path) -> Trust | None:
 
 
 def trust_path(folder: Path, versions: Mapping[str, str]) -> Path:
-    """Return the file of a set of versions in a folder of self-tests."""
     return folder / f"trust-{zlib.crc32(repr(sorted(versions.items())).encode()):08x}.json"
 
 
 def save_trust(trust: Trust, folder: Path) -> Path:
-    """Write the findings of a self-test into its folder; raises UserError on failure."""
     path = trust_path(folder, trust.versions)
     with writing(path, "make the folder writable"):
         text = msgspec.json.format(msgspec.json.encode(trust), indent=1).decode()

@@ -104,7 +104,6 @@ def _takers(model: Any, tensor: Any) -> list[tuple[Any, int]]:
 
 
 def check_inputs(layer: Any, inputs: LayerInputs) -> None:
-    """Raise UserError if a layer takes other inputs than these."""
     if told := _told(layer):
         _check_structure(layer, *told, inputs)
     for place, tensor in enumerate(inputs.tensors):

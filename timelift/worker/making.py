@@ -70,7 +70,6 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
 
 
 def user_layer(layer: Any) -> Any:
-    """Return the layer that the user's factory made."""
     return layer.layer if isinstance(layer, EveryStep) else layer
 
 
@@ -154,7 +153,6 @@ def compute_dtypes(layer: Any) -> list[str]:
 
 
 def parts_of(layer: Any) -> list[Any]:
-    """Return a layer and all layers inside of it."""
     return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
 
 

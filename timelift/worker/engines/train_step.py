@@ -98,7 +98,6 @@ class TrainStep(keras.Model):  # type: ignore[misc]
 
 
 def data_of(feed: Feed) -> tuple[Any, Sequence[Any]]:
-    """Return a feed as `train_step` takes it."""
     return (feed.inputs, feed.mask), [*(feed.cotangents or ())]
 
 
