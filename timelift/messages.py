@@ -156,10 +156,12 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Exited:
-    """The worker ended; `playing_place` is the number of the rival that played, from 1, or 0."""
+    """The worker ended, by signal `-code` if that is negative.
 
-    code: int | None
-    signal: int | None
+    `playing_place` is the number of the rival that played, from 1, or 0.
+    """
+
+    code: int
     playing_place: int
 
 

@@ -5,15 +5,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
+from timelift import commands
 from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding, read_call
-from timelift.commands import (
-    EXIT_INTERRUPTED,
-    Options,
-    add_forms,
-    argument_type,
-    place_of,
-    write_lines,
-)
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import list_of, option_named, read_size
@@ -23,7 +16,7 @@ from timelift.project import Project
 _read_size = partial(read_size, most=1_000_000)
 
 
-def advise(options: Options, project: Project) -> int:
+def advise(options: commands.Options, project: Project) -> int:
     """Find every TimeDistributed in your model, and measure what to write instead.
 
     Example: timelift advise mypkg.models:make_model --batch-sizes 8,32
@@ -51,16 +44,16 @@ def advise(options: Options, project: Project) -> int:
         raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
     fed = [Feeding(options.data, batch, options.seq_len or SEQ_LEN) for batch in batches]
     with ExitStack() as at_end:
-        place = place_of(options.cluster, at_end.callback, "timelift advise")
+        place = commands.place_of(options.cluster, at_end.callback, "timelift advise")
         advices = races.advise_on(project, options.model, fed, texts, options.phase, place=place)
     pages = races.pages(project)
     if options.json:
-        write_lines([advice_words.advice_json(advices, pages)])
+        commands.write_lines([advice_words.advice_json(advices, pages)])
     elif options.code:
-        write_lines(advice_code.advice_code(advices[0], pages))
+        commands.write_lines(advice_code.advice_code(advices[0], pages))
     else:
-        write_lines(advice_words.advice_lines(advices, pages))
-    return EXIT_INTERRUPTED if advices[-1].was_interrupted else 0
+        commands.write_lines(advice_words.advice_lines(advices, pages))
+    return commands.EXIT_INTERRUPTED if advices[-1].was_interrupted else 0
 
 
 def advise_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +66,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-sizes",
         dest="batches",
-        type=argument_type(list_of(_read_size)),
+        type=commands.argument_type(list_of(_read_size)),
         default=(),
         metavar="LIST",
         help=f"sequences in a call, or several like 8,32,128 (default: {BATCH})",
@@ -81,7 +74,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seq-lens",
         dest="seq_len",
-        type=argument_type(_read_size),
+        type=commands.argument_type(_read_size),
         default=0,
         metavar="N",
         help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
@@ -89,7 +82,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phases",
         dest="phase",
-        type=argument_type(read_call),
+        type=commands.argument_type(read_call),
         metavar="PHASE",
         help="train, or forward for outputs alone, as in serving (default: train where anything "
         "trains)",
@@ -100,7 +93,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:FUNCTION",
         help="what returns (inputs, labels) of one batch (default: both are drawn)",
     )
-    add_forms(parser)
+    commands.add_forms(parser)
     for name in OPTIONS:
         option = option_named(name)
         option = replace(option, default=DEFAULTS.get(name, option.default))

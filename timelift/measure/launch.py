@@ -255,7 +255,8 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: messages.Exited) -> None:
-        cause = signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
+        code = exited.code
+        cause = signal_name(-code) if code < 0 else f"exit code {code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"

@@ -57,10 +57,8 @@ def _serve_one(number: int, measure: _Measure, events: TextIO) -> messages.Exite
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)  # processes that the worker has started
-    code = os.waitstatus_to_exitcode(status)
     playing = int.from_bytes(_PLAYING[:4], "little")
-    exited = messages.Exited
-    return exited(code, None, playing) if code >= 0 else exited(None, -code, playing)
+    return messages.Exited(os.waitstatus_to_exitcode(status), playing)
 
 
 def _note_playing(place: int) -> None:
