@@ -18,17 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timelift.analyse import verdicts
 from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores
 from timelift.analyse.estimates import ALPHA, Estimates, Interval, absolute_times
 from timelift.analyse.results import Run, Samples
-from timelift.analyse.verdicts import (
-    Comparison,
-    Comparisons,
-    PairLevels,
-    Verdict,
-    compare_pairs,
-    simultaneous_levels,
-)
+from timelift.analyse.verdicts import Comparison, Comparisons, PairLevels, Verdict
 from timelift.case import Case, Setting
 from timelift.measurement import Measurement
 
@@ -216,7 +210,7 @@ def rank(
         return []
     comparisons = (
         pairs | {(j, i): pair.swapped() for (i, j), pair in pairs.items()}
-        for pairs in compare_pairs(settings)
+        for pairs in verdicts.compare_pairs(settings)
     )
     parts = zip(settings, comparisons, absolute_times(settings), strict=True)
     return [_Rivals(*part, relative_to).ranking() for part in parts]
@@ -282,7 +276,7 @@ class _Rivals:
         others = [self.comparisons[self.best, j] for j in self.order[1:]]
         known = [comparison for comparison in others if comparison.is_over_launches]
         beaten = [comparison.p < ALPHA and comparison.value > 0 for comparison in known]
-        return simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
+        return verdicts.simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
 
     def _row(self, i: int, half_width: float) -> RankedCase:
         """Return a row; `half_width` is that of its log seconds, NaN of one launch."""

@@ -27,16 +27,9 @@ from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.history import DESCRIPTION
 from timelift.history.noise import LEAST_RUNS
+from timelift.journal import lines
 from timelift.journal.files import read_header, runs_under
-from timelift.journal.lines import (
-    Header,
-    Identity,
-    Machine,
-    flattened,
-    identity_of,
-    parse_time,
-    short_commit,
-)
+from timelift.journal.lines import Header, Identity, Machine
 from timelift.journal.reading import ExactFacts, read_medians
 
 #: The most characters of the reason why a file is left out.
@@ -131,7 +124,7 @@ def other_runs(results: Path, machine: Machine, left_out: Iterable[Header]) -> l
 
 
 def _key(machine: Machine) -> tuple[str, Identity]:
-    return machine.name or "", identity_of(machine)
+    return machine.name or "", lines.identity_of(machine)
 
 
 def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
@@ -155,11 +148,11 @@ def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
 def read_stored_run(path: Path) -> StoredRun:
     """Read the first line of a journal; raises ValueError where no history can use it."""
     header = read_header(path)
-    commit = plain(short_commit(header.commit.id or "")) or "unknown"
+    commit = plain(lines.short_commit(header.commit.id or "")) or "unknown"
     return StoredRun(
         path=path,
         id=header.id or path.stem,
-        started=parse_time(header.started or ""),
+        started=lines.parse_time(header.started or ""),
         commit=commit + ("+" if header.commit.dirty else ""),  # files differed from it
         header=header,
     )
@@ -265,7 +258,7 @@ def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
     """Read runs as a table and by themselves."""
     summaries = [summary_of_run(run.path) for run in runs]
     canary = np.array([summary.log_canary for summary in summaries]).T
-    drifts = [flattened(run.header.machine.other_drift) for run in runs]
+    drifts = [lines.flattened(run.header.machine.other_drift) for run in runs]
     descriptions = [[drift.get(name) for name in sorted(DESCRIPTION)] for drift in drifts]
     numbers = np.array([descriptions.index(own) for own in descriptions])
     return RunLevels(*level_tables(summaries), canary, numbers), summaries

@@ -17,15 +17,8 @@ from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
 from timelift.journal.lines import AS_WRITTEN
+from timelift.present import words
 from timelift.present.tables import Column, Table
-from timelift.present.words import (
-    at_most,
-    axis_title,
-    over_the_best,
-    times,
-    value_in_words,
-    with_interval,
-)
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
@@ -86,13 +79,13 @@ def _gain_in_words(gain: Gain, answer: Recommendation) -> str:
     """Write a gain: the range over settings, or the interval of a single one."""
     if speed_up := _only_speed_up(gain, answer):
         return speed_up_in_words(speed_up)
-    least, most = times(gain.least), times(gain.most)
+    least, most = words.times(gain.least), words.times(gain.most)
     return least if least == most else f"{least} to {most}"
 
 
 def speed_up_in_words(speed_up: SpeedUp) -> str:
     """Write a speed-up with its interval, unless that is unknown or written like the value."""
-    return with_interval(speed_up, times)
+    return words.with_interval(speed_up, words.times)
 
 
 # What it costs, and where it loses ---------------------------------------------------------------
@@ -102,7 +95,7 @@ def _price_in_words(answer: Recommendation) -> str:
     """Write the most that the answer costs; too few launches would give a wild bound."""
     if not answer.has_verdict:
         return "unknown"
-    return f"{at_most(answer.price.ratio)}{'' if answer.price.is_bound else ', seen'}"
+    return f"{words.at_most(answer.price.ratio)}{'' if answer.price.is_bound else ', seen'}"
 
 
 def where_slower(answer: Recommendation, *, is_brief: bool = False) -> Iterator[str]:
@@ -129,12 +122,12 @@ def _lost_in_words(lost: LostWhere, answer: Recommendation) -> str:
     """
     cost = lost.row.cost_at_most
     if answer.settings == 1:
-        return f"by up to {at_most(cost)}"
+        return f"by up to {words.at_most(cost)}"
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in SIZES)
-    values = ", ".join(value_in_words(axis, value) for axis, value in shared)
+    values = ", ".join(words.value_in_words(axis, value) for axis, value in shared)
     parts = [f"in {lost.settings} of {answer.settings} settings{f' ({values})' if values else ''}"]
     if cost < answer.price.ratio:
-        parts.append(f"by up to {at_most(cost)}")
+        parts.append(f"by up to {words.at_most(cost)}")
     if lost.fastest:
         parts.append(f"fastest there: {lost.fastest}")
     return ", ".join(parts)
@@ -162,7 +155,7 @@ def answer_table(findings: RunFindings) -> Table:
     baseline = _common_baseline(findings)
     columns = (
         Column("workload"),
-        Column("place", axis_title(findings.places.axis)),
+        Column("place", words.axis_title(findings.places.axis)),
         Column("write"),
         Column(
             "gain",
@@ -188,7 +181,7 @@ def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
 
 
 def _place(axis: str, value: object) -> str:
-    return plain(value_in_words(axis, value), NAME_LIMIT)
+    return plain(words.value_in_words(axis, value), NAME_LIMIT)
 
 
 def _without_contest(key: tuple[str, str], rankings: Sequence[Ranking]) -> AnswerRow:
@@ -235,8 +228,8 @@ def cost_in_words(row: RankedCase) -> str:
     if not cost.is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if cost.low > 1:
-        return f"`{strategy}` costs {over_the_best(cost.high, cost.low)}"
-    return f"choosing `{strategy}` costs at most {over_the_best(cost.high)}"
+        return f"`{strategy}` costs {words.over_the_best(cost.high, cost.low)}"
+    return f"choosing `{strategy}` costs at most {words.over_the_best(cost.high)}"
 
 
 def cost_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
@@ -301,7 +294,7 @@ def _disagreement(places: Places) -> Iterator[str]:
     yield (
         f"The {axis}s disagree in {len(lost)} of {counted(len(settings), 'setting')}: "
         f"{plain(row.case.strategy, NAME_LIMIT)}, the fastest on {there}, costs up to "
-        f"{over_the_best(row.cost_at_most)} on {here} in {plain(setting.label)}."
+        f"{words.over_the_best(row.cost_at_most)} on {here} in {plain(setting.label)}."
     )
 
 
@@ -347,4 +340,5 @@ def _priced(answer: Recommendation) -> str:
         where = "every setting" if price.settings == answer.settings else where
         return f"the best in {where}" if several else "the best"
     where = f", in {plain(answer.dearest_setting.label)}" if several else ""
-    return f"{'at most' if price.is_bound else 'seen to cost'} {over_the_best(price.ratio)}{where}"
+    costs = "at most" if price.is_bound else "seen to cost"
+    return f"{costs} {words.over_the_best(price.ratio)}{where}"
