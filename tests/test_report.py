@@ -15,7 +15,7 @@ import report
 import timelift
 from tests import journals
 from tests.pages import found
-from tests.projects import ROOT, write
+from tests.projects import ROOT
 from timelift.analyse import results
 from timelift.case import Mode, Status
 from timelift.errors import UserError
@@ -42,7 +42,6 @@ def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
     out, mine = tmp_path / "out", {"figures/time-mine.svg", "notes.csv"}
     large = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
     small = journals.grid(("native",), ("tokens", "frames"), (8,), phases=("forward",))
-    write(out, {"tables/prices.csv": "a table of earlier versions"})
     for cases, most in ((large, most_panels), (small, figures.MOST_PANELS)):
         monkeypatch.setattr(figures, "MOST_PANELS", most)
         path = journals.synthetic(tmp_path / f"{len(cases)}.jsonl", cases, launches=2)

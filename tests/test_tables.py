@@ -24,9 +24,8 @@ from timelift.case import Backend, Mode
 from timelift.errors import counted, one_line
 from timelift.escape import csv_text, markdown, plain, slug, without_codes
 from timelift.journal.lines import Header
-from timelift.present import case_table, terminal, words
+from timelift.present import case_table, page, terminal, words
 from timelift.present.full_report import in_markdown, report
-from timelift.present.page import own_tables
 from timelift.present.tables import (
     Column,
     Table,
@@ -303,7 +302,7 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     tables = [
         *(one.table for one in report(seen).tables),
         case_table.of_page(seen),
-        own_tables.across_executions(execution_pairs(seen.run.measurements)),
+        page.across_executions(execution_pairs(seen.run.measurements)),
     ]
     assert len(tables) == 14
     for one in tables:
@@ -406,12 +405,12 @@ def test_without_a_common_launch_there_is_no_interval():
     (pair,) = execution_pairs(apart)
     assert (pair.comparison.verdict, pair.comparison.launches) == (Verdict.UNDECIDED, 0)
     assert not math.isfinite(pair.comparison.value)
-    (shown,) = own_tables.across_executions([pair]).pick("ratio", "low", "high").cells
+    (shown,) = page.across_executions([pair]).pick("ratio", "low", "high").cells
     assert shown == ("", "", "")
 
 
 def test_the_table_has_every_pair_and_what_each_word_means(backends):
-    table = own_tables.across_executions(backends)
+    table = page.across_executions(backends)
     assert table.note.startswith(
         "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch."
     )

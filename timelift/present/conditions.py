@@ -119,8 +119,9 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     if findings.run.header.races_whole_model:
         yield "train step", "train_on_batch of the model, by the loss and optimiser of its compile"
         return
-    settings = sorted({step.case.setting for step in steps})
-    yield "train step", _of_fit(settings)
+    modes_of_fit = dict.fromkeys(_mode_of_fit(step.case.setting) for step in steps)
+    text = "the train_step of fit with Adam, without its data pipeline, which fit runs"
+    yield "train step", f'{text} {", ".join(modes_of_fit)} (jit_compile="auto")'
     if shares := _zero_gradients(steps):
         parts = [
             f"{words.three_figures(100 * share)} % of the weights of {workload}"
@@ -129,22 +130,10 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "gradients", _FEW_GRADIENTS.format(shares=first_few(parts, _MOST_NAMED))
 
 
-def _of_fit(settings: Sequence[Setting]) -> str:
-    """Write the mode in which `fit` runs a train step, and the others that were measured."""
-    places: dict[Mode, dict[str, None]] = {}
-    for setting in settings:
-        where = "" if setting.on_cpu else f" with {setting.device}"
-        place = f"{words.value_in_words('backend', setting.backend)}{where}"
-        places.setdefault(setting.mode_of_fit, {})[place] = None
-    of_fit = [
-        f"{words.at_values('mode', [mode])} on {' and '.join(own)}" for mode, own in places.items()
-    ]
-    others = {setting.mode for setting in settings if setting.mode is not setting.mode_of_fit}
-    link = "also" if any(setting.mode is setting.mode_of_fit for setting in settings) else "here"
-    also = [f"{link} {words.at_values('mode', [mode])}" for mode in sorted(others)]
-    runs = f'{", ".join(of_fit)} (jit_compile="auto")'
-    text = f"the train_step of fit with Adam, without its data pipeline, {runs}"
-    return "; ".join([text, *also])
+def _mode_of_fit(setting: Setting) -> str:
+    where = "" if setting.on_cpu else f" with {setting.device}"
+    backend = words.value_in_words("backend", setting.backend)
+    return f"{words.at_values('mode', [setting.mode_of_fit])} on {backend}{where}"
 
 
 def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
@@ -266,20 +255,8 @@ def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
         names = first_few(group.strategies, _MOST_NAMED)
         reason = group.reason.removesuffix(".") or "the run ended before"
         end = _ENDS.get(group.status, f" {group.status}") if group.kind is Kind.FAILED else ""
-        beside = _beside(group, findings) if group.kind is Kind.GIVEN_UP else ""
         where = _where(group, values_of[group.strategies])
-        yield group.kind, f"{names}{where}{end}: {reason}{beside}"
-
-
-def _beside(group: LeftOut, findings: RunFindings) -> str:
-    """Write the shortest first call of the last setting in which a strategy was given up."""
-    calls = {
-        case.strategy: seconds.value
-        for case, seconds in findings.first_calls.items()
-        if case.setting == group.settings[-1] and case.strategy not in group.strategies
-    }
-    name = min(calls, key=calls.__getitem__, default="")
-    return f", where {name}'s first call took {words.time_in_words(calls[name])}" if name else ""
+        yield group.kind, f"{names}{where}{end}: {reason}"
 
 
 def _values(axis: str, settings: Iterable[Setting]) -> Sequence[Any]:

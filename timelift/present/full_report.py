@@ -100,7 +100,6 @@ def _baselines(findings: RunFindings) -> Iterator[str]:
 
 
 def _head(run: Run) -> tuple[tuple[str, str], ...]:
-    """Return the lines of the head that the journal has a text for."""
     header, machine, commit = run.header, run.header.machine, run.header.commit
     counts = sorted({len(each.launches) for each in run.measurements if each.launches})
     lines = {

@@ -12,7 +12,6 @@ from timelift.analyse.results import Run
 from timelift.case import AXES, Case
 from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run
-from timelift.journal.lines import Header
 from timelift.measurement import FACT_RULES, SHOWN_FACTS
 from timelift.present.case_table import FIRST_CALL, OVER_PHASE, SPEED_UP, for_programs
 
@@ -53,18 +52,10 @@ def load(
     loaded = read_run(run, results_folder)
     table = _TABLES[level](loaded)
     units = {name: unit for name, unit in UNITS.items() if name in table.columns}
-    table.attrs.update(units=units, **_origin(loaded.header))
+    header = loaded.header
+    origin = {"id": header.id, "started": header.started, "commit": header.commit.id}
+    table.attrs.update(units=units, **origin, machine=header.machine.name)
     return table
-
-
-def _origin(header: Header) -> dict[str, str]:
-    origin = {
-        "id": header.id,
-        "started": header.started,
-        "commit": header.commit.id,
-        "machine": header.machine.name,
-    }
-    return {name: value for name, value in origin.items() if value is not None}
 
 
 def _measurements(run: Run) -> pd.DataFrame:

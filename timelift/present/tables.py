@@ -55,9 +55,6 @@ class Column:
     def cells(self, rows: Iterable[Any], limit: int = NAME_LIMIT) -> list[str]:
         return [plain(self._text(value), self.limit or limit) for value in self.values(rows)]
 
-    def is_empty(self, rows: Iterable[Any]) -> bool:
-        return not any(map(self._text, self.values(rows)))
-
     def _text(self, value: Any) -> str:
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             return ""
@@ -84,7 +81,7 @@ class Table:
         return replace(self, columns=tuple(kept))
 
     def without_empty_columns(self) -> "Table":
-        kept = (column for column in self.columns if not column.is_empty(self.rows))
+        kept = (column for column in self.columns if any(column.cells(self.rows)))
         return replace(self, columns=tuple(kept))
 
     @cached_property
@@ -114,7 +111,6 @@ def number(
 
 
 def markdown_lines(table: Table, limit: int = NAME_LIMIT) -> list[str]:
-    """Return the table as lines of Markdown, numbers to the right."""
     rules = ["---:" if column.number or column.right else "---" for column in table.columns]
     cells = [column.cells(table.rows, limit) for column in table.columns]
     headings = [column.heading for column in table.columns]
@@ -159,7 +155,6 @@ def _csv_cell(value: object) -> object:
 
 
 def shown_axes(cases: Iterable[Case]) -> tuple[str, ...]:
-    """Return the axes that a table of these cases has columns for."""
     several = several_valued(case.setting for case in cases)
     return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
 

@@ -106,7 +106,6 @@ def _inner_call(shape: str, parameters: Iterable[str]) -> str:
 
 
 def build_call(layer: str, shape: str, parameters: Iterable[str] = ()) -> str:
-    """Write the call of a strategy's `build`; the arguments are Python."""
     return f"build({', '.join((layer, shape, *parameters))})"
 
 

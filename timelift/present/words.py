@@ -249,7 +249,6 @@ def value_in_words(axis: str, value: object) -> str:
 
 
 def a_call(phase: case.Phase) -> str:
-    """Return what is timed in a phase: `a call`, `a train step`."""
     return "a train step" if phase is case.Phase.TRAIN else "a call"
 
 

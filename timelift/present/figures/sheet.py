@@ -131,14 +131,12 @@ def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
 
 @cache
 def text_inches(text: str) -> float:
-    """Return the width of a text of the usual size."""
     font = FontProperties(family=_FONT, size=_POINTS)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
 
 
 def wrapped(text: str, inches: float) -> str:
-    """Break a text into lines of about so many inches."""
     return textwrap.fill(text, max(1, int(inches / text_inches(text) * len(text))))
 
 

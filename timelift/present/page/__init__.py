@@ -6,23 +6,24 @@ The page is one HTML file that loads nothing, with the answer, a chooser, charts
 import base64
 import functools
 import hashlib
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.findings import RunFindings, execution_pairs
+from timelift.analyse.findings import ExecutionPair, RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind
 from timelift.analyse.verdicts import RANK_MARGIN
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.files import replace_text
-from timelift.present import case_table, figures
+from timelift.present import case_table, conditions, figures
 from timelift.present.answer import known_as
 from timelift.present.figures import sheet
 from timelift.present.full_report import Report, in_markdown, report
-from timelift.present.page import own_tables
 from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.summary import (
     ROWS,
@@ -33,7 +34,15 @@ from timelift.present.summary import (
     processor_and_memory,
     summary,
 )
-from timelift.present.tables import Table, csv_as_shown, csv_of_values
+from timelift.present.tables import (
+    Column,
+    Table,
+    axis_columns,
+    csv_as_shown,
+    csv_of_values,
+    number,
+    shown_axes,
+)
 from timelift.present.usage import NO_CODE, CodeToPaste
 from timelift.present.words import percent
 
@@ -41,11 +50,11 @@ _FIGURES = "figures"
 #: What to do if a file cannot be written.
 _ADVICE = "name another folder with --output"
 #: The tables of all kinds of runs, by the names of their files.
-_TABLES = ("across", "gate", "meanings", "measurements", "not_run")
+_TABLES = ("across", "gate", "measurements", "not_run")
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
-#: Characters after which a headline is cut.
-_HEADLINE = 300
+#: Characters after which a headline, and a reason, is cut.
+_HEADLINE, _REASON = 300, 300
 #: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
@@ -238,9 +247,42 @@ def page_tables(findings: RunFindings, section: Section | None = None) -> Sequen
     own = section and (section.details or section.table)
     of_page = (
         *([own] if own else []),
-        own_tables.across_executions(execution_pairs(findings.run.measurements)),
-        own_tables.meanings(findings),
+        across_executions(execution_pairs(findings.run.measurements)),
         case_table.of_page(findings),
-        own_tables.left_out(findings),
+        _left_out(findings),
     )
     return [table for table in of_page if table.rows]
+
+
+def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
+    """Return a row a pair: the time of the other execution over that of the usual one."""
+    settings = (case.setting for pair in pairs for case in (pair.usual, pair.other))
+    return Table(
+        "across",
+        "Each strategy beside itself, executed otherwise or in another precision",
+        (
+            Column("strategy", value=attrgetter("usual.strategy")),
+            Column("axis"),
+            Column("usual", value=lambda pair: pair.values[0]),
+            Column("other", value=lambda pair: pair.values[1]),
+            *axis_columns("usual.setting", shown_axes(pair.usual for pair in pairs)),
+            number("ratio", "times as long", _times("value"), "{:.3f}".format),
+            number("low", "from", _times("low"), "{:.3f}".format),
+            number("high", "to", _times("high"), "{:.3f}".format),
+            Column("verdict", value=attrgetter("comparison.verdict")),
+        ),
+        pairs,
+        f"{conditions.modes(settings)}. Intervals are 95 %, over launches: the two are timed "
+        "seconds apart, in processes of their own",
+    )
+
+
+def _times(name: str) -> Callable[[ExecutionPair], float]:
+    return lambda pair: math.exp(getattr(pair.comparison, name))
+
+
+def _left_out(findings: RunFindings) -> Table:
+    end = Column("end", value=itemgetter(0))
+    reason = Column("reason", value=itemgetter(1), limit=_REASON)
+    rows = [*conditions.left_out_in_words(findings)]
+    return Table("not_run", "What has no figure", (end, reason), rows)

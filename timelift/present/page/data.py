@@ -177,7 +177,6 @@ def _settings(
 def _rows(
     settings: Sequence[Setting], places: Mapping[str, int], findings: RunFindings
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of all settings, in the order of these."""
     place_of = {setting: place for place, setting in enumerate(settings)}
     for ranking in findings.rankings:
         for row in ranking.all_rows:
@@ -214,7 +213,6 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
 
 
 def _prices(workload: str, answer: Recommendation, places: Mapping[str, int]) -> dict[str, Any]:
-    """Return what each strategy costs over the best in a workload, typically and at worst."""
     return {
         "workload": name_on_page(workload),
         "strategies": _columns(
