@@ -17,7 +17,6 @@ from timelift.case import AXES, Setting
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.history import ChangeState, history_words
-from timelift.history.levels import StoredRun
 from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_text
 from timelift.present.figures import sheet
@@ -181,7 +180,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, LineStyle], histor
             dot = "." if len(measured) == 1 else ""
             axes.plot(measured.run, measured.change, color=sheet.MUTED, marker=dot, **_UNCHANGED)
     _scale_up(axes, rows)
-    _name_runs(axes, history.runs)
+    _name_runs(axes, history)
     axes.set(xlabel="run (UTC)", ylabel="change (%)")
 
 
@@ -194,14 +193,10 @@ def _scale_up(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_yticks(sheet.inside(MaxNLocator(5, steps=[1, 2, 5, 10]), ends))
 
 
-def _name_runs(axes: Axes, runs: Sequence[StoredRun]) -> None:
-    """Write the day below a few runs, which lie side by side in their order, not by their times.
-
-    Where a day has several runs, as where a change is looked for, the time is written, too.
-    """
-    places = sorted({*np.linspace(0, len(runs) - 1, _NAMED_RUNS).round().astype(int).tolist()})
-    several_a_day = len({run.day for run in runs}) < len(runs)
-    written = "%Y-%m-%d\n%H:%M" if several_a_day else "%Y-%m-%d"
-    axes.set_xticks(places, [runs[place].started.strftime(written) for place in places])
-    room = max(0.04 * len(runs), 0.5)
-    axes.set_xlim(-room, len(runs) - 1 + room)
+def _name_runs(axes: Axes, history: History) -> None:
+    """Write the day below a few runs, which lie side by side in their order, not by their times."""
+    last = len(history.runs) - 1
+    places = sorted({*np.linspace(0, last, _NAMED_RUNS).round().astype(int).tolist()})
+    axes.set_xticks(places, [history.moment(place).replace(" ", "\n") for place in places])
+    room = max(0.04 * (last + 1), 0.5)
+    axes.set_xlim(-room, last + room)

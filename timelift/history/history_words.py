@@ -22,6 +22,8 @@ from timelift.present.words import percent, percent_more
 #: The most rows on a screen; the report has all.
 _ROWS = 40
 _NAMELESS = "a machine without a name"
+#: What a case needs to be known.
+_NEEDED = f"a change needs {LEAST_RUNS} runs of a case before it and {LEAST_RUNS} after it"
 #: The most pairs of runs with a line in the head: for slow-downs, and for facts that changed.
 _PLACES = 5
 #: The title of a shift by what moved the cases.
@@ -62,24 +64,15 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     runs = history.runs
     yield "machine", history.machine.name or _NAMELESS
     shown = f"{len(history.findings.cases)} of {counted(len(history.cases), 'case')}"
-    day = f"{runs[0].day}, " if runs[0].day == runs[-1].day and len(runs) > 1 else ""
-    ends = day + " to ".join(dict.fromkeys(map(history.moment, (0, len(runs) - 1))))
+    ends = " to ".join(dict.fromkeys(map(history.moment, (0, len(runs) - 1))))
     yield "runs", f"{len(runs)}, {ends}, {shown}"
-    yield "change", _reference(history)
+    yield "change", "beside what the median rival of the same setting and run did"
     for shift in history.findings.common_shifts:
         yield _LABELS[shift.cause], _shift_in_words(shift, history)
     for (before, after), count in history.findings.worse_by_place[:_PLACES]:
         yield "slower", f"{counted(count, 'case')} {_where(history, before, after)}"
     yield from (("facts", line) for line in _facts(history))
     yield "answer", _answer(history)
-
-
-def _reference(history: History) -> str:
-    text = "beside what the median rival of the same setting and run did"
-    if few := history.few_rivals:
-        settings = counted(few, "setting")
-        text += f"; in {settings} of one or two rivals beside the canary or the steadier rival"
-    return text
 
 
 def _shift_in_words(shift: CommonShift, history: History) -> str:
@@ -130,10 +123,7 @@ def _with_it(history: History, before: int, after: int) -> str:
 
 def _answer(history: History) -> str:
     if (runs := len(history.runs)) < 2 * LEAST_RUNS:
-        return (
-            f"too few runs: a change needs {LEAST_RUNS} runs before it and {LEAST_RUNS} after it, "
-            f"and there are {runs}"
-        )
+        return f"too few runs: {_NEEDED}, and there are {runs}"
     findings = history.findings
     counts, worse = Counter(row.state for row in findings.cases), len(findings.worse)
     answer = f"{worse} cases are slower than they were"
@@ -146,20 +136,8 @@ def _answer(history: History) -> str:
     shown = sorted(counts.keys() - WORSE - {ChangeState.UNKNOWN}, key=[*ChangeState].index)
     others = [f"{counts[state]} {state}" for state in shown]
     if unknown := counts[ChangeState.UNKNOWN]:
-        others.append(f"{unknown} {ChangeState.UNKNOWN}: {_what_lacks(history)}")
+        others.append(f"{unknown} {ChangeState.UNKNOWN}: {_NEEDED}")
     return f"{answer}; {', '.join(others)}" if others else answer
-
-
-def _what_lacks(history: History) -> str:
-    """Write why cases are not known, and what would tell."""
-    needed = f"a change needs {LEAST_RUNS} runs of a case before it and {LEAST_RUNS} after it"
-    for shift in history.findings.common_shifts[-1:]:
-        runs = len(history.runs) - shift.after
-        if runs < 2 * LEAST_RUNS:
-            mover = "the machine" if shift.cause is Cause.MACHINE else "most cases"
-            since = f"since {history.moment(shift.after)}, when {mover} moved"
-            return f"{since}, there are {counted(runs, 'run')}, and {needed}"
-    return needed
 
 
 def earlier_changes(history: History) -> Iterator[str]:
@@ -194,7 +172,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("change")),
         Column(
             "since",
-            value=of_since(lambda step: history.moment(step.after, with_day=True)),
+            value=of_since(lambda step: history.moment(step.after)),
             drop_order=1,
         ),
         Column("commits", "between commits", of_since(commits), drop_order=2),

@@ -19,13 +19,11 @@ from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
 from timelift.history import WORSE, Change, ChangeState, CommonShift, drift_differences
 from timelift.history.levels import (
-    ENOUGH_RIVALS,
     MachineRuns,
     RunLevels,
     StoredRun,
     machine_runs,
     ratios,
-    rows_by_setting,
     run_levels,
 )
 from timelift.history.noise import LEAST_RUNS
@@ -213,20 +211,10 @@ class History:
     def runs(self) -> tuple[StoredRun, ...]:
         return self.machine.runs
 
-    def moment(self, place: int, *, with_day: bool = False) -> str:
-        """Write when a run began: its day, and the time where a day has several runs.
-
-        Where all runs are of one day it is left out, unless `with_day`.
-        """
-        started, days = self.runs[place].started, Counter(run.day for run in self.runs)
-        if max(days.values()) == 1:
-            return self.runs[place].day
-        return f"{started:%Y-%m-%d %H:%M}" if with_day or len(days) > 1 else f"{started:%H:%M}"
-
-    @property
-    def few_rivals(self) -> int:
-        """The number of settings with fewer than `ENOUGH_RIVALS`."""
-        return sum(len(rows) < ENOUGH_RIVALS for rows in rows_by_setting(self.cases).values())
+    def moment(self, place: int) -> str:
+        """Write when a run began: its day, and the time where a day has several runs."""
+        run, several_a_day = self.runs[place], len({run.day for run in self.runs}) < len(self.runs)
+        return f"{run.started:%Y-%m-%d %H:%M}" if several_a_day else run.day
 
     @property
     def facts_by_place(self) -> list[tuple[tuple[int, int, str], list[FactChange]]]:
