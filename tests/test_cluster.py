@@ -75,6 +75,9 @@ class Unit:
             self.tell(line)
         self.is_silent()
 
+    def ends_early(self):
+        self.ends_with = []
+
     def dies(self):
         self.ends_with = KilledWorker(self.name, self.address, 0)
 
@@ -153,7 +156,7 @@ def told_one(way):
     return lambda unit: (unit.tell(next(unit.lines())), way(unit))
 
 
-LOSSES = (Unit.dies, Unit.leaves, Unit.hangs, Unit.launch_dies)
+LOSSES = (Unit.ends_early, Unit.dies, Unit.leaves, Unit.hangs, Unit.launch_dies)
 
 
 @pytest.mark.parametrize("way", [Unit.is_silent, *LOSSES, *map(told_one, [*LOSSES, Unit.streams])])
@@ -228,6 +231,9 @@ def test_a_node_on_which_launches_die_twice_in_a_row_is_used_no_more(play):
     cluster.ways = repeat(lambda unit: ways[unit.address](unit))
     assert play(cluster).played == EVERYTHING
     assert [*cluster.nodes] == ["node 0"]
+    by_turns = StubCluster(nodes=1, ways=[Unit.launch_dies, Unit.streams, Unit.launch_dies])
+    assert play(by_turns).error == ""
+    assert [*by_turns.nodes] == ["node 0"]
 
 
 def test_nodes_that_lack_something_are_left_out_and_no_setting_is_to_blame(play):
