@@ -121,7 +121,9 @@ class Catalogue:
         sides = (side for side in self.strategies.values() if side.is_other_side)
         if not any(strategy.name in {side.name, side.copy_of} for side in sides):
             return rival
-        first = _is_built_first(case, rival.pair, launch)
+        # Each side is first in every other launch, since the first one pays for more. If it were
+        # drawn, one in 32 would be first in all of five launches, and would look slower to build.
+        first = (launch + zlib.crc32(f"{case.setting.label} {rival.pair}".encode())) % 2 == 0
         if not strategy.is_other_side:  # only what takes over twice as long hits a limit alone
             return replace(rival, built_first=first, patience=2)
         factory = self.other_factories.get(case.setting.workload, rival.factory)
@@ -155,15 +157,6 @@ class Catalogue:
             planted=Planted(of=of, slower=strategy.planted) if is_twin else None,
             against=OtherSideOf(of=of) if strategy.is_other_side else None,
         )
-
-
-def _is_built_first(case: Case, pair: str, launch: int) -> bool:
-    """True if a case is built before its other side: in every other launch.
-
-    The first of a pair pays for more. If it were drawn, one in 32 cases would be built first in all
-    of five launches, and would look slower to build.
-    """
-    return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
 
 def read_strategies(paths: Iterable[Path]) -> dict[str, Strategy]:

@@ -28,7 +28,10 @@ class CampaignDisplay:
     """Show a campaign's stages on a stream; call `done` before anything else is printed."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._moving = stream, _has_moving_lines(stream)
+        # a terminal that can move its cursor and draw a bar, of which no log is kept
+        has_signs = (stream.encoding or "utf-8").lower().startswith("utf")
+        is_log = os.environ.get("CI") or os.environ.get("TERM") in _DUMB
+        self._stream, self._moving = stream, stream.isatty() and has_signs and not is_log
         self._live: live.Live | None = None
         self._shown = float("-inf")
 
@@ -73,13 +76,6 @@ class CampaignDisplay:
         encoding = self._stream.encoding or "utf-8"
         self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()
-
-
-def _has_moving_lines(stream: TextIO) -> bool:
-    """True for a terminal that can move its cursor and draw a bar, of which no log is kept."""
-    has_signs = (stream.encoding or "utf-8").lower().startswith("utf")
-    is_log = os.environ.get("CI") or os.environ.get("TERM") in _DUMB
-    return stream.isatty() and has_signs and not is_log
 
 
 def _drawn(stage: StageBegun, width: int) -> Text:

@@ -103,19 +103,17 @@ class TwinGroup:
 def twin_groups(run: Run) -> list[TwinGroup]:
     """Return each strategy of each setting with its twins, where some were measured, in order."""
     measured, strategies = run.measured, run.header.strategies
-    planted = {name: entry.planted for name, entry in strategies.items() if entry.planted}
-    slower_of = {name: twin.slower for name, twin in planted.items() if twin.slower is not None}
-    twins_of: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(slower_of):
-        twins_of[strategies[name].copy_of].append(name)
-    bases = twins_of.keys() - planted.keys()
-    groups = []
-    for base in sorted(case for case in measured if case.strategy in bases):
-        cases = [Case(base.setting, name) for name in twins_of[base.strategy]]
-        cases = [base, *(case for case in cases if case in measured)]
-        slower = (0.0, *(slower_of[case.strategy] for case in cases[1:]))
-        groups += [TwinGroup(tuple(measured[case] for case in cases), slower)] if cases[1:] else []
-    return groups
+    planted = {name for name, entry in strategies.items() if entry.planted}
+    slower_of = defaultdict[Case, dict[Case, float]](dict)
+    for case in sorted(measured):
+        entry = strategies.get(case.strategy)
+        if entry and entry.planted and entry.planted.slower is not None:
+            slower_of[Case(case.setting, entry.copy_of)][case] = entry.planted.slower
+    return [
+        TwinGroup((measured[base], *(measured[twin] for twin in slower)), (0.0, *slower.values()))
+        for base, slower in sorted(slower_of.items())
+        if base in measured and base.strategy not in planted
+    ]
 
 
 # Judging -----------------------------------------------------------------------------------------
