@@ -38,11 +38,14 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from timelift.cluster.nodes import Cluster
 
-#: Seconds of work in a unit, and between two looks at which nodes there are.
-_UNIT, _BETWEEN_LOOKS = 60.0, 2.0
-#: Seconds after which a node of which Dask hears nothing hangs, and a run on which no node plays,
-#: or that was asked to stop, ends; in which a node hands over what it has, and hears of a stop.
-_HANGS, _ALONE, _STOPPING, _ANSWERS, _HEARS = 60.0, 60.0, 30.0, 20.0, 1.0
+# In seconds:
+_UNIT = 60.0  # the work of a unit
+_BETWEEN_LOOKS = 2.0  # at which nodes there are
+_HANGS = 60.0  # after which a node hangs of which Dask hears nothing
+_ALONE = 60.0  # after which a run ends on which no node plays
+_STOPPING = 30.0  # after which one ends that was asked to stop
+_ANSWERS = 20.0  # in which a node hands over what it has
+_HEARS = 1.0  # in which nodes hear of a stop
 _GO_ON = "what was measured is in the journal; go on with: timelift bench --resume"
 
 
@@ -290,7 +293,7 @@ class ClusterCampaign(Campaign):
         elif not unit.told and address in self._failed:
             self._refuse(unit.node, told["error"])
         else:
-            self._lose(address, told["error"])
+            self._lose(address, f"{told['error']}; it is tried once more")
             self._failed.add(address)
             self._cluster.nodes[address] = unit.node
             self._schedule.join(unit.node)
@@ -309,7 +312,7 @@ class ClusterCampaign(Campaign):
         self._pace.step()
         left = self._schedule.left
         where = counted(len(self._cluster.nodes), "node")
-        doing = f"{counted(left, 'setting')} to go"
+        doing = f"launches of settings to go: {left}"
         gone, to_go = self._pace.seconds_gone, self._pace.seconds_for(left)
         self._display.show(progress.StageBegun(where, doing, gone, to_go))
 
@@ -359,7 +362,7 @@ class ClusterCampaign(Campaign):
             raise UserError(f"no node is left for what waits; {_GO_ON}")
 
     def _join(self, address: str, looked: Future) -> None:
-        if looked.status == "finished":
+        if looked.status != "cancelled":
             try:
                 self._schedule.join(self._cluster.join(self._cluster.read(address, looked)))
             except UserError as error:
