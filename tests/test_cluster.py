@@ -17,7 +17,7 @@ from studies import kills
 from tests import journals
 from tests.projects import SMALL, bench, project, records_of, strategy
 from tests.test_campaign import Heard, ScriptedReferee
-from tests.test_interrupted_runs import GOOD, LONGER, played, start, wait_for_lines
+from tests.test_interrupted_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
 from timelift.case import Case
 from timelift.cluster import campaign as campaigns
 from timelift.cluster.schedule import Node
@@ -278,6 +278,7 @@ def test_two_nodes_play_everything_once_in_the_environment_of_one_machine(tmp_pa
 def test_an_interrupt_of_a_terminal_ends_a_run_on_nodes_with_what_there_is(tmp_path):
     folder = project(tmp_path / "run", GOOD)
     run = start(folder, *LONGER, *NODES, start_new_session=True)
+    wait_until(lambda: list(folder.glob("results/*/*.jsonl")), "a journal")
     wait_for_lines(folder, 2)
     os.killpg(run.pid, signal.SIGINT)
     said, _ = run.communicate(timeout=campaigns._STOPPING)
