@@ -18,24 +18,13 @@ from tests.simulated import of_lengths, raced, run, scaled, without_launches
 from timelift.analyse import results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, execution_pairs
-from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode
 from timelift.errors import counted, one_line
 from timelift.escape import csv_text, markdown, plain, slug, without_codes
 from timelift.journal.lines import Header
-from timelift.present import case_table, page, terminal, words
+from timelift.present import case_table, page, tables, terminal, words
 from timelift.present.full_report import in_markdown, report
-from timelift.present.tables import (
-    Column,
-    Table,
-    csv_as_shown,
-    csv_of_values,
-    markdown_lines,
-    number,
-)
-from timelift.present.terminal import show_table
-from timelift.present.words import MILLISECONDS
 
 
 @pytest.mark.parametrize(
@@ -221,14 +210,14 @@ class Row:
 
 
 COLUMNS = (
-    Column("name", "what"),
-    number("seconds", "time", unit=MILLISECONDS),
-    number("count", drop_order=1),
+    tables.Column("name", "what"),
+    tables.number("seconds", "time", unit=words.MILLISECONDS),
+    tables.number("count", drop_order=1),
 )
 
 
 def table(*rows):
-    return Table("t", "T", COLUMNS, rows)
+    return tables.Table("t", "T", COLUMNS, rows)
 
 
 def read(text):
@@ -237,15 +226,18 @@ def read(text):
 
 def shown(made, width=80):
     console = Console(file=io.StringIO(), width=width)
-    show_table(made, console)
+    terminal.show_table(made, console)
     return console.file.getvalue().splitlines()
 
 
 def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_seconds():
     made = table(Row("native", 0.00123456, 7))
-    assert csv_of_values(made).split() == ["name,seconds,count", "native,0.00123456,7"]
-    assert read(csv_as_shown(made)) == [["what", "time (ms)", "count"], ["native", "1.23", "7"]]
-    assert markdown_lines(made) == [
+    assert tables.csv_of_values(made).split() == ["name,seconds,count", "native,0.00123456,7"]
+    assert read(tables.csv_as_shown(made)) == [
+        ["what", "time (ms)", "count"],
+        ["native", "1.23", "7"],
+    ]
+    assert tables.markdown_lines(made) == [
         "| what | time (ms) | count |",
         "| --- | ---: | ---: |",
         "| native | 1.23 | 7 |",
@@ -258,7 +250,12 @@ def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_second
 @pytest.mark.parametrize("unknown", [None, math.nan])
 def test_what_is_not_known_is_an_empty_cell_everywhere(unknown):
     made = table(Row("native", unknown))
-    texts = [csv_of_values(made), csv_as_shown(made), *markdown_lines(made), *shown(made)]
+    texts = [
+        tables.csv_of_values(made),
+        tables.csv_as_shown(made),
+        *tables.markdown_lines(made),
+        *shown(made),
+    ]
     assert not any(word in text for text in texts for word in ("nan", "None"))
     assert made.cells == [("native", "", "0")]
     assert [column.name for column in made.without_empty_columns().columns] == ["name", "count"]
@@ -266,7 +263,7 @@ def test_what_is_not_known_is_an_empty_cell_everywhere(unknown):
 
 @given(st.text(max_size=8), st.floats(allow_nan=False, allow_infinity=False), st.integers())
 def test_programs_read_every_number_back_as_it_was(name, seconds, count):
-    _, (text, told, counted) = read(csv_of_values(table(Row(name, seconds, count))))
+    _, (text, told, counted) = read(tables.csv_of_values(table(Row(name, seconds, count))))
     assert float(told) == seconds
     assert int(counted) == count
     assert not text.lstrip().startswith(("=", "+", "-", "@"))
@@ -274,10 +271,10 @@ def test_programs_read_every_number_back_as_it_was(name, seconds, count):
 
 def test_a_formula_and_markup_are_texts_in_the_place_that_would_run_them():
     made = table(Row("=1+1|<b>", -0.5, -2))
-    assert read(csv_of_values(made))[1] == ["'=1+1|<b>", "-0.5", "-2"]
-    assert read(csv_as_shown(made))[1] == ["'=1+1|<b>", "-500", "-2"]
-    assert "<b>" not in markdown_lines(made)[2]
-    assert markdown_lines(made)[2].replace("\\|", "").count("|") == 4
+    assert read(tables.csv_of_values(made))[1] == ["'=1+1|<b>", "-0.5", "-2"]
+    assert read(tables.csv_as_shown(made))[1] == ["'=1+1|<b>", "-500", "-2"]
+    assert "<b>" not in tables.markdown_lines(made)[2]
+    assert tables.markdown_lines(made)[2].replace("\\|", "").count("|") == 4
 
 
 def test_a_narrow_terminal_loses_the_highest_rank_and_breaks_the_name_but_no_number():
@@ -299,16 +296,16 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     sizes = {"seq_lens": (4, 16, 64), "batches": (2, 8)}
     cases = journals.grid(**sizes, mode=Mode.EAGER) + journals.grid(**sizes)
     seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    tables = [
+    shown_tables = [
         *(one.table for one in report(seen).tables),
         case_table.of_page(seen),
         page.across_executions(execution_pairs(seen.run.measurements)),
     ]
-    assert len(tables) == 14
-    for one in tables:
-        rows = read(csv_of_values(one))
-        assert len(rows) == len(read(csv_as_shown(one))) == 1 + len(one.rows)
-        assert len(markdown_lines(one)) == len(shown(one, 500)) == 2 + len(one.rows)
+    assert len(shown_tables) == 14
+    for one in shown_tables:
+        rows = read(tables.csv_of_values(one))
+        assert len(rows) == len(read(tables.csv_as_shown(one))) == 1 + len(one.rows)
+        assert len(tables.markdown_lines(one)) == len(shown(one, 500)) == 2 + len(one.rows)
         assert len(set(rows[0])) == len(rows[0])
         headings = [column.heading for column in one.columns]
         assert len(set(headings)) == len(headings)
@@ -350,7 +347,7 @@ def test_no_colour_is_honoured(tmp_path, monkeypatch, name, value):
 
 
 def test_without_a_baseline_there_is_no_speed_up():
-    seen = RunFindings(Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
+    seen = RunFindings(results.Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
     assert set(case_table.for_programs(seen).data["speed_up"]) == {None}
     assert "speed-up" not in dict(report(seen).head)
 
