@@ -6,6 +6,7 @@ import io
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -35,8 +36,8 @@ def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
     assert words.unit_for(seconds).name == unit
 
 
-#: How functions write numbers and values, each by its rule.
-NUMBERS = {
+#: How functions write numbers, values and text of others, each by its rule.
+RULES = {
     "three figures and no exponent": (
         words.three_figures,
         {0.012345: "0.0123", 9.996: "10.0", 12345.6: "12,346", 0.0: "0.00", math.nan: ""},
@@ -96,45 +97,53 @@ NUMBERS = {
             ("lengths", ("ragged",)): "with ragged lengths",
         },
     ),
+    "a share has its sign": (
+        partial(words.percent, signed=True),
+        {0.02: "+2.0 %", -0.0001: "+0.0 %"},
+    ),
+    "a share may have no decimals": (partial(words.percent, decimals=0), {1: "100 %"}),
+    "a log ratio is a change": (words.percent_more, {math.log(0.5): "-50.0 %"}),
+    "so are its ends": (
+        lambda ends: words.percent_interval(Interval(-0.05, *ends)),
+        {(math.log(0.9), 0.0): "[-10.0 %, +0.0 %]"},
+    ),
+    "a count has its plural": (
+        lambda count: counted(*count),
+        {
+            (1, "case"): "1 case",
+            (2000, "launch"): "2,000 launches",
+            (2, "strategy"): "2 strategies",
+        },
+    ),
+    "Markdown shows text as it is": (
+        markdown,
+        {
+            "fold_time": "fold_time",
+            "fold_chunks[k=8]": "fold_chunks\\[k=8\\]",
+            "_x_ __y": "\\_x\\_ \\_\\_y",
+            "a|b": "a\\|b",
+            "<i>&": "&lt;i&gt;&amp;",
+            "a\nb": "a b",
+        },
+    ),
+    "terminal codes are removed and words stay": (
+        without_codes,
+        {
+            "\x1b[1m\x1b[31mred\x1b[0m": "red",
+            "\x1b[38;2;255;0;0mtrue\x1b[m colour": "true colour",
+            "\x1b]8;;http://example.org\x1b\\link\x1b]8;;\x1b\\": "link",
+            "cut at the end \x1b[3": "cut at the end ",
+            "a bell\x07, a null\x00, an escape\x1b": "a bell, a null, an escape",
+            "\x1b]never ends": "never ends",
+        },
+    ),
 }
 
 
-@pytest.mark.parametrize("rule", NUMBERS)
-def test_every_number_is_written_by_its_rule(rule):
-    write, told = NUMBERS[rule]
+@pytest.mark.parametrize("rule", RULES)
+def test_everything_is_written_by_its_rule(rule):
+    write, told = RULES[rule]
     assert {value: write(value) for value in told} == told
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (words.percent(0.02, signed=True), "+2.0 %"),
-        (words.percent(-0.0001, signed=True), "+0.0 %"),
-        (words.percent(1, 0), "100 %"),
-        (words.percent_more(math.log(0.5)), "-50.0 %"),
-        (words.percent_interval(Interval(-0.05, math.log(0.9), 0.0)), "[-10.0 %, +0.0 %]"),
-        (counted(1, "case"), "1 case"),
-        (counted(2000, "launch"), "2,000 launches"),
-        (counted(2, "strategy"), "2 strategies"),
-    ],
-)
-def test_percentages_and_counts_have_one_spelling(text, expected):
-    assert text == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("fold_time", "fold_time"),
-        ("fold_chunks[k=8]", "fold_chunks\\[k=8\\]"),
-        ("_x_ __y", "\\_x\\_ \\_\\_y"),
-        ("a|b", "a\\|b"),
-        ("<i>&", "&lt;i&gt;&amp;"),
-        ("a\nb", "a b"),
-    ],
-)
-def test_markdown_shows_text_as_it_is(text, expected):
-    assert markdown(text) == expected
 
 
 @pytest.mark.parametrize("text", "=1 +1 -1 @a \uff1d1 \uff0b1 \uff0d1 \uff20a".split(" "))
@@ -162,21 +171,6 @@ def test_a_long_name_is_cut_to_its_limit():
 def test_a_slug_stays_in_its_folder(text):
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", slug(text))
     assert len(slug(text)) < 100
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("\x1b[1m\x1b[31mred\x1b[0m", "red"),
-        ("\x1b[38;2;255;0;0mtrue\x1b[m colour", "true colour"),
-        ("\x1b]8;;http://example.org\x1b\\link\x1b]8;;\x1b\\", "link"),
-        ("cut at the end \x1b[3", "cut at the end "),
-        ("a bell\x07, a null\x00, an escape\x1b", "a bell, a null, an escape"),
-        ("\x1b]never ends", "never ends"),
-    ],
-)
-def test_terminal_codes_are_removed_and_words_stay(text, plain):
-    assert without_codes(text) == plain
 
 
 @given(st.text(st.characters(exclude_categories=["Cc"])))
