@@ -198,21 +198,13 @@ def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
 
 
 @dataclass(frozen=True)
-class CaseInRun:
-    """A case in one of the runs, and its place among so many `rivals`, the fastest being 1."""
-
-    seconds_per_call: float
-    place: int
-    rivals: int
-
-
-@dataclass(frozen=True)
 class CaseBetween:
     """One case between two runs: its change, as a log ratio, and what that rests on.
 
     So many `launches` have the old and the new run, and so many `rivals` stand beside the case. A
     slow-down of `visible`, a log ratio, would be suspect in half of all comparisons if no other
-    case changed; NaN where there are too few launches for any suspect.
+    case changed; NaN where there are too few launches for any suspect. `old` and `new` are seconds
+    per call.
     """
 
     case: Case
@@ -221,8 +213,8 @@ class CaseBetween:
     launches: tuple[int, int]
     rivals: int
     visible: float
-    old: CaseInRun
-    new: CaseInRun
+    old: float
+    new: float
 
 
 def cases_between(old: Run, new: Run, sessions: Sessions, margin: float) -> tuple[CaseBetween, ...]:
@@ -248,7 +240,7 @@ def cases_between(old: Run, new: Run, sessions: Sessions, margin: float) -> tupl
         zip(*changes.launches.tolist(), strict=True),
         changes.rivals.tolist(),
         np.where(enough, np.maximum(visible, margin), np.nan).tolist(),
-        *([places[case] for case in changes.cases] for places in map(_cases_in, (old, new))),
+        *([seconds[case] for case in changes.cases] for seconds in map(_seconds_in, (old, new))),
     )
 
     def suspects_first(row: CaseBetween) -> tuple[bool, float, Case]:
@@ -282,12 +274,9 @@ def _beside_steady(changes: CaseChanges, steady: NDArray[np.bool_], least: float
     return beside
 
 
-def _cases_in(run: Run) -> dict[Case, CaseInRun]:
-    return {
-        row.case: CaseInRun(row.seconds_per_call.value, place, len(ranking.all_rows))
-        for ranking in rank_run(run)
-        for place, row in enumerate(ranking.all_rows, start=1)
-    }
+def _seconds_in(run: Run) -> dict[Case, float]:
+    rows = (row for ranking in rank_run(run) for row in ranking.all_rows)
+    return {row.case: row.seconds_per_call.value for row in rows}
 
 
 def _states(

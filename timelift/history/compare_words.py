@@ -76,17 +76,15 @@ def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
 
 
 def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
-    """Return a row a case; of two machines with ranks in place of times, and without suspects."""
+    """Return a row a case; of two machines without suspects."""
     states = {ChangeState.SUSPECT: "slower there"} if compared.advisory else {}
-    column = _place if compared.advisory else _seconds
     columns = (
         Column("case", value=lambda row: _case_name(row.case)),
         Column("now", value=lambda row: states.get(row.state, row.state)),
         *change_columns(drop_order=1),
-        column("old"),
-        column("new"),
+        *(number(run, unit=words.MILLISECONDS, drop_order=3) for run in ("old", "new")),
         number("beside", value=attrgetter("rivals"), drop_order=4),
-        Column("launches", value=_launches, drop_order=5, right=True),
+        Column("launches", format="{0[0]} + {0[1]}".format, drop_order=5, right=True),
     )
     return Table("cases", "Cases of two runs", columns, shown)
 
@@ -94,20 +92,6 @@ def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
 def _case_name(case: Case) -> str:
     """Return the name of a case, the strategy first, since long names are cut at their end."""
     return f"{case.strategy}, {case.setting.label}"
-
-
-def _seconds(run: str) -> Column:
-    value = attrgetter(f"{run}.seconds_per_call")
-    return number(run, value=value, unit=words.MILLISECONDS, drop_order=3)
-
-
-def _place(run: str) -> Column:
-    text = "{0.place} of {0.rivals}".format
-    return Column(f"{run} rank", value=attrgetter(run), format=text, drop_order=3, right=True)
-
-
-def _launches(row: CaseBetween) -> str:
-    return "{} + {}".format(*row.launches)
 
 
 def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:

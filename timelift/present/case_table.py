@@ -27,7 +27,7 @@ SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
     *("rival", "seconds_per_call", "tracing_share", "ratio", "interval", "gain"),
-    *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_in_words"),
+    *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_bytes"),
     "launches_ranked",
 )
 _ON_PAGE = (
@@ -142,19 +142,12 @@ def _attribute(path: str) -> Callable[[Row], Any]:
     return read
 
 
-def _interval(row: Row) -> str | None:
-    """Write the interval beside the fastest; `none` if others of the setting have one."""
-    rival, ranking = row.rival, row.ranking
-    if rival is None or ranking is None or rival in ranking.rows[:1]:
-        return None
-    if rival.ratio.is_known:
-        return f"[{_ratio(rival.ratio.low)}, {_ratio(rival.ratio.high)}]"
-    others = (other for other in ranking.all_rows if other not in ranking.rows[:1])
-    return "none" if any(other.ratio.is_known for other in others) else None
-
-
 def _baseline(row: Row) -> str | None:
     return row.ranking.baseline if row.ranking and row.rival and row.rival.speed_up else None
+
+
+def _interval(ratio: Interval) -> str:
+    return words.in_brackets(ratio, _ratio).lstrip()
 
 
 def _ratio(ratio: float) -> str:
@@ -203,7 +196,9 @@ _ALL_COLUMNS = (
     *_ends("seconds", "time", "rival.seconds_per_call"),
     number("ratio", value=_attribute("rival.ratio.value"), format=_ratio),
     *_ends("ratio", "ratio", "rival.ratio", format=_ratio),
-    Column("interval", "95 % interval", _interval, drop_order=1, right=True),
+    Column(
+        "interval", "95 % interval", _attribute("rival.ratio"), _interval, drop_order=1, right=True
+    ),
     Column(
         "gain",
         "speed-up",
@@ -238,14 +233,7 @@ _ALL_COLUMNS = (
     *(_fact(name) for name in SHOWN_FACTS if name not in _TITLED_FACTS),
     _fact("tracing_share", "tracing", unit=words.PER_CENT),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
-    _fact("peak_bytes", "peak", unit=words.MEBIBYTES),
-    number(
-        "peak_in_words",
-        "peak memory",
-        lambda row: fact(row.measurement, "peak_bytes"),
-        words.human_bytes,
-        drop_order=4,
-    ),
+    _fact("peak_bytes", "peak", unit=words.MEBIBYTES, drop_order=4),
     number("launches_ranked", "launches", _attribute("rival.launches"), drop_order=7),
     Column("reason", value=attrgetter("measurement.reason")),
     Column(
