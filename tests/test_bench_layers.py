@@ -151,14 +151,6 @@ def test_a_question_that_waits_is_asked_by_its_option_or_its_file(tmp_path):
     assert not re.search("train|modes", bench(folder, "bench/", *words).stdout)
 
 
-def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
-    sentence = "inputs of int32 have no gradient; ask for the weights' alone with: --gradients w"
-    assert sentence in " ".join(run[0].stdout.split())
-    assert ends(run, workload="embed", gradients="weights") == {(2, "fold_time"): "measured"}
-    both = ends(run, workload="embed", gradients="inputs_and_weights")
-    assert both == {(2, "fold_time"): "unavailable"}
-
-
 GOOD = ("native", "fold_time")
 #: Batch sizes: where the good meet those that end their worker, and those that leave disorder.
 WILD, UNTIDY = 2, 4

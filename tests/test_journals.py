@@ -129,18 +129,6 @@ def path(tmp_path):
     return tmp_path / "run.jsonl"
 
 
-def test_the_launches_of_a_case_become_one_measurement(path):
-    lines = [journals.line(CASE, number, [number * 1e-3, None]) for number in (2, 1, 3)]
-    run = results.load(journals.write(path, journals.header(), *lines, journals.END))
-    (measurement,) = run.measurements
-    assert measurement.case == CASE
-    assert [launch.number for launch in measurement.launches] == [1, 2, 3]
-    np.testing.assert_array_equal(measurement.launches[1].seconds_per_call, [2e-3, np.nan])
-    assert run.complete
-    assert run.warnings == ()
-    assert run.header.machine.name == journals.MACHINE["name"]
-
-
 def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path):
     lines = [journals.line(CASE, 1, [1e-3]), journals.line(CASE, 1, [9e-3])]
     run = results.load(journals.write(path, journals.header(), *lines))

@@ -261,22 +261,9 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, run_command):
         assert ("and 20 more cases" in printed) == (times == 20)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (other_machine(quota_cores=1.5), other_machine(quota_cores=2.0), "quota_cores 1.5 → 2.0"),
-        (other_machine(), {}, "system Linux → unknown"),
-        ({}, {}, "machine unknown → unknown"),
-    ],
-)
-def test_another_or_an_unknown_machine_is_one_sentence(tmp_path, run_command, old, new, said):
-    paths = [stored(tmp_path / "old", 1, sizes=1, machine=old), tmp_path / "new"]
-    stored(paths[1], 1, sizes=1, machine=new)
-    printed = run_command(1, "compare", *paths)
-    assert printed.out == ""
-    assert said in printed.err
-    assert "--across-machines" in printed.err
-    assert printed.err.count("\n") == 1
+def test_two_unknown_machines_are_not_taken_for_one(tmp_path, run_command):
+    paths = [stored(tmp_path / name, 1, sizes=1, machine={}) for name in ("old", "new")]
+    assert "machine unknown → unknown" in run_command(1, "compare", *paths).err
 
 
 def test_across_machines_there_are_no_suspects(runs, tmp_path, run_command):

@@ -148,14 +148,11 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def src(tmp_path_factory):
-    files = {"src/mine/__init__.py": "", "src/mine/parts.py": "UNITS = 4", "pyproject.toml": ""}
-    return write(tmp_path_factory.mktemp("users"), files | {"src/mine/models.py": MODELS}) / "src"
-
-
-@pytest.fixture(scope="module")
-def described(src):
+def described(tmp_path_factory):
     """Descriptions of all layers of the module, and weights of two for some inputs."""
+    files = {"src/mine/__init__.py": "", "src/mine/parts.py": "UNITS = 4", "pyproject.toml": ""}
+    files |= {"src/mine/models.py": MODELS}
+    src = write(tmp_path_factory.mktemp("users"), files) / "src"
     return engines.run(
         "tensorflow", DESCRIBED.format(src=str(src), names=list(INPUTS), asked=list(ASKED))
     )
