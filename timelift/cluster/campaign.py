@@ -378,7 +378,8 @@ class ClusterCampaign(Campaign):
             for place, part in enumerate(unit.parts):
                 if part.reads_peak and place not in unit.told:
                     self._peaks_read.discard(part.item[1])
-        self._display.say(f"lost the node {address}: {why}")
+        rest = "" if self._cluster.nodes else f"; for {_ALONE:.0f} s another one may join"
+        self._display.say(f"lost the node {address}: {why}{rest}")
         for number, setting in self._schedule.leave(address):
             self._display.say(
                 f"launch {number} of {setting.label} cost two nodes, and is not tried on a third"

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -33,6 +34,8 @@ from timelift.measure.place import Place
 
 #: Seconds in which a connection has to be there, and a scheduler to answer.
 _CONNECTS, _ANSWERS = 3, 10
+#: Seconds between two looks at which nodes have answered.
+_PAUSE = 0.2
 _LOCAL = re.compile(r"local:(\d{1,3})")
 #: What a node offers, and a unit takes: one unit at a time, whoever asks.
 _RESOURCES = {"machine": 1}
@@ -133,6 +136,10 @@ class Cluster(Place):
         if not offered:
             raise UserError(f"--cluster: {self.address} has no node with machine=1; {_START}")
         looking = {address: self.look(address) for address in offered}
+        while waits := [address for address, looked in looking.items() if not looked.done()]:
+            for address in {*waits} - self.offered().keys():
+                del looking[address]  # it died meanwhile
+            time.sleep(_PAUSE)
         for address, looked in looking.items():
             yield self.read(address, looked)
 

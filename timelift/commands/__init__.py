@@ -90,6 +90,9 @@ def place_of(
             f"--cluster: {error.name} is not installed; install Dask with: pip install "
             "'timelift[cluster]'"
         ) from None
+    except ValueError as error:  # of a file of Dask's configuration
+        raise UserError(f"--cluster: {error}") from None
+    sys.stderr.write("timelift: asking the nodes; one that plays for another run answers after\n")
     cluster = Cluster(address)
     at_end(cluster.close)
     if one_kind_for and len(cluster.kinds) > 1:

@@ -258,7 +258,7 @@ def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
     if differ:
         raise UserError(
             "--resume: the run is of another machine, other versions or other code "
-            f"({'; '.join(differ)}); measure it anew"
+            f"({'; '.join(differ)}); resume it where it was begun (--cluster), or measure it anew"
         )
 
 

@@ -45,7 +45,7 @@ _FEW_GRADIENTS = (
 )
 #: What the machines of a cluster share nearly always.
 _EVERYWHERE = {"system", "architecture"}
-_TWO_MACHINES = "two machines played {}: figures hold for these two, from three on for others too"
+_FEW_MACHINES = "one or two played {}: figures hold for these, and from three on for others too"
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -81,10 +81,14 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
     marks = defaultdict[Setting, list[str]](list)
     for case, measurement in run.measured.items():
         marks[case.setting] += [launch.mark for launch in measurement.launches]
-    counts = sorted({machine_count(own) for own in marks.values()} - {0, 1})
-    if counts and counts[0] < LEAST_MACHINES:
-        yield "machines", _TWO_MACHINES.format("a part of this" if counts[1:] else "this")
-    elif counts:
+    counts = sorted(machine_count(own) for own in marks.values())
+    few = sum(count < LEAST_MACHINES for count in counts)
+    if not counts or counts[-1] < 2:  # noqa: PLR2004 - one machine has no others beside it
+        return
+    if few:
+        where = "each setting" if few == len(counts) else f"{few} of {len(counts)} settings"
+        yield "machines", _FEW_MACHINES.format(where)
+    else:
         ends = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
         yield "machines", f"intervals rest on {ends} machines and allow for their differences"
 
