@@ -16,7 +16,7 @@ from matplotlib.markers import MarkerStyle
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.analyse.recommend import Recommendation
+from timelift.analyse.recommend import Recommendation, recommend_by
 from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import words
@@ -63,9 +63,7 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
         ),
         "rows": _columns(_rows(settings, places, findings)),
         "facts": page_words.FACTS,
-        "prices": [
-            _prices(workload, answer, places) for workload, answer in findings.answers.items()
-        ],
+        "prices": [_prices(title, answer, places) for title, answer in _priced(findings)],
         "advised": [places[findings.answer.strategy]] if findings.answer else [],
     }
 
@@ -210,6 +208,15 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
         f"{name}_low": _digits(interval.low),
         f"{name}_high": _digits(interval.high),
     }
+
+
+def _priced(findings: RunFindings) -> Iterator[tuple[str, Recommendation]]:
+    """Yield what is written for each workload, on each machine or backend if answers differ."""
+    axis, answers, _ = findings.places
+    for workload, answer in findings.answers.items():
+        own = (each for each in findings.contests if each.setting.workload == workload)
+        for place, part in (recommend_by(axis, own) if answers else {"": answer}).items():
+            yield f"{workload} on {words.value_in_words(axis, place)}" if place else workload, part
 
 
 def _prices(workload: str, answer: Recommendation, places: Mapping[str, int]) -> dict[str, Any]:
