@@ -199,6 +199,15 @@ def test_a_node_that_hung_tells_in_vain_and_plays_again_once_it_answers(play):
     assert "node 0" in {unit.address for unit in cluster.units[1:]}
 
 
+def test_a_unit_that_tells_nothing_for_longer_than_it_can_take_is_played_elsewhere(
+    play, monkeypatch
+):
+    for patience in ("_WAITS", "_STAGES"):
+        monkeypatch.setattr(campaigns, patience, 0)
+    done = play(StubCluster(ways=[lambda _: None]))
+    assert (done.played, done.said.count("node 0: its launch hangs")) == (EVERYTHING, 1)
+
+
 def test_a_joiner_is_used_and_so_is_a_node_that_comes_back_at_its_address(play):
     def is_replaced(unit):
         cluster.seen = {"joiner" if unit.address == "node 0" else "node 0": 0.0}

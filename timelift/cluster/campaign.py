@@ -38,10 +38,12 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from timelift.cluster.nodes import Cluster
 
+_STAGES = 10
 # In seconds:
 _UNIT = 60.0  # the work of a unit
 _BETWEEN_LOOKS = 2.0  # at which nodes there are
 _HANGS = 60.0  # after which a node hangs of which Dask hears nothing
+_WAITS = 900.0  # for its machine, of a unit; a rival takes no more than `_STAGES` first calls
 _ALONE = 60.0  # after which a run ends on which no node plays
 _STOPPING = 30.0  # after which one ends that was asked to stop
 _ANSWERS = 20.0  # in which a node hands over what it has
@@ -67,6 +69,13 @@ class _Unit:
     parts: list[_Part]
     future: Future
     told: set[int] = field(default_factory=set)
+    heard: float = field(default_factory=time.monotonic)
+
+    def is_silent(self, first_call_limit: float) -> bool:
+        """True if nothing came for longer than a wait for the lock and all stages may take."""
+        rivals = max(len(part.task.rivals) for part in self.parts)
+        patience = _WAITS + _STAGES * rivals * first_call_limit
+        return time.monotonic() - self.heard > patience
 
 
 class ClusterCampaign(Campaign):
@@ -266,6 +275,7 @@ class ClusterCampaign(Campaign):
         unit = self._units.get(name)
         if unit is None:
             return
+        unit.heard = time.monotonic()
         try:
             told = translated(json.loads(line), self._back)
             is_note = not told.keys().isdisjoint(("said", "error"))
@@ -351,6 +361,9 @@ class ClusterCampaign(Campaign):
             elif latest - offered[address] > _HANGS:
                 self._later(self._lose, address, "it hangs")
                 self._known.discard(address)  # it may go on later
+        for unit in self._units.values():
+            if unit.is_silent(self.options.first_call_limit):
+                self._later(self._lose, unit.node.address, "its launch hangs")
         self._known &= offered.keys()
         for address in offered.keys() - self._known:
             self._known.add(address)
