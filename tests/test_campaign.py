@@ -14,6 +14,7 @@ from timelift.journal.lines import RunEnd
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
+from timelift.measure.launch_pool import LaunchPool
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Budget, Pace
 from timelift.measure.request import RunOptions
@@ -63,6 +64,7 @@ class ScriptedPool(AbstractContextManager):
         pass
 
     close = kill = __exit__
+    measure, add_peaks = LaunchPool.measure, LaunchPool.add_peaks
 
     def open(self, slot, _backend):
         return ScriptedLaunch(self, slot)
