@@ -93,6 +93,9 @@ class Unit:
     def lacks_room(self):
         self.ends_with = UserError("cannot write '/tmp'; make room there")
 
+    def is_interrupted(self):
+        self.cluster.interrupt()
+
     def scheduler_dies(self):
         self.ends_with = CancelledError()
 
@@ -141,6 +144,7 @@ def play(monkeypatch, tmp_path):
             before[line.number, line.case.setting].append(line)
         campaign = campaigns.ClusterCampaign(cluster, CASES, catalogue, options, before)
         done, heard = SimpleNamespace(lines=[], error=""), Heard()
+        cluster.interrupt = campaign.interrupt
         try:
             campaign.run(done.lines.extend, heard, ScriptedReferee(*GOOD, until=most))
         except UserError as error:
@@ -250,6 +254,19 @@ def test_nodes_that_lack_something_are_left_out_and_no_setting_is_to_blame(play)
     assert play(cluster).played == EVERYTHING
     assert len(cluster.nodes) == 1
     assert "make room" in play(StubCluster(nodes=1, ways=[Unit.lacks_room])).error
+
+
+def test_units_are_asked_to_stop_where_a_run_is_interrupted(play, monkeypatch):
+    monkeypatch.setattr(campaigns, "_STOPPING", 0.0)
+    cluster, asked = StubCluster(ways=[Unit.is_interrupted]), {}
+
+    def run(_stop, names, *, workers):  # as Dask's, which has no `wait=False` for a function
+        asked.update(zip(names, workers, strict=True))
+
+    cluster.client.run = run
+    assert play(cluster).end is RunEnd.INTERRUPTED
+    playing = [unit for unit in cluster.units if unit.ends_with is None]
+    assert asked == {unit.name: unit.address for unit in playing} != {}
 
 
 NODES = ("--cluster", "local:2")

@@ -168,7 +168,7 @@ class ClusterCampaign(Campaign):
 
         def ask() -> None:
             with contextlib.suppress(Exception):  # of nodes that are gone, which Dask tries long
-                self._cluster.client.run(stop, [*units], workers=[*units.values()], wait=False)
+                self._cluster.client.run(stop, [*units], workers=[*units.values()])
 
         if units:
             asking = threading.Thread(target=ask, daemon=True)

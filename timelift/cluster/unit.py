@@ -47,6 +47,8 @@ def main() -> int:
     except UserError as error:
         _write({"error": str(error)})
         return 1
+    except KeyboardInterrupt:  # asked to stop while another run measured here
+        pass
     return 0
 
 
