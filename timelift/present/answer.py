@@ -225,20 +225,9 @@ def why_not_shown(ratio: Interval) -> str:
 
 def cost_in_words(row: RankedCase) -> str:
     strategy, cost = row.case.strategy, row.cost_over_best
-    if not cost.is_known:
-        return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if cost.low > 1:
         return f"`{strategy}` costs {words.over_the_best(cost.high, cost.low)}"
     return f"choosing `{strategy}` costs at most {words.over_the_best(cost.high)}"
-
-
-def cost_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
-    """Yield what a strategy costs over the best, and what the slowest of the setting costs."""
-    row, last = ranking.row(strategy), ranking.rows[-1]
-    if row.cost_over_best.high > 1:
-        yield cost_in_words(row)
-    if last.cost_over_best.low > 1 and last is not row:
-        yield cost_in_words(last)
 
 
 # All settings in two sentences -------------------------------------------------------------------

@@ -20,7 +20,7 @@ from timelift.journal.lines import flattened
 from timelift.present import case_table, conditions
 from timelift.present.answer import (
     answer_table,
-    cost_sentences,
+    cost_in_words,
     headline,
     recommended_in_words,
     safety,
@@ -175,8 +175,9 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
         yield recommended_in_words(ranking, best)
-        if best.price.is_bound:
-            yield from cost_sentences(ranking, best.strategy)
+        row = ranking.row(best.strategy)
+        if best.price.is_bound and row.cost_over_best.high > 1:
+            yield cost_in_words(row)
         names = [f"{row.case.strategy} ({_seen(row.detectable)})" for row in ranking.undecided]
         if names:
             yield f"undecided, and the difference that would have been seen: {', '.join(names)}"
