@@ -306,17 +306,6 @@ def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere(seed, ri
     assert table[0, 1, 1] == pytest.approx(effects.launch_effects(times[0], times[1]).effect[1])
 
 
-@pytest.mark.parametrize("burst", [0.0, 0.5])
-def test_rivals_that_sit_out_make_the_others_no_less_sure(burst):
-    scenario = noise.Scenario("rounds alone", launch_sd=0.0, burst=burst)
-    shape = noise.Shape(settings=800, rivals=8, launches=1, rounds=50)
-    times = noise.seconds(scenario, shape, np.zeros(8), np.random.default_rng(4))
-    times[:, 4:, :, 5:] = np.nan
-    first_pair = effects.all_pairs(times).effect[:, 0]
-    alone = effects.launch_effects(times[:, 0], times[:, 1]).effect
-    assert np.var(first_pair) < 1.25 * np.var(alone)
-
-
 def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
     dice = np.random.default_rng(6)
     played = dice.random((4, 9)) < 0.6
