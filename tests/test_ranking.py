@@ -63,14 +63,6 @@ def test_seconds_per_call_are_the_medians_of_launches():
         assert row.launches == 5
 
 
-def test_two_copies_share_the_first_place():
-    ranking = only(run([1, 1, 1.4]))
-    first, second, _ = ranking.rows
-    assert second.verdict is Verdict.SAME
-    assert ranking.not_shown_slower == (first.case.strategy, second.case.strategy)
-    assert [row.rank_high for row in ranking.rows] == [2, 2, 3]
-
-
 def test_one_launch_gives_an_order_and_nothing_more():
     ranking = only(raced({"native": 1, TD: 3}, launches=1))
     assert names(ranking) == ["native", TD]
