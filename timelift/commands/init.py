@@ -1,8 +1,9 @@
 """`timelift init`: the files with which a project measures its own layer."""
 
 import argparse
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 
@@ -67,9 +68,7 @@ def init(options: Options, project: Project) -> int:
     texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()[0]}]")
     blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
     texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
-    for name, text in texts.items():
-        with writing(project.root / name, "mend that, remove what it wrote, and type it again"):
-            replace_text(project.root / name, text)
+    _write({project.root / name: text for name, text in texts.items()})
     write_lines(_next_steps(project, is_filled_in=bool(options.layer)))
     return 0
 
@@ -104,6 +103,21 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
         "imports": f"import keras\n\nfrom {module} import {name}",
         "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",
     }
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write all files, or none and raise UserError if one cannot be written."""
+    created: list[Path] = []
+    try:
+        for path, text in texts.items():
+            created += [path, *(folder for folder in path.parents if not folder.exists())]
+            with writing(path, "nothing was written: mend that, and type it again"):
+                replace_text(path, text)
+    except UserError:
+        for path in sorted(created, reverse=True):  # what a folder holds before the folder
+            with contextlib.suppress(OSError):  # it was not made
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def _next_steps(project: Project, *, is_filled_in: bool) -> Iterator[str]:
