@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import strategy, workload, write
+from tests.projects import strategy, write
 from timelift.case import AXES, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
@@ -153,10 +153,8 @@ def places(tmp_path):
     files = {
         "site/timelift/strategies/native.py": strategy("Brought"),
         "site/timelift/strategies/fold_time.py": strategy("Brought"),
-        "site/timelift/workloads/tokens.py": workload(),
         "mine/pyproject.toml": "",
         "mine/strategies/native.py": strategy("Own"),
-        "mine/strategies/_parts.py": "",
     }
     return write(tmp_path, files)
 
@@ -165,19 +163,13 @@ def project(places):
     return Project(places / "mine", brought=places / "site/timelift")
 
 
-def shown(project, kind="strategies"):
-    return {name: project.shown(path) for name, path in getattr(project, kind).items()}
-
-
-def test_a_project_s_file_comes_before_timelift_s_own_of_the_same_name(places):
-    mine = project(places)
-    brought = {"fold_time": "timelift/strategies/fold_time.py"}
-    assert shown(mine) == brought | {"native": "strategies/native.py"}
-    assert shown(mine, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
+def shown(project):
+    return {name: project.shown(path) for name, path in project.strategies.items()}
 
 
 def test_another_revision_of_a_project_has_the_same_files_of_timelift_s(places):
-    write(places, {"then/strategies/two.py": strategy("Then"), "then/lib/inner.py": ""})
+    files = {"then/strategies/_parts.py": "", "then/lib/inner.py": ""}
+    write(places, files | {"then/strategies/two.py": strategy("Then")})
     now = project(places)
     then = Project(now.root, (places / "mine/lib",), now.brought).at(places / "then")
     assert shown(then) == {

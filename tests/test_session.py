@@ -119,12 +119,6 @@ def test_a_race_has_a_folder_and_entries_of_the_header(play, monkeypatch):
     assert read_header(session.journal_path).options == {"a": "b"}
 
 
-def test_a_race_without_rivals_writes_no_journal(play, monkeypatch):
-    monkeypatch.setattr(PlainRace, "rivals", lambda *_: [])
-    session = play(LINES)
-    assert (session.journal_path, session.lines, session.end.exit) == (None, [], "")
-
-
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(project, monkeypatch):
     session = Session(PlainRace(RunRequest(project, {})))
     monkeypatch.delattr(os, "fork")
