@@ -119,7 +119,7 @@ COMMANDS = (
     ASK,
     (*ASK, "--code"),
     (*ASK, "--json"),
-    ("compare", "FILE", "day1", "--across-machines", "--all"),
+    ("compare", "FILE", "day1", "--all"),
     ("compare", "day1", "FILE", "--strict"),
     ("history", "--output", "OUT"),
 )

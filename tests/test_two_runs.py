@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 from pathlib import Path
 
 import numpy as np
@@ -264,14 +263,6 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, run_command):
 def test_two_unknown_machines_are_not_taken_for_one(tmp_path, run_command):
     paths = [stored(tmp_path / name, 1, sizes=1, machine={}) for name in ("old", "new")]
     assert "machine unknown → unknown" in run_command(1, "compare", *paths).err
-
-
-def test_across_machines_there_are_no_suspects(runs, tmp_path, run_command):
-    slow, machine = {("native", 3): 2.0}, other_machine(cores=8)
-    new = stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine)
-    printed = run_command(0, "compare", runs[0], new, "--across-machines", "--strict").out
-    assert "slower there" in printed
-    assert not re.search(r"suspect:|--against", printed)
 
 
 def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, run_command):

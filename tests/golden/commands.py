@@ -43,7 +43,6 @@ COMMANDS = {
     "--threads 2 --backends jax",
     "compare-strict": "compare night3 night4 --strict",
     "compare-facts": "compare night7 ordinary --all",
-    "compare-across-machines": "compare elsewhere night0 --across-machines",
     "compare-cut-short": "compare cut_short ordinary",
     "history": "history --output OUT",
     "history-one-run": "history --machine elsewhere --case tokens-T16-B8-forward-graph "

@@ -25,7 +25,7 @@ def compare(options: Options, project: Project) -> int:
     where most of a setting rose beside a steady one, it is suspect as a whole. The result is
     suspects, not proofs: only `timelift bench --against REV` measures two revisions side by side.
 
-    exit codes, with --across-machines always 0 or 1:
+    exit codes:
       0  compared (with --strict: and nothing is suspect)
       1  could not compare
       2  something is suspect, with --strict alone
@@ -35,17 +35,13 @@ def compare(options: Options, project: Project) -> int:
     from timelift.present import terminal  # noqa: PLC0415
 
     old, new = (load_usual(find_run(project.results, word)) for word in (options.old, options.new))
-    machines = two_runs.machine_differences(old, new)
-    if machines and not options.across_machines:
-        raise compare_words.refusal(machines)
-    sessions = case_changes.ASSUMED_SESSIONS
-    if not machines:
-        sessions = case_changes.learn_sessions(project.results, old, new)
-    compared = two_runs.compare_runs(old, new, sessions, options.gate, machines)
+    if machines := two_runs.machine_differences(old, new):
+        raise compare_words.refusal(machines, (options.old, options.new))
+    sessions = case_changes.learn_sessions(project.results, old, new)
+    compared = two_runs.compare_runs(old, new, sessions, options.gate)
     rows = sys.maxsize if options.all else compare_words.ROWS
     compare_words.show(compared, terminal.console(), rows)
-    strict = options.strict and not options.across_machines
-    return EXIT_NOT_YES if strict and compared.any_suspect else 0
+    return EXIT_NOT_YES if options.strict and compared.any_suspect else 0
 
 
 def compare_options(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +50,6 @@ def compare_options(parser: argparse.ArgumentParser) -> None:
     add_gate(parser, "the least change that counts")
     parser.add_argument(
         "--strict", action="store_true", help="exit with 2 where anything is suspect"
-    )
-    parser.add_argument(
-        "--across-machines",
-        action="store_true",
-        help="compare ratios between rivals although the machines differ; advisory",
     )
     parser.add_argument("--all", action="store_true", help="print every case")
 

@@ -4,6 +4,7 @@ At the end stand the words that two runs and many have in common.
 """
 
 import math
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
@@ -29,11 +30,10 @@ from timelift.present.terminal import show_head, show_note, show_table
 ROWS, _NAMES = 20, 6
 
 
-def refusal(machines: Sequence[Difference]) -> UserError:
+def refusal(machines: Sequence[Difference], runs: Sequence[str]) -> UserError:
     return UserError(
-        f"expected two runs of one machine, received others: "
-        f"{differences_in_words(machines)}; "
-        "compare ratios alone with --across-machines"
+        f"expected two runs of one machine, received others: {differences_in_words(machines)}; "
+        f"timelift report {shlex.join(runs)} shows what each machine found"
     )
 
 
@@ -41,7 +41,7 @@ def show(compared: TwoRuns, console: Console, rows: int) -> None:
     """Print the head, all suspects and up to `rows` other cases, notes, and how to decide."""
     shown = _shown(compared, rows)
     states = [row.state for row in shown]
-    show_cases(console, _head(compared), _table(shown, compared), states)
+    show_cases(console, _head(compared), _table(shown), states)
     for line in _notes(compared, rows):
         show_note(console, line)
     for line in ending(compared, rows):
@@ -51,8 +51,6 @@ def show(compared: TwoRuns, console: Console, rows: int) -> None:
 def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
     yield "old", _run(compared.old)
     yield "new", _run(compared.new)
-    if compared.advisory:
-        yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.drift:
         yield "drift", differences_in_words(compared.drift)
     hash_, copy = map(words.percent_more, compared.canary)
@@ -75,12 +73,10 @@ def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
     return compared.cases[: compared.suspect_count + rows]
 
 
-def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
-    """Return a row a case; of two machines without suspects."""
-    states = {ChangeState.SUSPECT: "slower there"} if compared.advisory else {}
+def _table(shown: Sequence[CaseBetween]) -> Table:
     columns = (
         Column("case", value=lambda row: _case_name(row.case)),
-        Column("now", value=lambda row: states.get(row.state, row.state)),
+        Column("now", value=attrgetter("state")),
         *change_columns(drop_order=1),
         *(number(run, unit=words.MILLISECONDS, drop_order=3) for run in ("old", "new")),
         number("beside", value=attrgetter("rivals"), drop_order=4),
@@ -105,8 +101,6 @@ def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
     for case, failed in compared.failing_now.items():
         reason = f": {failed.reason}" if failed.reason else ""
         yield f"no longer measured: {_case_name(case)}: {failed.status}{reason}"
-    if compared.advisory:
-        return
     facts = sorted(compared.facts, key=lambda change: not change.worse)
     for change in facts[:rows]:
         state = ChangeState.SUSPECT if change.worse else "better"
@@ -144,9 +138,7 @@ def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
 def ending(compared: TwoRuns, rows: int) -> Iterator[str]:
     """Write the answer, and for each suspect, up to `rows`, the command that decides about it."""
     cases = counted(len(compared.cases), "case")
-    if compared.advisory:
-        yield f"{cases} beside each other; advisory, since the machines differ"
-    elif not compared.any_suspect:
+    if not compared.any_suspect:
         yield f"no suspects among {cases}{_detectable(compared)}"
     else:
         yield from _decisions(compared, cases, rows)

@@ -34,10 +34,9 @@ class TwoRuns:
     """Two runs and the findings between them.
 
     `failing_now` are cases that the old run measured and that fail in the new one. `settings` are
-    those that moved as a whole beside the canary, of `shared_settings`. `machines` are the
-    differences that make two machines of them, `drift` those of versions, interpreter, kernel,
-    flags and options. `canary` are the changes of its beats as log ratios, (2,), NaN where a run
-    has none.
+    those that moved as a whole beside the canary, of `shared_settings`. `drift` are the differences
+    of versions, interpreter, kernel, flags and options. `canary` are the changes of its beats as
+    log ratios, (2,), NaN where a run has none.
     """
 
     old: Run
@@ -49,7 +48,6 @@ class TwoRuns:
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
     failing_now: Mapping[Case, Measurement]
-    machines: tuple[Difference, ...]
     drift: tuple[Difference, ...]
     canary: Samples
 
@@ -65,11 +63,6 @@ class TwoRuns:
     def against(self) -> str:
         """The revision to race against; empty where it is unknown or has the same code."""
         return "" if self.same_code else commit_in(self.old)
-
-    @property
-    def advisory(self) -> bool:
-        """True for two machines: ratios between rivals are shown, and nothing is suspect."""
-        return bool(self.machines)
 
     @property
     def suspect_count(self) -> int:
@@ -119,9 +112,7 @@ def compare_runs(
     new: Run,
     sessions: case_changes.Sessions = case_changes.ASSUMED_SESSIONS,
     gate: float = CHANGE_MARGIN,
-    machines: tuple[Difference, ...] = (),
 ) -> TwoRuns:
-    """Compare two runs; `machines` are the differences that make two machines of them."""
     before, after = old.measured, new.measured
     no_failure = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
     failing_now = {
@@ -143,7 +134,6 @@ def compare_runs(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
-        machines=machines,
         drift=drift_differences(old.header, new.header),
         canary=case_changes.log_canary(new) - case_changes.log_canary(old),
     )
