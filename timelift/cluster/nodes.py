@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -106,17 +107,22 @@ class Cluster(Place):
                 f"{self.address!r}"
             )
         self._open.enter_context(dask.config.set(node.QUIET))
-        return Client(
-            n_workers=count,
-            threads_per_worker=1,
-            resources=_RESOURCES,
-            memory_limit=None,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
-            silence_logs=logging.CRITICAL,
-            preload=[node.__name__],
-            set_as_default=False,
-        )
+        # not for these two seconds: a terminal would end the nodes, and Dask wait a minute for them
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return Client(
+                n_workers=count,
+                threads_per_worker=1,
+                resources=_RESOURCES,
+                memory_limit=None,
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
+                silence_logs=logging.CRITICAL,
+                preload=[node.__name__],
+                set_as_default=False,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     # Nodes ---------------------------------------------------------------------------------------
 
