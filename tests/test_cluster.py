@@ -6,14 +6,12 @@ import signal
 from collections import Counter
 from dataclasses import replace
 from itertools import repeat
-from random import Random
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 from distributed import CancelledError, KilledWorker
 
-from studies import kills
 from tests import journals
 from tests.projects import SMALL, bench, project, records_of, strategy
 from tests.test_campaign import Heard, ScriptedReferee
@@ -311,9 +309,3 @@ def test_an_interrupt_of_a_terminal_ends_a_run_on_nodes_with_what_there_is(tmp_p
     assert (run.returncode, records_of(folder)[-1]["exit"]) == (2, "interrupted"), said
     assert "lost the node" not in said
     assert "Traceback" not in said
-
-
-@pytest.mark.whole
-def test_kills_of_nodes_launches_and_coordinators_cost_nothing(tmp_path):
-    runs = kills.disturbances(tmp_path / "of", tmp_path / "journals", 3, Random(1), kills.QUICK)
-    assert not sum((Counter(run.faults) for run in runs), Counter())

@@ -83,14 +83,6 @@ def test_two_baselines_are_named_beside_their_charts(tmp_path):
         assert "times as fast as TimeDistributed" in words(html, "answer")
 
 
-def test_one_strategy_alone_has_no_section_without_content(tmp_path):
-    cases = journals.grid(("time_distributed",))
-    html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-    anchors = re.findall(r'<section id="([\w-]+)"', html)
-    assert not {"prices", "speed-up", "winners"} & {*anchors}
-    assert {"chooser", "time", "tables"} <= {*anchors}
-
-
 def test_what_a_strategy_means_is_in_plain_words(page):
     (native,) = [one for one in data(page)["strategies"] if one["name"] == "native"]
     assert native["meaning"] == [["Dropout", "new noise for every step"]]

@@ -2,7 +2,6 @@
 
 import random
 import re
-from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -58,21 +57,3 @@ def test_each_phase_is_tried_in_each_dtype_by_inputs_too_but_no_train_step_in_fl
     phases = ("forward", "none"), ("backward", "inputs_and_weights"), ("train", "none")
     tried = [(setting.dtype, (setting.phase, setting.gradients)) for setting in settings]
     assert tried == [*product(dtypes, phases)][:-1]
-
-
-def test_a_table_of_dtypes_counts_and_names_what_the_first_has_not():
-    words = ("lifts", ""), ("lifts", ""), ("refuses", "no."), ("fails", "train only: x")
-    dtypes = Dtype.FLOAT32, Dtype.BFLOAT16
-    cells = [
-        support.Cell(name, "tokens", *support.EAGER, *word, dtype=dtype)
-        for (dtype, name), word in zip(product(dtypes, ("native", "fold_time")), words, strict=True)
-    ]
-    assert [*support.by_dtype(cells)][2:] == [
-        "| --- | --- | --- |",
-        "| `tokens eager` | lifts 2 | refuses 1, fails 1 (1, 2) |",
-        "",
-        "1. `native`: no.",
-        "2. `fold_time`: train only: x",
-    ]
-    first = [replace(cells[2], dtype=Dtype.FLOAT32), cells[2]]
-    assert [*support.by_dtype(first)][3:] == ["| `tokens eager` | refuses | refuses |", ""]
