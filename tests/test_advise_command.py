@@ -1,9 +1,7 @@
 """`timelift advise`: its words, its budget, and what it measures."""
 
-import html
 import json
 import math
-import re
 import signal
 import subprocess
 import sys
@@ -180,16 +178,10 @@ def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, form):
     assert new["keeps_state"] == (form != "by hand")
 
 
-def test_a_notebook_shows_the_verdict_and_what_was_tried_as_text(tmp_path):
-    lifts = [LIFT | {"name": "<b>", "inner": "<script>"}]
-    advice = advised(
-        tmp_path, make_model(name="m<i>", lifts=lifts), whole={"as_written": 3.0, "changed": 2.0}
-    )
-    table = notebook.answer(advice, PAGES, is_at_hand=True)._repr_html_()
-    assert table.count("<td>fold_time<td>") == 1
-    assert "write FoldTime(&lt;script&gt;)" in table
-    assert table.startswith(f"<p>{html.escape(next(advice_lines([advice], PAGES)))}<br>")
-    assert not {"<b>", "<script>", "<i>", "style"} & {*re.findall(r"<[^>]*>|style", table)}
+def test_a_notebook_shows_the_screenful_of_the_command(tmp_path):
+    advice = advised(tmp_path, make_model(), whole={"as_written": 3.0, "changed": 2.0})
+    answer = notebook.answer(advice, PAGES, is_at_hand=True)
+    assert repr(answer) == "\n".join(advice_lines([advice], PAGES))
 
 
 OWN = """

@@ -24,8 +24,6 @@ from timelift.measurement import fact
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
 #: launches: those of the whole model judge it.
 LIKELY = math.exp(CLEAR)
-#: How much longer than its launches so far the next ones of a run may take.
-_MARGIN = 1.25
 _NOT_COMPARED = SpeedUp(math.nan, verdict=Verdict.UNDECIDED)
 #: A figure of what is written and one of its rival, None where it is unknown.
 Pair = tuple[float | None, float | None]
@@ -261,26 +259,13 @@ class ModelAdvice:
         return Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
 
     @property
-    def budget(self) -> float | None:
-        """The seconds, in whole minutes, that the runs need for enough launches.
-
-        The lifts have half of a budget. A whole model that was not raced is taken to need as much.
-        Infinite if that cannot be told, None if it is not time that an answer wants.
-        """
+    def wants_time(self) -> bool:
+        """True if a budget ended the runs too soon, and nothing else keeps them from an answer."""
         is_short = any(run.cut_short for run in self.runs) or (self.worthwhile and not self.races)
         is_open = self.verdict is Advice.UNDECIDED and not self.was_interrupted
         asks_few = any(run.header.options.get("launches") in {"1", "2"} for run in self.runs)
-        is_short = is_short and not asks_few  # no time is enough then
-        if not (is_short and is_open) or any(outcome.end for outcome in self.raced.values()):
-            return None
-        seconds = 0.0
-        for run in self.runs:
-            launches = sum(len(each.launches) for each in run.measurements)
-            all_cases = MIN_LAUNCHES * (run.header.cases or 1)  # it may not have reached all
-            if not (launches and run.seconds):
-                return math.inf
-            seconds = max(seconds, run.seconds * max(1, all_cases / launches))
-        return 60 * math.ceil(2 * _MARGIN * seconds / 60)
+        has_ended = asks_few or any(outcome.end for outcome in self.raced.values())
+        return bool(is_short and is_open and not has_ended)
 
 
 # What the runs show ------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ what to type next, and the verdict again. Several batches share its tables.
 """
 
 import itertools
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import TextWrapper
@@ -89,18 +88,16 @@ def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
     keep = "mend the masks first" if is_faulty else "keep it as it is"
     to_do = {Advice.KEEP: keep, Advice.CHANGE: f"change {', '.join(changes)}"}
     verdict = to_do.get(advice.verdict, "undecided")
-    return f"{batch}{verdict}: {_reason(advice)}{_wanted(advice, batches)}"
+    return f"{batch}{verdict}: {_reason(advice)}{_wanted(advice)}"
 
 
-def _wanted(advice: ModelAdvice, batches: int) -> str:
-    """Write what would decide; a budget is shared by all batches."""
+def _wanted(advice: ModelAdvice) -> str:
+    """Write what would decide."""
     model, padded = advice.model, "padded steps, since a mask reaches a lift"
     if advice.verdict is Advice.UNDECIDED and (model.constant or model.unpadded):
         needed = "inputs that its outputs depend on" if model.constant else padded
         return f"; it needs --data with {needed}"
-    if advice.budget == math.inf:
-        return "; leave out --budget"
-    return f"; --budget {batches * advice.budget / 60:.0f}m would do" if advice.budget else ""
+    return "; leave out --budget" if advice.wants_time else ""
 
 
 def _reason(advice: ModelAdvice) -> str:
@@ -332,19 +329,18 @@ def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
 
     It has the fields of the types, with those names and units; unknown numbers are null.
     """
-    data = [_as_data(advice, pages, len(advices)) for advice in advices]
+    data = [_as_data(advice, pages) for advice in advices]
     encoded = msgspec.json.encode(data[0] if len(data) == 1 else data)
     return msgspec.json.format(encoded, indent=2).decode()
 
 
-def _as_data(advice: ModelAdvice, pages: Pages, batches: int) -> dict[str, Any]:
+def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
     return {
         **vars(advice.model),
         "feeding": advice.model.feeding._asdict(),
         "phase": advice.model.setting.phase,
         "advice": advice.verdict,
         "provisional": advice.was_interrupted,
-        "budget_seconds": advice.budget and batches * advice.budget,
         "runs": advice.run_names,
         "gain": advice.gain,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],

@@ -7,17 +7,15 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
-from timelift.advise.advice_words import Pages, advice_json, advice_lines, lift_rows, whole_rows
+from timelift.advise.advice_words import Pages, advice_json, advice_lines
 from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, read_call
 from timelift.errors import UserError, nearest, one_line
-from timelift.escape import plain
 from timelift.measure.launch import IMPORTED_BY
 from timelift.project import Project
 
@@ -26,9 +24,9 @@ _INSTEAD = "write a function that makes it in a file, and give 'path.py:function
 _OWN = re.compile(rb'"module": (?!"keras[."])|"class_name": "__lambda__"|"value": \["')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
-    """The advice on a model: as text a screenful, in a notebook a table.
+    """The advice on a model, as text a screenful.
 
     `code` to paste clones a Keras model that has the name `model`; `data` is the command's JSON.
     """
@@ -37,25 +35,15 @@ class Answer:
     text: str
     code: str
     data: dict[str, Any]
-    html: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.text
-
-    def _repr_html_(self) -> str:
-        return self.html
 
 
 def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
     text = "\n".join(advice_lines([advice], pages))
     code = "\n".join(advice_code(advice, pages, is_at_hand=is_at_hand))
-    first = escape(text.partition("\n\n")[0]).replace("\n", "<br>")
-    html = f"<p>{first}</p>"
-    for rows in (lift_rows([advice]), whole_rows([advice])):
-        cells = ("<td>".join(escape(plain(cell)) for cell in row) for row in rows)
-        html += f"<table><tr><td>{'<tr><td>'.join(cells)}</table>"
-    html += f"<details><summary>all of it</summary><pre>{escape(text)}</pre></details>"
-    return Answer(advice.verdict, text, code, json.loads(advice_json([advice], pages)), html)
+    return Answer(advice.verdict, text, code, json.loads(advice_json([advice], pages)))
 
 
 def advise(

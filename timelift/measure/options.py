@@ -211,8 +211,8 @@ def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> 
     return Option(name, default, choices, read, axis, "LIST", otherwise)
 
 
-def _choices(axis: str, default: str, kind: type[StrEnum]) -> Option:
-    return _axis(axis, default, ", ".join(kind), list_of(choice(kind)))
+def _choices(axis: str, default: str, kind: type[StrEnum], about: str = "") -> Option:
+    return _axis(axis, default, about + ", ".join(kind), list_of(choice(kind)))
 
 
 #: Every axis, in the order of the help.
@@ -224,7 +224,7 @@ AXIS_OPTIONS: tuple[Option, ...] = (
     _choices("phase", "", case.Phase),
     _choices("mode", "", case.Mode),
     _choices("lengths", "full", case.Lengths),
-    _choices("gradients", "weights", case.Gradients),
+    _choices("gradients", "weights", case.Gradients, "of a backward call: "),
     _choices("time_axis", "static", case.TimeAxis),
     _choices("dtype", "float32", case.Dtype),
     _axis("device", "", "cpu, gpu, gpu:1, or all", read_devices),

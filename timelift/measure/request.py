@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting
+from timelift.case import Backend, Case, Mode, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
@@ -191,17 +191,6 @@ class RunRequest:
         elif self.options.inputs:
             raise UserError("--inputs: expected --layer, which takes them, received none")
         self.cases(Question({}, sizes="smallest"))  # a wrong axis is an error at once
-        self._refuse_gradients_of_no_phase()
-
-    def _refuse_gradients_of_no_phase(self) -> None:
-        """Raise UserError for gradients by the inputs where no phase that is named has them."""
-        phases, gradients = self.texts["phases"], self.texts["gradients"]
-        named = option_named("phases").value(phases) if phases else ()
-        if named and Phase.BACKWARD not in named and Gradients.INPUTS_AND_WEIGHTS in gradients:
-            raise UserError(
-                "--gradients: expected --phases backward, which alone has gradients by the inputs, "
-                f"received {phases}; leave out --gradients"
-            )
 
     def _seed(self) -> int:
         if self.options.seed is not None:

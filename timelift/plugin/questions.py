@@ -116,14 +116,15 @@ class Questions:
     """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
     With --against, `failures` has the reason of each case that fails the gate, and `not_compared`
-    of each for which the other side has no figures.
+    of each for which the other side has no figures. `first_without_layer` has the case that tells
+    why a workload has no inner layer, by the workload and the reason.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(race_of(config))
         self.failures: dict[Case, str] = {}
         self.not_compared: dict[Case, str] = {}
-        self._first_without_layer = dict[tuple[str, str], Case]()
+        self.first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
         self._limits: list[str] = []
@@ -185,10 +186,6 @@ class Questions:
         if self.session.interrupted:
             raise session.Interrupted(_INTERRUPTED)
         return reported
-
-    def reports_first(self, case: Case, reason: str) -> bool:
-        """True if no case before this one reported why its workload has no inner layer."""
-        return self._first_without_layer.setdefault((case.setting.workload, reason), case) == case
 
     def _measure(self, cases: list[Case]) -> None:
         from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
@@ -338,9 +335,8 @@ def _result(questions: Questions, case: Case) -> Measurement:
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:
         name = case.setting.workload
-        if questions.reports_first(case, result.reason):
-            pytest.fail(f"{name}: {why}", pytrace=False)
-        pytest.skip(f"{result.status}: the first case of {name} says why")
+        if questions.first_without_layer.setdefault((name, why), case) != case:
+            pytest.skip(f"{result.status}: the first case of {name} says why")
     if result.status in SKIPPED:
         pytest.skip(why)
     if result.status is not Status.MEASURED:
