@@ -28,7 +28,9 @@ def test_launches_of_a_machine_are_averaged_first_and_their_errors_along():
     assert means.standard_error[0, :3] == pytest.approx([0.1, 0.25, 0.1])
 
 
-@pytest.mark.parametrize("marks", ["aaaaa", "ababa", ("", "", "a", "b", "")])
+@pytest.mark.parametrize(
+    "marks", ["aaaaa", "ababa", ("", "", "a", "b", ""), ("a", "a-1", "a-2", "a-3", "b")]
+)
 def test_one_machine_or_two_leave_launches_the_evidence_to_the_last_bit(marks):
     measured = run([1, 1.02, 1.1], sizes=2)
     assert rank(played_on(measured, marks)) == rank(measured)

@@ -20,7 +20,12 @@ LEAST_MACHINES = 3
 
 
 def machine_count(marks: Iterable[str]) -> int:
-    return len({*marks} - {""})
+    return len({machine_of(mark) for mark in marks} - {""})
+
+
+def machine_of(mark: str) -> str:
+    """Return the machine of a mark, without the cores that a process was bound to."""
+    return mark.partition("-")[0]
 
 
 def by_machine(
@@ -58,8 +63,9 @@ def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
     if machine_count(marks) < LEAST_MACHINES:
         return effects
     means, errors = np.full((2, *effects.effect.shape), np.nan)
-    for place, machine in enumerate(sorted({*marks}, key=lambda mark: (not mark, mark))):
-        own = [mark == machine for mark in marks]
+    machines = [*map(machine_of, marks)]
+    for place, machine in enumerate(sorted({*machines}, key=lambda name: (not name, name))):
+        own = [each == machine for each in machines]
         launches = np.isfinite(effects.effect[:, own]).sum(-1)
         means[:, place] = mean_and_variance(effects.effect[:, own])[0]
         squares = mean_and_variance(effects.standard_error[:, own] ** 2)[0]

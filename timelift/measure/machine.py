@@ -114,13 +114,15 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
 def machine_mark() -> str:
     """Return 8 digits that tell this machine from others, and nothing more of it.
 
-    A container is a machine of its own, and so are the cores that a process is bound to.
+    A container is a machine of its own. Where the process is bound to some cores, 4 more digits
+    after a dash tell them from others.
     Source: machine-id(5), which asks for a keyed digest of the id where it leaves the machine.
     """
     known = text_of(Path("/etc/machine-id")).strip() or f"{uuid.getnode():x}"
-    cores = "" if bound_cores() is None else str(bound_cores())
-    secret = f"{known} {platform.node()} {cores}".encode()
-    return hmac.new(secret, b"timelift", hashlib.sha256).hexdigest()[:8]
+    secret, cores = f"{known} {platform.node()}".encode(), bound_cores()
+    marks = [hmac.new(secret, text.encode(), hashlib.sha256) for text in ("timelift", f"{cores}")]
+    machine, own = (mark.hexdigest() for mark in marks)
+    return f"{machine[:8]}-{own[:4]}" if cores else machine[:8]
 
 
 def bound_cores() -> list[int] | None:

@@ -84,8 +84,9 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
     counts = sorted(machine_count(own) for own in marks.values())
     few = sum(count < LEAST_MACHINES for count in counts)
     if not counts or counts[-1] < 2:  # noqa: PLR2004 - one machine has no others beside it
-        return
-    if few:
+        if any(len({*own} - {""}) > 1 for own in marks.values()):
+            yield "machines", "nodes of one machine played this: figures hold for it"
+    elif few:
         where = "each setting" if few == len(counts) else f"{few} of {len(counts)} settings"
         yield "machines", _FEW_MACHINES.format(where)
     else:
