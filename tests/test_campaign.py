@@ -65,7 +65,6 @@ class ScriptedPool(AbstractContextManager):
         pass
 
     close = kill = __exit__
-    measure, add_peaks = LaunchPool.measure, LaunchPool.add_peaks
 
     def open(self, slot, _backend):
         return ScriptedLaunch(self, slot)
