@@ -45,7 +45,7 @@ def advice_lines(
     verdicts = [_verdict(advice, pages, len(advices)) for advice in advices]
     yield from _wrapped((f"{model.name}: {verdict}" for verdict in verdicts), "")
     yield from _wrapped(_found(advices, pages))
-    for rows in (lift_rows(advices), whole_rows(advices)):
+    for rows in (_lift_rows(advices), _whole_rows(advices)):
         yield from _aligned([row[:1] + row[1 + is_one :] for row in rows])
     for sentences in (_notes(advices), _next(advices, as_code=as_code)):
         if lines := [*_wrapped(dict.fromkeys(sentences))]:
@@ -184,7 +184,7 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
 # Tables: each lift alone, and the whole model ----------------------------------------------------
 
 
-def lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
+def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
     model = advices[0].model
     phases = {model.setting_of(lift).phase for lift in model.lifts if lift.can_change}
@@ -224,7 +224,7 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
     return f"{ITSELF}({lift.inner}){called}" if is_sequential else f"{lift.inner}{called}"
 
 
-def whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
+def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each set of changes raced at each batch, its second cell."""
     call = f"a {_call_of(advices[0].model)}"
     yield ("changed", "batch", call, "times as fast", "first call", "peak memory")
