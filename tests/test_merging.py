@@ -1,6 +1,7 @@
 """Several runs in one report: shards, further launches and other machines, merged by hand."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from timelift.analyse.merging import merge_runs
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.recommend import on_places
 from timelift.analyse.results import Run, load
-from timelift.case import Phase, Setting, Status
+from timelift.case import Phase, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, machine_names
 
@@ -68,10 +69,10 @@ def test_launches_of_one_setting_are_numbered_on_and_keep_their_marks_and_their_
     assert numbers(run) == {key: [*range(1, 10)] for key in RIVALS}
     for case, measurement in run.by_case.items():
         own = [launch for each in alone for launch in each.by_case[case].launches]
-        assert [launch.seconds_per_call for launch in measurement.launches] == [
-            launch.seconds_per_call for launch in own
-        ]
-        assert [launch.mark for launch in measurement.launches][2:4] == ["m1", "m2"]
+        assert measurement.launches == tuple(
+            replace(launch, number=number) for number, launch in enumerate(own, 1)
+        )
+    assert [launch.mark for launch in measurement.launches][2:4] == ["m1", "m2"]
     assert all(row.launches == 9 for ranking in rank_run(run) for row in ranking.all_rows)
 
 
@@ -90,10 +91,8 @@ def test_other_machines_are_an_axis_on_which_each_has_its_own_launches(written):
     assert {each.case.setting.machine for each in run.measurements} == {here, there}
     assert numbers(run, machine=there) == {key: [1, 2, 3] for key in RIVALS}
     assert numbers(run, machine=here) == {key: [*range(1, 7)] for key in RIVALS}
-    assert {name: kind.identity for name, kind in run.header.machines.items()} == {
-        here: journals.MACHINE["identity"],
-        there: GPU["identity"],
-    }
+    identities = {name: kind.identity for name, kind in run.header.machines.items()}
+    assert identities == {here: journals.MACHINE["identity"], there: GPU["identity"]}
     assert run.header.machine.versions == {"tensorflow": "2.21.0"}
     again = merge_runs(["ab", "c"], [run, load(written("cccc", header={"machine": GPU}))])
     assert numbers(again, machine=there) == {key: [*range(1, 7)] for key in RIVALS}
@@ -158,25 +157,16 @@ def test_what_has_one_name_and_is_not_the_same_is_refused_with_both_runs(written
 
 
 def test_places_disagree_where_the_fastest_on_one_is_shown_slower_on_another():
-    lengths = of_lengths(8, 16)
-    costs = {"native": 1, "fold_time": 2, TD: 4}, {"native": [1, 3], "fold_time": [2, 1], TD: 4}
-    measured = [
-        each
-        for name, own in zip(("cpu", "gpu"), costs, strict=True)
-        for each in raced(
-            own, [Setting("tokens", s.seq_len, 4, s.phase, machine=name) for s in lengths]
-        )
-    ]
-    places = on_places(rank_run(Run(Header(), tuple(measured), complete=True)))
-    assert places.axis == "machine"
-    assert {name: own.strategy for name, own in places.answers.items()} == {
-        "cpu": "native",
-        "gpu": "fold_time",
-    }
-    assert places.lost[lengths[0]] is None
-    row, elsewhere = places.lost[lengths[1]]
+    here = raced({"native": 1, "fold_time": 2, TD: 4}, of_lengths(8, 16, machine="cpu"))
+    costs = {"native": [1, 3], "fold_time": [2, 1], TD: 4}
+    measured = (*here, *raced(costs, of_lengths(8, 16, machine="gpu")))
+    places = on_places(rank_run(Run(Header(), measured, complete=True)))
+    answers = {name: own.strategy for name, own in places.answers.items()}
+    assert (places.axis, answers) == ("machine", {"cpu": "native", "gpu": "fold_time"})
+    agreed, (row, elsewhere) = places.lost.values()
+    assert agreed is None
     assert {row.case.setting.machine, elsewhere.machine} == {"cpu", "gpu"}
-    alone = on_places(rank_run(Run(Header(), tuple(measured[:6]), complete=True)))
+    alone = on_places(rank_run(Run(Header(), measured[:6], complete=True)))
     assert (alone.axis, alone.answers, alone.lost) == ("", {}, {})
 
 
@@ -185,12 +175,10 @@ def test_words_before_the_workloads_are_runs_of_one_report(written, tmp_path, ru
     run_command(0, "report", *runs, "--output", output, root=tmp_path)
     names = machine_names([Machine(**journals.MACHINE), Machine(**GPU)])
     with (output / "measurements.csv").open() as file:
-        assert [row["machine"] for row in csv.DictReader(file)] == [
-            name for name in names for _ in journals.grid(RIVALS, seq_lens=(16,))
-        ]
-    tables = run_command(0, "report", *runs, "tokens", root=tmp_path).out
-    page, one = (
-        (output / "index.html").read_text(),
-        run_command(0, "report", runs[0], "tokens", root=tmp_path).out,
+        rows = [row["machine"] for row in csv.DictReader(file)]
+    assert rows == [name for name in names for _ in journals.grid(RIVALS, seq_lens=(16,))]
+    page = (output / "index.html").read_text()
+    tables, one = (
+        run_command(0, "report", *words, "tokens", root=tmp_path).out for words in (runs, runs[:1])
     )
     assert all(name in page and name in tables and name not in one for name in names)
