@@ -168,8 +168,16 @@ def test_whatever_a_node_does_everything_is_played_once(play, way):
     assert all(line.mark for line in done.lines)
 
 
+FOREIGN = json.dumps(CaseInLaunch(journals.case("another", "tokens", seq_len=4), 1).fields())
+
+
 @pytest.mark.parametrize(
-    "line", ["", "[]", '{"part": 0}', '{"part": 99, "lines": [], "seconds": 1}']
+    "line",
+    [
+        *("", "[]", '{"part": 0}'),
+        *(f'{{"part": {part}, "lines": [], "seconds": 1}}' for part in (-1, 99)),
+        f'{{"part": 0, "lines": [{FOREIGN}], "seconds": 1}}',
+    ],
 )
 def test_a_node_that_tells_what_cannot_be_read_is_lost_alone(play, line):
     done = play(StubCluster(ways=[lambda unit: unit.tell(line)]))

@@ -60,6 +60,15 @@ class _Part:
     slot: LaunchSlot
     reads_peak: str
 
+    def read(self, told: Iterable[Mapping[str, Any]]) -> list[CaseInLaunch]:
+        """Read the lines of its rivals; raises ValueError for those of anything else."""
+        lines = [CaseInLaunch.from_fields(fields) for fields in told]
+        names = {rival.name for rival in self.task.rivals}
+        for line in lines:
+            if (line.number, line.case.setting) != self.item or line.case.strategy not in names:
+                raise ValueError(f"expected lines of {self.item}, received {line.case.label}")
+        return lines
+
 
 @dataclass
 class _Unit:
@@ -98,6 +107,7 @@ class ClusterCampaign(Campaign):
         self._cluster, self._schedule = cluster, Schedule(_UNIT)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._units: dict[str, _Unit] = {}
+        self._sent = set[str]()
         self._asked = by_setting(self.results)
         #: The last launch of each setting that was planned, and how many have ended.
         self._planned, self._ended = Counter[Setting](), Counter[Setting]()
@@ -234,7 +244,9 @@ class ClusterCampaign(Campaign):
         unit, core = uuid.uuid4().hex, self._cluster.core_of(node.address)
         tasks = [dataclasses.asdict(part.task) | {"reads_peak": part.reads_peak} for part in parts]
         order = translated(self._order | {"core": core, "tasks": tasks}, self._there)
-        future = self._cluster.submit(node.address, play, unit, self._parcel, self._by_path, order)
+        parcel = self._parcel._replace(data=b"") if node.address in self._sent else self._parcel
+        self._sent.add(node.address)  # where it is unpacked
+        future = self._cluster.submit(node.address, play, unit, parcel, self._by_path, order)
         self._units[unit] = _Unit(node, parts, future)
         future.add_done_callback(lambda _: self._later(self._end_unit, unit))
 
@@ -279,8 +291,8 @@ class ClusterCampaign(Campaign):
         try:
             told = translated(json.loads(line), self._back)
             is_note = not told.keys().isdisjoint(("said", "error"))
-            part = None if is_note else unit.parts[told["part"]]
-            lines = [CaseInLaunch.from_fields(fields) for fields in told["lines"]] if part else []
+            part = None if is_note else dict(enumerate(unit.parts))[told["part"]]
+            lines = part.read(told["lines"]) if part else []
             seconds = float(told["seconds"]) if part else 0.0
         except (ValueError, LookupError, TypeError, AttributeError):
             self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")

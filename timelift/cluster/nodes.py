@@ -259,7 +259,7 @@ def _kinds_of(seen: Iterable[Seen]) -> dict[str, Seen]:
     Nodes of equal identity are a kind, in which versions have to be equal.
     """
     by_identity: dict[Any, list[Seen]] = {}
-    for each in seen:
+    for each in sorted(seen, key=lambda each: sorted(identity_of(each.machine))):
         by_identity.setdefault(identity_of(each.machine), []).append(each)
     for nodes in by_identity.values():
         _refuse_different(nodes)

@@ -184,12 +184,12 @@ class Session:
 
     def _record(self, lines: Iterable[CaseInLaunch]) -> None:
         assert self._journal
-        root = self.request.project.root
+        root, mark = self.request.project.root, machine.machine_mark()
         shareable = [
             replace(
                 line,
                 reason=without_folders(line.reason, root),
-                mark=line.mark or machine.machine_mark(),
+                mark=line.mark or mark * (line.status is not Status.UNAVAILABLE),
             )
             for line in lines
         ]
