@@ -211,11 +211,13 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
 
 
 def _priced(findings: RunFindings) -> Iterator[tuple[str, Recommendation]]:
-    """Yield what is written for each workload, on each machine or backend if answers differ."""
-    axis, answers, _ = findings.places
+    """Yield what is written for each workload, on each machine or backend if they disagree."""
+    axis, _, lost = findings.places
     for workload, answer in findings.answers.items():
         own = (each for each in findings.contests if each.setting.workload == workload)
-        for place, part in (recommend_by(axis, own) if answers else {"": answer}).items():
+        for place, part in (
+            recommend_by(axis, own) if any(lost.values()) else {"": answer}
+        ).items():
             yield f"{workload} on {words.value_in_words(axis, place)}" if place else workload, part
 
 
