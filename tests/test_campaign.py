@@ -108,6 +108,13 @@ class Heard:
         self.say, self.show = self.said.append, self.shown.append
 
 
+def catalogue_of(folder, names):
+    """Strategies of these names, and one workload."""
+    tokens = Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))
+    strategies = {name: Strategy(name, folder / f"{name}.py", name) for name in names}
+    return Catalogue(strategies, {"tokens": tokens})
+
+
 @pytest.fixture
 def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals: what was played and shown, and itself."""
@@ -117,11 +124,7 @@ def play(monkeypatch, tmp_path):
         pool = ScriptedPool(clock, script)
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
         chosen = replace(OPTIONS, **options)
-        catalogue = Catalogue(
-            {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
-            {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))},
-        )
-        campaign = Campaign(cases, catalogue, chosen, played)
+        campaign = Campaign(cases, catalogue_of(tmp_path, NAMES), chosen, played)
         campaign._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
         campaign._pace._clock = clock
         heard = Heard()

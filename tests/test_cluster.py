@@ -14,15 +14,13 @@ from distributed import CancelledError, KilledWorker
 
 from tests import journals
 from tests.projects import SMALL, bench, project, records_of, strategy
-from tests.test_campaign import Heard, ScriptedReferee
+from tests.test_campaign import Heard, ScriptedReferee, catalogue_of
 from tests.test_interrupted_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
 from timelift.case import Case
 from timelift.cluster import campaign as campaigns
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError
-from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import RunEnd
-from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch
@@ -130,9 +128,7 @@ class StubCluster:
 def play(monkeypatch, tmp_path):
     """Play a campaign on a stub: what was recorded, the end, and what was said."""
     monkeypatch.setattr(campaigns, "_BETWEEN_LOOKS", 0.0)
-    tokens = Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))
-    strategies = {name: Strategy(name, tmp_path / f"{name}.py", name) for name in GOOD}
-    catalogue = Catalogue(strategies, {"tokens": tokens})
+    catalogue = catalogue_of(tmp_path, GOOD)
 
     def run(cluster, lines=(), most=2):
         options = replace(RunOptions.read({}), import_folders=(tmp_path,))

@@ -82,20 +82,6 @@ def test_the_level_of_a_run_on_several_machines_is_made_of_their_means():
     assert level("cccc") == level([""] * 4) == pytest.approx(8**0.5)
 
 
-def test_a_container_that_boots_anew_every_night_has_the_history_of_one_machine(tmp_path):
-    for night, mark in enumerate("abcdef"):
-        lines = (journals.line(case, n, [1e-3 * n], mark=mark) for case in FEW for n in (1, 2, 3))
-        histories.run(tmp_path / "marked" / f"{night}.jsonl", night, lines)
-        lines = (journals.line(case, n, [1e-3 * n]) for case in FEW for n in (1, 2, 3))
-        histories.run(tmp_path / "plain" / f"{night}.jsonl", night, lines)
-    marked, plain = (
-        levels.run_levels(levels.machine_runs(tmp_path / name).runs)[0]
-        for name in ("marked", "plain")
-    )
-    assert (marked.log_seconds == plain.log_seconds).all()
-    assert (marked.of_launches == plain.of_launches).all()
-
-
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path):
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
     summary = levels.summary_of_run(path)
