@@ -1,5 +1,6 @@
 """Who may play a run: schedulers that answer, and nodes that are equal to this machine."""
 
+import itertools
 import socket
 import sys
 from concurrent.futures import Future
@@ -155,3 +156,22 @@ def test_the_file_in_the_docs_keeps_dask_as_quiet_as_nodes_that_are_started_here
     written = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
     assert {name: dask.config.get(name, config=written) for name in node.QUIET} == node.QUIET
     assert written["distributed"]["worker"]["resources"] == nodes._RESOURCES
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_node_that_dies_while_it_is_asked_is_passed_over_for_one_in_its_place(monkeypatch, fails):
+    def read(address, _):
+        if address == "dead":
+            raise UserError("killed")
+        return address
+
+    offers = itertools.chain([["dead", "a"]], itertools.repeat(["a", "joiner"]))
+    cluster = object.__new__(Cluster)
+    cluster.offered = lambda: dict.fromkeys(next(offers), 0.0)
+    cluster.look = lambda address: SimpleNamespace(done=lambda: fails or address != "dead")
+    cluster.read = read
+    assert cluster._look_at_all() == ["a", "joiner"]
+    offers = itertools.repeat(["dead"])
+    if fails:
+        with pytest.raises(UserError, match="killed"):
+            cluster._look_at_all()

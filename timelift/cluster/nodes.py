@@ -9,7 +9,7 @@ import re
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import pairwise
@@ -69,7 +69,7 @@ class Cluster(Place):
         self.is_local, self._names = bool(_LOCAL.fullmatch(address)), dict[str, Any]()
         try:
             self.client = self._open.enter_context(self._connect())
-            seen = [*self._look_at_all()]
+            seen = self._look_at_all()
         except BaseException:
             self.close()
             raise
@@ -137,17 +137,23 @@ class Cluster(Place):
             if offers <= worker.get("resources", {}).keys()
         }
 
-    def _look_at_all(self) -> Iterator[Seen]:
-        offered = [*self.offered()]
-        if not offered:
-            raise UserError(f"--cluster: {self.address} has no node with machine=1; {_START}")
-        looking = {address: self.look(address) for address in offered}
-        while waits := [address for address, looked in looking.items() if not looked.done()]:
-            for address in {*waits} - self.offered().keys():
-                del looking[address]  # it died meanwhile
+    def _look_at_all(self) -> list[Seen]:
+        """Read what all nodes tell, and what those do that take the place of one that dies."""
+        looking, alone_until = dict[str, Future](), time.monotonic()
+        while True:
+            offered = self.offered()
+            looking = {address: looking.get(address) or self.look(address) for address in offered}
+            if looking:
+                alone_until = time.monotonic() + _ANSWERS
+            elif time.monotonic() > alone_until:
+                raise UserError(f"--cluster: {self.address} has no node with machine=1; {_START}")
+            if looking and all(looked.done() for looked in looking.values()):
+                try:
+                    return [self.read(address, looked) for address, looked in looking.items()]
+                except UserError:
+                    if looking.keys() <= self.offered().keys():
+                        raise
             time.sleep(_PAUSE)
-        for address, looked in looking.items():
-            yield self.read(address, looked)
 
     def look(self, address: str) -> Future:
         """Ask a node for what `read` reads; it answers once it plays for no other run."""
