@@ -159,7 +159,7 @@ def test_the_file_in_the_docs_keeps_dask_as_quiet_as_nodes_that_are_started_here
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_a_node_that_dies_while_it_is_asked_is_passed_over_for_one_in_its_place(monkeypatch, fails):
+def test_a_node_that_dies_while_it_is_asked_is_passed_over_for_one_in_its_place(fails):
     def read(address, _):
         if address == "dead":
             raise UserError("killed")
