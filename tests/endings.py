@@ -102,8 +102,7 @@ EAGER_TORCH = train(backend=Backend.TORCH, mode=Mode.EAGER)
 ENDINGS = {
     "the best everywhere but for a close one": raced({"best": 1, "close": 1, TD: 2}, TWO),
     "slower everywhere, and still the one answer": raced(
-        {"steady": 1.2, "short": [1, 3, 3, 1] * 2, "long": [3, 1, 1, 3] * 2, TD: 6},
-        at("tokens", 8),
+        {"steady": 1.2, "short": [1, 3, 3, 1] * 2, "long": [3, 1, 1, 3] * 2, TD: 6}, at("tokens", 8)
     ),
     "slower in one mode at one length": raced(
         {"native": [1, 1.2, 1, 1], "fold_time": [2, 1, 2, 2], TD: 4}, PLACES

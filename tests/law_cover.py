@@ -64,11 +64,7 @@ DENSE = "sensor"
 CONVOLUTION = "frames"
 #: The other workloads by kind of layer, except for large ones, whose kind has a smaller one, or is
 #: attention (`test_own_layers.py` has that). `make test-all` tries a strategy on one of each kind.
-KINDS = (
-    ("tokens", "graph_nodes"),
-    ("frames", "windows"),
-    ("sentences",),
-)
+KINDS = (("tokens", "graph_nodes"), ("frames", "windows"), ("sentences",))
 LARGE = ("audio_frames", "roi_head", "video_encoder", "vit_patches", "vocab_head")
 #: Of several inputs, with masks or lifted twice: `make test-all` tries every strategy on them.
 NESTS = ("documents", "pair_scorer", "rl_torso", "sentence_ids")

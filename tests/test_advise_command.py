@@ -67,9 +67,7 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(
     assert advice.verdict == ("change" if len(budgets) > 1 else "undecided")
 
 
-def test_several_batches_share_a_budget_and_ctrl_c_ends_all(
-    tmp_path, capsys, monkeypatch, measuring
-):
+def test_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, capsys, monkeypatch, measuring):
     batches = [make_model(batch=batch) for batch in (8, 32, 128)]
     runs = [run(tmp_path, of_lifts(model, dict.fromkeys(TIMES, 1.0))) for model in batches[:2]]
     asked = measuring(runs[0], replace(runs[1], complete=False))

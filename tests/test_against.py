@@ -128,9 +128,7 @@ def run(folder, monkeypatch, *words):
         ((0, 0, 0, 1, 125), "was not decided"),
     ],
 )
-def test_the_first_slow_commit_is_named_or_why_none_can_be(
-    tmp_path, monkeypatch, capfd, codes, first
-):
+def test_the_first_slow_commit_is_named_or_why_none_is(tmp_path, monkeypatch, capfd, codes, first):
     folder = tmp_path / "project"
     for number, of_commit in enumerate(codes):
         commit(write(folder, {"sub/code": f"{of_commit}", "sub/number": f"{number}"}))

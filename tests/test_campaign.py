@@ -301,9 +301,7 @@ def test_only_launches_in_which_something_is_left_are_started():
     assert first(1) == {(2, Backend.TENSORFLOW, "")}
     assert first(1, 2) == set()
     options = replace(options, reads_peak_memory=True, two_sided=True)
-    assert first() - first(1) == {
-        (1, Backend.TENSORFLOW, python) for python in ("", sys.executable)
-    }
+    assert first() - first(1) == {(1, Backend.TENSORFLOW, one) for one in ("", sys.executable)}
 
 
 @pytest.mark.parametrize("two_sided", [True, False])

@@ -134,11 +134,9 @@ def pair():
     """A strategy and its other side, as they are raced in a launch."""
     mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
     side = replace(mine, name="mine@main", copy_of="mine", home=Project(Path("there")))
-    catalog = catalogue.Catalogue({"mine": mine, side.name: side}, {})
+    known = catalogue.Catalogue({"mine": mine, side.name: side}, {})
     setting = Setting("sensor", 3, 2, Phase.FORWARD)
-    return lambda launch: [
-        catalog.rival(Case(setting, name), launch) for name in ("mine", side.name)
-    ]
+    return lambda launch: [known.rival(Case(setting, name), launch) for name in ("mine", side.name)]
 
 
 def test_the_sides_of_a_pair_are_built_first_in_turn():

@@ -141,9 +141,7 @@ def test_a_lift_is_described_by_its_place_and_its_strategy():
 def test_several_inputs_of_a_lift_are_told_by_name_or_in_a_list():
     players, pairs = (described(name)["lifts"][0] for name in ("of_players", "of_pairs"))
     assert (players["inputs"]["names"], players["outputs"]) == (["action", "frame"], 2)
-    tensors = [
-        (each["shape"], each["dtype"], each["high"]) for each in players["inputs"]["tensors"]
-    ]
+    tensors = [(one["shape"], one["dtype"], one["high"]) for one in players["inputs"]["tensors"]]
     assert tensors == [([], "int32", 6), ([2], "", 0)]
     assert (pairs["inputs"]["names"], len(pairs["inputs"]["tensors"])) == ([], 2)
     assert pairs["place"] == "after the input and ReLU"

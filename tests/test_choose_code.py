@@ -69,9 +69,7 @@ def errors(codes):
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
-    largest = errors(
-        {name: usage.code_to_paste(name, SETTING, run, Project(ROOT)) for name in LIFTS}
-    )
+    largest = errors({one: usage.code_to_paste(one, SETTING, run, Project(ROOT)) for one in LIFTS})
     assert set(largest) == set(LIFTS)
     assert max(largest.values()) < 1e-5
 

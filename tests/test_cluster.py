@@ -205,9 +205,7 @@ def test_a_node_that_hung_tells_in_vain_and_plays_again_once_it_answers(play):
     assert "node 0" in {unit.address for unit in cluster.units[1:]}
 
 
-def test_a_unit_that_tells_nothing_for_longer_than_it_can_take_is_played_elsewhere(
-    play, monkeypatch
-):
+def test_a_unit_that_tells_nothing_for_too_long_is_played_elsewhere(play, monkeypatch):
     for patience in ("_WAITS", "_STAGES"):
         monkeypatch.setattr(campaigns, patience, 0)
     done = play(StubCluster(ways=[lambda _: None]))

@@ -94,9 +94,7 @@ def test_what_the_project_s_tests_import_is_not_needed_to_measure(tmp_path):
 
 @pytest.mark.parametrize("folder", ["", "timelift/bench/"])
 @pytest.mark.parametrize("item", ["", "::test_modes[sensor-T3-B2-forward-xla-native]"])
-def test_a_question_of_timelift_s_own_is_typed_without_its_folder(
-    tmp_path, monkeypatch, folder, item
-):
+def test_a_question_of_timelift_is_typed_without_its_folder(tmp_path, monkeypatch, folder, item):
     monkeypatch.chdir(tmp_path)
     word = f"{folder}test_modes.py{item}"
     brought = str(ROOT / "bench" / "test_modes.py")

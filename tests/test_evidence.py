@@ -64,9 +64,7 @@ def test_a_first_call_of_several_machines_is_the_mean_of_their_means():
     case = run([1])[0].case
     seconds, marks = [1.0, 2.0, 4.0, 3.0], "abca"
     launches = [
-        CaseInLaunch(
-            case, n, seconds_per_call=[1.0], facts=Facts(first_call_seconds=one), mark=mark
-        )
+        CaseInLaunch(case, n, seconds_per_call=[1], facts=Facts(first_call_seconds=one), mark=mark)
         for n, one, mark in zip((1, 2, 3, 4), seconds, marks, strict=True)
     ]
     (interval,) = first_calls(merge(launches)).values()

@@ -179,10 +179,8 @@ def test_after_the_launch_only_what_was_measured_is_read():
     readers = two_readers()
     outcomes = [ended(HERE, Status.FAILED), ended(THERE)]
     task = replace(TASK, rivals=(THERE,))
-    facts_read = facts(
-        with_peaks(outcomes, read_peaks(task, {True: readers[True]}, lambda _: None))
-    )
-    assert facts_read == {"here": {}, "there": {"peak_bytes": 20}}
+    told = facts(with_peaks(outcomes, read_peaks(task, {True: readers[True]}, lambda _: None)))
+    assert told == {"here": {}, "there": {"peak_bytes": 20}}
     (task,) = readers[True].tasks
     assert (task.round_seconds, task.warms, task.reads_peak_memory) == (0.0, False, True)
 

@@ -224,9 +224,7 @@ EACH_KIND = ("at one step", *(mistake.name for mistake in studied_law.SPECIAL), 
         (Backend.TORCH, FEW_KINDS, FEW_KINDS, 3),
     ],
 )
-def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(
-    backend, kinds, in_train, least
-):
+def test_planted_mistakes_are_found_and_no_right_lift_is_condemned(backend, kinds, in_train, least):
     asked = f"ends_of_mistakes('{backend}', {kinds}, in_train={in_train})"
     mistakes, right = engines.evaluate(backend, "tests.law_cases", asked)
     assert len(mistakes) >= least

@@ -227,9 +227,7 @@ print(json.dumps([{dtype: precision(dtype, "cpu", {}) for dtype in DTYPES}, list
         ("torch", "float32", {"matmul_tf32", "cudnn_tf32"}),
     ],
 )
-def test_a_backend_is_held_to_what_keras_computes_in_and_names_its_switches(
-    backend, doubled, names
-):
+def test_a_backend_is_held_to_what_it_computes_in_and_names_its_switches(backend, doubled, names):
     precisions, switches = engines.run(backend, engines.ENGINE + DEVICE)
     own = {dtype: dtype for dtype in ("float32", "bfloat16", "float16")}
     assert precisions == {"float64": doubled, **own}

@@ -159,9 +159,7 @@ FIRST, EXPECTED = "the first that is installed", "expected tensorflow, jax, torc
         (("jax", "", "[1]"), f"backend jax, {FIRST}"),
     ],
 )
-def test_the_usual_backend_is_keras_s_own_or_the_first_installed(
-    monkeypatch, tmp_path, told, words
-):
+def test_the_usual_backend_is_keras_s_or_the_first_installed(monkeypatch, tmp_path, told, words):
     installed, variable, text = told
     monkeypatch.setattr("importlib.util.find_spec", installed.split().__contains__)
     monkeypatch.setenv("KERAS_BACKEND", variable)
@@ -281,9 +279,7 @@ def nvml(reasons, handles=None):
 @pytest.mark.parametrize(
     ("reasons", "held_down"), [(0x40, True), (0x08, True), (0x04, False), (0x01, False), (0, False)]
 )
-def test_heat_and_the_power_brake_hold_a_gpu_down_and_the_usual_power_cap_does_not(
-    reasons, held_down
-):
+def test_heat_and_the_power_brake_hold_a_gpu_down_and_the_usual_cap_does_not(reasons, held_down):
     assert system.Clocks("gpu", lambda: nvml(reasons)).held_down() is held_down
 
 

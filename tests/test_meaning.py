@@ -146,9 +146,7 @@ def a_model(lift, **arguments):
     ):
         if model := lift.model(inner, *features):
             return inner, model, features
-    return pytest.skip(
-        f"{lift.module.__name__} refuses every layer on a {lift.time_axis} time axis"
-    )
+    return pytest.skip(f"{lift.module.__name__} refuses any layer on a {lift.time_axis} time axis")
 
 
 def masks_and_padding(lift):

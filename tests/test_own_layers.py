@@ -99,10 +99,8 @@ class OwnLayerCase:
         )
         axes = {"dtype": self.dtype, "gradients": self.gradients, "backend": backend}
         setting = Setting("own", 6, 8, self.phase, self.mode, **axes)
-        factory = f"{folder}/layers.py:{self.layer}"
-        return ends_of(
-            Task(setting, rivals, factory, LayerInputs.of_one((6,)), 7, 0.0, warms=False)
-        )
+        layer = f"{folder}/layers.py:{self.layer}"
+        return ends_of(Task(setting, rivals, layer, LayerInputs.of_one((6,)), 7, 0.0, warms=False))
 
 
 FORWARD, BACKWARD = Phase.FORWARD, Phase.BACKWARD

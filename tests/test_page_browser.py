@@ -230,10 +230,8 @@ def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tm
     browser.open(hostile)
     assert browser.said == []
     assert browser.ask("document.querySelectorAll('#chooser img').length") == 0
-    smuggled = page.read_text().replace(
-        "</body>", "<script>document.title = 'owned'</script></body>"
-    )
-    (tmp_path / "smuggled.html").write_text(smuggled)
+    evil = page.read_text().replace("</body>", "<script>document.title = 'owned'</script></body>")
+    (tmp_path / "smuggled.html").write_text(evil)
     browser.open(tmp_path / "smuggled.html")
     assert "owned" not in browser.ask("document.title")
     assert any("Content Security Policy" in line for line in browser.said)

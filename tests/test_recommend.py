@@ -133,11 +133,9 @@ def disagreeing(findings, texts):
     told += [re.escape(headline(findings))] if findings.answers else []
     for name, text in texts.items():
         # where copies were raced, page and report begin with what became of them
-        is_answered = name == "ending" or not (
-            name == "terminal" or findings.run.header.races_copies
-        )
+        answered = name == "ending" or not (name == "terminal" or findings.run.header.races_copies)
         flat = " ".join(text.split())
-        lacks = is_answered and not all(re.search(each, flat) for each in told)
+        lacks = answered and not all(re.search(each, flat) for each in told)
         if lacks or (name != "ending" and named(text) != settings):
             yield name
 

@@ -62,9 +62,7 @@ def lines_of_code(text, tree):
 @pytest.mark.parametrize("kind", ["strategies", "workloads"])
 def test_every_file_keeps_the_conventions(kind):
     meanings = MEANINGS if kind == "strategies" else ()
-    found = {
-        path: faults(path.read_text(), meanings=meanings) for path in ROOT.glob(f"{kind}/*.py")
-    }
+    found = {one: faults(one.read_text(), meanings=meanings) for one in ROOT.glob(f"{kind}/*.py")}
     assert found
     assert not {path.name: names for path, names in found.items() if names}
 

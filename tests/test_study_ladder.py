@@ -58,9 +58,7 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
 def test_loud_rivals_cost_the_others_little_where_there_are_none(monkeypatch):
     scenario, shape = next(one for one in RARE_LOUD if one[0].name == "34 x 7, none")
     times = noise.seconds(scenario, shape, np.zeros(7), np.random.default_rng(4))
-    pairs = evidence.pairs_by_setting(
-        [AlignedSamples(tuple(range(7)), setting) for setting in times]
-    )
+    pairs = evidence.pairs_by_setting([AlignedSamples(tuple(range(7)), one) for one in times])
     cautious = estimate(*pairs).half_width(0.025)
     monkeypatch.setattr(variances, "LOUD_CHANCE", 1e-99)
     ratio = cautious / estimate(*pairs).half_width(0.025)

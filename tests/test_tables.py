@@ -165,9 +165,7 @@ def test_a_long_name_is_cut_to_its_limit():
     assert plain("x" * 10, 10) == "x" * 10
 
 
-@pytest.mark.parametrize(
-    "text", ["../../etc/passwd", "/abs", "..", "", "a\x00b", "x" * 999, "con:"]
-)
+@pytest.mark.parametrize("text", ["../../etc/passwd", "/a", "..", "", "a\x00b", "x" * 999, "con:"])
 def test_a_slug_stays_in_its_folder(text):
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", slug(text))
     assert len(slug(text)) < 100

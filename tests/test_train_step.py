@@ -60,9 +60,7 @@ ADDED = [
 
 @pytest.mark.parametrize(("backend", "mode"), WITHOUT_JAX)
 @pytest.mark.parametrize(("layer", "dtype", "reason"), ADDED)
-def test_what_training_adds_condemns_no_lift_and_hides_no_mistake(
-    backend, mode, layer, dtype, reason
-):
+def test_what_training_adds_blames_no_lift_and_hides_no_fault(backend, mode, layer, dtype, reason):
     reasons = evaluate(backend, f"ends({[NOT_FINITE, 'y']}, '{layer}', '{mode}', '{dtype}')")
     assert reasons["y"] == ""
     assert reason in reasons[NOT_FINITE]

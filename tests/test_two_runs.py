@@ -192,9 +192,7 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
 def test_an_option_that_may_change_times_is_drift_and_no_package(write):
     old, new = (write(70, launches=3, options={"launches": text}) for text in ("3", "8"))
     findings = compare_runs(old, new)
-    assert [(part.name, part.old, part.new) for part in findings.drift] == [
-        ("--launches", "3", "8")
-    ]
+    assert [(one.name, one.old, one.new) for one in findings.drift] == [("--launches", "3", "8")]
     assert not findings.packages_drifted
     assert compare_runs(old, write(70, launches=3)).drift == ()
 
@@ -323,9 +321,7 @@ def test_runs_that_measured_nothing_teach_nothing(runs, tmp_path):
     assert learnt.common_bound(0.05) == case_changes.ASSUMED_SESSIONS.common_bound(0.05)
 
 
-def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(
-    tmp_path, monkeypatch, run_command
-):
+def test_what_sessions_add_is_learnt_of_a_machine_s_other_runs(tmp_path, monkeypatch, run_command):
     folder = tmp_path / "results" / journals.MACHINE["name"]
     how = {"sizes": 1, "launches": 3}
     for day in range(1, 6):

@@ -141,11 +141,9 @@ def test_a_mistake_at_some_lengths_is_caught_there_and_a_right_lift_is_right_at_
 
 
 def test_a_layer_that_draws_noise_in_training_is_refused_in_a_sentence():
-    found = evaluate(
-        "tensorflow", "tests.test_varying", "ends('per_length', 'backward', 'dropout')"
-    )
+    said = evaluate("tensorflow", "tests.test_varying", "ends('per_length', 'backward', 'dropout')")
     sentence = "in training a step depends on noise or on the batch; ask for --phases forward."
-    assert set(found.values()) == {sentence}
+    assert set(said.values()) == {sentence}
 
 
 def test_a_strategy_is_asked_at_each_length_whether_it_refuses():

@@ -115,9 +115,7 @@ def slow_holm(p):
 def test_p_values_are_adjusted_within_their_family_alone(families):
     tagged = [(p, name) for name, group in enumerate(families) for p in group]
     tagged = tagged[::2] + tagged[1::2] + [(math.nan, 0)]
-    adjusted = verdicts.holm(
-        np.array([p for p, _ in tagged]), np.array([name for _, name in tagged])
-    )
+    adjusted = verdicts.holm(np.array([p for p, _ in tagged]), np.array([one for _, one in tagged]))
     for name in range(len(families)):
         mine = [(p, q) for (p, tag), q in zip(tagged[:-1], adjusted, strict=False) if tag == name]
         assert [q for _, q in mine] == pytest.approx(slow_holm([p for p, _ in mine]))
@@ -169,9 +167,7 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
 def playing(measurements, plan=None):
     """The strategies that every setting should play on, by its length."""
     doubtful = stopping.unsettled(measurements, plan)
-    return {
-        setting.seq_len: [case.strategy for case in cases] for setting, cases in doubtful.items()
-    }
+    return {setting.seq_len: [one.strategy for one in cases] for setting, cases in doubtful.items()}
 
 
 SHARE = np.array(stopping.LOOKS) / stopping.LOOKS[-1]
@@ -227,9 +223,7 @@ TWO = ["rival0", "rival1"]
         pytest.param([1], [stopping.LOOKS[0]], QUIET, [], id="a lone rival after it"),
     ],
 )
-def test_those_play_on_that_another_launch_could_teach_something_about(
-    costs, launches, noise, rivals
-):
+def test_those_play_on_that_another_launch_could_teach_about(costs, launches, noise, rivals):
     for number in launches:
         strategies = playing(run(costs, number, sizes=3, scenario=noise))
         assert strategies == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
@@ -251,9 +245,7 @@ def test_those_play_on_that_another_launch_could_teach_something_about(
         pytest.param([0.5], 0.02, False, id="one launch"),
     ],
 )
-def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_by_precision(
-    effects, precision, done
-):
+def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_precision(effects, precision, done):
     assert settled(stopping.by_verdict(precision), [effects]) == [done]
 
 
