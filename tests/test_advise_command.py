@@ -54,9 +54,7 @@ def measuring(monkeypatch):
     ("spent", "budgets"),
     [((0, 40), ["60s", "80s"]), ((20, 110), ["50s", "10s"]), ((20, 120), ["50s"])],
 )
-def test_a_budget_is_shared_by_the_lifts_and_the_whole(
-    tmp_path, monkeypatch, measuring, spent, budgets
-):
+def test_a_budget_is_shared_by_lifts_and_whole(tmp_path, monkeypatch, measuring, spent, budgets):
     model = make_model()
     whole = run(tmp_path, of_whole(model, WHOLE), 3e-7)
     asked = measuring(run(tmp_path, of_lifts(model)), whole)

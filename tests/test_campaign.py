@@ -252,9 +252,7 @@ def test_the_time_left_is_that_of_all_launches_that_may_come(play):
         ({"two_sided": True, "other_python": "python"}, 1, [1, 2, 3]),
     ],
 )
-def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
-    play, options, reads, undisturbed
-):
+def test_peak_memory_is_read_once_and_two_launches_build_alone(play, options, reads, undisturbed):
     options = {"reads_peak_memory": True, "launches": LaunchRange(3, 3)} | options
     _, _, campaign = play(ScriptedReferee(*NAMES), **options)
     assert peaks(campaign) == ([(reads, 4), (reads, 8)] if reads else [])

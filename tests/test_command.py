@@ -252,9 +252,7 @@ def test_without_a_layer_the_workload_is_left_to_fill_in(mine, run_command):
         ([".github"], "nothing was written"),
     ],
 )
-def test_nothing_is_overwritten_and_what_cannot_be_written_leaves_nothing(
-    mine, run_command, there, said
-):
+def test_no_file_is_overwritten_and_a_failure_leaves_nothing(mine, run_command, there, said):
     write(mine, dict.fromkeys(there, "mine"))
     before = sorted(mine.rglob("*"))
     assert said in run_command(1, "init", root=mine).err

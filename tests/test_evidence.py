@@ -79,9 +79,8 @@ def of_settings(alike, machines=4, settings=300):
     dice = np.random.default_rng(3)
     common = np.repeat(dice.normal(size=(1, machines)), settings, axis=0)
     effect = common if alike else dice.normal(size=(settings, machines))
-    return by_machine(
-        [Effects(row[None], np.ones((1, machines))) for row in effect], ["abcd"] * settings
-    )
+    rows = [Effects(row[None], np.ones((1, machines))) for row in effect]
+    return by_machine(rows, ["abcd"] * settings)
 
 
 def test_settings_that_machines_treat_alike_know_no_more_of_machines_than_one():

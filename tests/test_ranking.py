@@ -117,7 +117,7 @@ def test_rivals_that_never_met_are_undecided():
 def test_lists_of_different_lengths_pair_by_position():
     first, second = run([1, 2])
     launches = tuple(
-        replace(one, seconds_per_call=one.seconds_per_call[:15]) for one in second.launches
+        replace(it, seconds_per_call=it.seconds_per_call[:15]) for it in second.launches
     )
     ranking = only([first, replace(second, launches=launches)])
     assert ranking.rows[1].ratio.value == pytest.approx(2, rel=0.02)

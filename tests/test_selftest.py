@@ -149,7 +149,7 @@ def test_a_twin_of_a_wrong_entry_is_left_out(run, wrong):
 
 def slowed(run, name, factor):
     measurements = [
-        scaled(one, factor) if one.case.strategy == name else one for one in run.measurements
+        scaled(it, factor) if it.case.strategy == name else it for it in run.measurements
     ]
     return dataclasses.replace(run, measurements=tuple(measurements))
 

@@ -158,9 +158,8 @@ def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
 def test_a_reason_names_no_folder_of_its_user(session):
     lines = []
     session._journal = SimpleNamespace(append=lambda *appended: lines.extend(appended))
-    reason = (
-        f'File "{session.request.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
-    )
+    root = session.request.project.root
+    reason = f'File "{root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
     failed = CaseInLaunch(journals.case(), 1, status=Status.FAILED, reason=reason)
     session._record([failed])
     assert lines == session.lines

@@ -269,9 +269,7 @@ def settled(rule, rows, families=None):
         pytest.param([0.63, 0.7, 0.77], 0.02, True, id="a clear loser"),
     ],
 )
-def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little(
-    effects, precision, done
-):
+def test_a_ranking_is_settled_where_its_fastest_is_known_to_cost_little(effects, precision, done):
     assert settled(stopping.by_price(precision), [effects]) == [done]
 
 
