@@ -52,8 +52,8 @@ _COMMANDS = {NODE: "spawn_main", LAUNCH: "timelift.cluster.unit", COORDINATOR: "
 _NODES = "--cluster local:2"
 #: Seconds in which nodes end with their coordinator: one that starts hears of it after its imports.
 _NODES_GRACE = 10.0
-#: What a run says that gave something up, and how often a run is gone on with, beside its kills.
-_GIVEN_UP, _MOST_PARTS = "is not tried on a third", 5
+#: What a run says that gave something up, or lost a node at its start; and how often a run is gone on with, beside its kills.
+_SENTENCES, _MOST_PARTS = ("is not tried on a third", "ERROR: --cluster: "), 5
 
 
 # Runs --------------------------------------------------------------------------------------------
@@ -285,7 +285,8 @@ def disturb(scene: Scene, whole: Undisturbed, most: int, dice: random.Random) ->
         faults["tracebacks"] += remains.tracebacks(scene.printed(name))
         if remains.reached(scene.lines()) is Reached.END:
             break
-        is_told = code != -Signals.SIGKILL and _GIVEN_UP in scene.printed(name)
+        told = (sentence in scene.printed(name) for sentence in _SENTENCES)
+        is_told = code != -Signals.SIGKILL and any(told)
         faults["wrong endings"] += not (is_told or killed[-1:][0][0] == COORDINATOR)
     after = scene.lines()
     faults["lost"] = sum(remains.lost(lines, after) for lines in before)

@@ -67,7 +67,7 @@ def look(core: int | None) -> dict[str, Any]:
     process = _started({"core": core}, Path.cwd(), subprocess.PIPE)
     described, printed = process.communicate()
     if process.returncode:
-        raise RuntimeError((printed.splitlines() or [""])[-1])
+        raise RuntimeError((printed.splitlines() or [f"exit code {process.returncode}"])[-1])
     versions = {"python": python_version(), "timelift": timelift_version()}
     return {**json.loads(described), **versions}
 

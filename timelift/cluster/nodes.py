@@ -94,7 +94,7 @@ class Cluster(Place):
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise UserError(
                 "--cluster: expected a scheduler that answers at an address like tcp://HOST:8786, "
-                f"its file, or local:2, received {self.address!r:.80} "
+                f"its file, or local:2, received {self.address!r:.200} "
                 f"({str(error)[:120] or 'no answer'}); start one with: dask scheduler"
             ) from None
 
@@ -121,6 +121,8 @@ class Cluster(Place):
                 preload=[node.__name__],
                 set_as_default=False,
             )
+        except RuntimeError as error:  # what Dask makes of a node that dies as it starts
+            raise UserError(f"--cluster: a node did not start here ({error}); try again") from None
         finally:
             signal.signal(signal.SIGINT, before)
 
