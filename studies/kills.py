@@ -52,7 +52,8 @@ _COMMANDS = {NODE: "spawn_main", LAUNCH: "timelift.cluster.unit", COORDINATOR: "
 _NODES = "--cluster local:2"
 #: Seconds in which nodes end with their coordinator: one that starts hears of it after its imports.
 _NODES_GRACE = 10.0
-#: What a run says that gave something up, or lost a node at its start; and how often a run is gone on with, beside its kills.
+#: What a run says that gave something up, or lost a node at its start; and how often a run is gone
+#: on with, beside its kills.
 _SENTENCES, _MOST_PARTS = ("is not tried on a third", "ERROR: --cluster: "), 5
 
 
