@@ -18,7 +18,7 @@ from typing import Any
 
 import dask
 import msgspec
-from distributed import Client, Future
+from distributed import Client, Future, LocalCluster
 from distributed.comm import connect
 from distributed.security import Security
 from msgspec import Struct, structs
@@ -110,7 +110,7 @@ class Cluster(Place):
         # not for these two seconds: a terminal would end the nodes, and Dask wait a minute for them
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            return Client(
+            here = LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
                 resources=_RESOURCES,
@@ -119,8 +119,8 @@ class Cluster(Place):
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
                 silence_logs=logging.CRITICAL,
                 preload=[node.__name__],
-                set_as_default=False,
             )
+            return Client(self._open.enter_context(here), set_as_default=False)
         except RuntimeError as error:  # what Dask makes of a node that dies as it starts
             raise UserError(f"--cluster: a node did not start here ({error}); try again") from None
         finally:
