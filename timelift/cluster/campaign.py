@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from timelift.cluster.schedule import Item, Node, Schedule
 from timelift.errors import UserError, counted
 from timelift.journal.files import PlayedSettings
 from timelift.measure import progress
-from timelift.measure.campaign import SEEDS, Campaign, CampaignReferee, by_setting
+from timelift.measure.campaign import SEEDS, Campaign, by_setting
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.locks import BuildOrPlayLock
@@ -105,6 +105,7 @@ class ClusterCampaign(Campaign):
     ) -> None:
         super().__init__(cases, catalogue, options, played)
         self._cluster, self._schedule = cluster, Schedule(_UNIT)
+        self._where = f" on {counted(len(cluster.nodes), 'node')}"
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._units: dict[str, _Unit] = {}
         self._sent = set[str]()
@@ -120,15 +121,7 @@ class ClusterCampaign(Campaign):
     def interrupt(self) -> None:
         self.interrupted = True  # for the loop, since a signal's handler calls this
 
-    def run(
-        self,
-        record: Callable[[Sequence[CaseInLaunch]], None],
-        display: progress.Display,
-        referee: CampaignReferee,
-    ) -> None:
-        self._record, self._display, self._referee = record, display, referee
-        where = f" on {counted(len(self._cluster.nodes), 'node')}"
-        display.say(progress.plan_in_words(len(self.results), self._settings, self.options) + where)
+    def _play(self) -> None:
         for (_, setting), lines in self._played.items():
             self._add_to_results(lines)
             self._ended[setting] += 1

@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -181,15 +181,19 @@ class Cluster(Place):
             return None
         return sorted(os.sched_getaffinity(0))[int(self._names[address])]
 
+    @cached_property
+    def _here(self) -> Mapping[str, str]:
+        """What every node has to have as it is here: its files are read once, not for each node."""
+        return {"python": node.python_version(), "timelift": node.timelift_version()}
+
     def read(self, address: str, looked: Future) -> Seen:
         """Return what a node told of itself; raises UserError where it cannot play here."""
         try:
             seen = msgspec.convert({**looked.result(), "address": address}, Seen)
         except Exception as error:  # noqa: BLE001 - whatever another Python or Dask raises
             raise _unusable(address, error) from None
-        here = {"python": node.python_version(), "timelift": node.timelift_version()}
-        there = {name: getattr(seen, name) for name in here}
-        for difference in differences(here, there):
+        there = {name: getattr(seen, name) for name in self._here}
+        for difference in differences(self._here, there):
             raise UserError(
                 f"--cluster: expected {difference.name} {difference.old} on every node, as here, "
                 f"received {difference.new} on {address}; install the same there"

@@ -65,6 +65,9 @@ class Campaign:
     `played` before an interruption is kept, and not played again.
     """
 
+    #: Where it is played, for the plan in words.
+    _where = ""
+
     def __init__(
         self,
         cases: Iterable[Case],
@@ -119,15 +122,20 @@ class Campaign:
     ) -> None:
         """Play every launch; the rivals of a setting are recorded together, before the next."""
         self._record, self._display, self._referee = record, display, referee
-        display.say(progress.plan_in_words(len(self.results), self._settings, self.options))
-        display.show(progress.StageBegun("", "starting the first launches", 0.0, float("inf")))
+        plan = progress.plan_in_words(len(self.results), self._settings, self.options)
+        display.say(plan + self._where)
+        self._play()
+
+    def _play(self) -> None:
+        starting = "starting the first launches"
+        self._display.show(progress.StageBegun("", starting, 0.0, float("inf")))
         self._pool = LaunchPool(self.options, self._first_processes())
         if self.interrupted:
             self._pool.finish_early()
         with self._pool as pool:
             self._budget.import_seconds = pool.import_seconds
             self._pace.start()
-            for group in self.options.groups(referee.decision_points):
+            for group in self.options.groups(self._referee.decision_points):
                 wanted = self._wanted(group)
                 if not wanted or self._stopped():
                     break

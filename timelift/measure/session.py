@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -182,9 +183,13 @@ class Session:
             campaign.run(self._record, display, referee)
             journal.exit_word = campaign.exit_word
 
+    @cached_property
+    def _mark(self) -> str:
+        return machine.machine_mark()
+
     def _record(self, lines: Iterable[CaseInLaunch]) -> None:
         assert self._journal
-        root, mark = self.request.project.root, machine.machine_mark()
+        root, mark = self.request.project.root, self._mark
         shareable = [
             replace(
                 line,
