@@ -37,7 +37,7 @@ from timelift.measurement import (
 )
 
 CASE = journals.case()
-NO_NUMBERS = {"added", "engine", "operations"}
+NO_NUMBERS = {"added", "meaning", "engine", "operations"}
 AGAINST = journals.AGAINST | {"versions": {"keras": ["3.14", "3.15"]}}
 
 

@@ -106,6 +106,10 @@ class Facts:
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
     #: What training may add to the layer, as its state and losses tell in the first launch.
     added: Annotated[list[str] | None, _HIDDEN] = None
+    #: What the strategy makes in training of what is `added`, by the constant that declares it: the
+    #: declared word once it was tested, else the observed one, else `source.UNKNOWN`. In the first
+    #: launch, where a call differentiates.
+    meaning: Annotated[dict[str, str] | None, _HIDDEN] = None
     #: In the first launch of a usual run: the device's name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 
@@ -288,6 +292,15 @@ def engine_facts(measurement: Measurement) -> dict[str, str]:
     engine = next(filter(None, engines), {})
     pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
+
+
+def trained_meaning(measurement: Measurement) -> dict[str, str] | None:
+    """Return the `meaning` of a case, by constant; None where no launch has asked for it."""
+    told = (launch.facts.meaning for launch in measurement.launches)
+    words = next((each for each in told if each is not None), None)
+    if words is None:
+        return None
+    return {str(name): word for name, word in words.items() if isinstance(word, str)}
 
 
 # Changes of exact facts --------------------------------------------------------------------------
