@@ -17,10 +17,10 @@ from timelift.case import Gradients, Lengths, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
 from timelift.worker import reference
+from timelift.worker.checks import PreparedRival, check_rival
 from timelift.worker.draws import draw_valid
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
-from timelift.worker.prepare import PreparedRival, check_rival
 from timelift.worker.reference import CHECKING, TRAINED, FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerances import DtypePrecision
 

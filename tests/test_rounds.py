@@ -17,7 +17,7 @@ from timelift.messages import Done, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.rounds import Player
 from timelift.worker.engines import Feed
 from timelift.worker.measure_setting import Playing
-from timelift.worker.prepare import PreparedRival
+from timelift.worker.checks import PreparedRival
 
 
 def players(clock, **seconds):

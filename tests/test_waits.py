@@ -52,7 +52,7 @@ def test_the_check_sees_a_call_that_returns_before_its_end():
 
 
 COPIED = """
-from timelift.worker.prepare import call_once
+from timelift.worker.checks import call_once
 engine = open_engine(changed(mode=Mode.EAGER))
 model = lifted(keras.layers.Activation(keras.ops.negative))
 compiled = engine.compile(model, changed(mode=Mode.EAGER), training=False)

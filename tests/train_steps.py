@@ -9,9 +9,10 @@ from tests.law_cases import BATCH, FEATURES, SEED, TIME
 from timelift.case import Backend, Dtype, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel
+from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Feed, open_engine
 from timelift.worker.measure_setting import Playing, attempt
-from timelift.worker.prepare import PreparedRival, SettingUnderTest
+from timelift.worker.prepare import SettingUnderTest
 
 BACKEND = Backend(keras.backend.backend())
 

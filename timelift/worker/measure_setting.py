@@ -18,9 +18,10 @@ from timelift.errors import one_line
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import law, making, system
+from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
-from timelift.worker.prepare import PreparedRival, SettingUnderTest, status_of
+from timelift.worker.prepare import SettingUnderTest, status_of
 from timelift.worker.varying import VaryingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
 

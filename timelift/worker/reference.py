@@ -1,35 +1,26 @@
-"""The inner layer that rivals lift: made once, and called for the results that each must have.
-
-Where two revisions are compared and their workloads differ, each has a layer of its own, drawn from
-the same seed; else all rivals of a setting lift one layer.
+"""The inner layer called for the results that each rival must have.
 
 How it is called is in docs/protocol.md, "The law": at the drawn steps one at a time, and at every
 step folded into the batch, in chunks. The fold alone never fails a rival, since a layer may mix its
 batch or refuse another size.
 """
 
-import itertools
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from timelift.case import Phase
-from timelift.messages import CALLING_EVERY_STEP, Task
-from timelift.source import ADDED
+from timelift.messages import CALLING_EVERY_STEP
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import LawBrokenError, Reference
-from timelift.worker.making import compute_dtypes, own_losses, precision_of, symbolic
-from timelift.worker.tolerances import TOLERANCES, DtypePrecision, coarsest
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision
 
-#: The name of the variable that a seeded layer draws its noise from.
-_SEED = "seed_generator_state"
 #: The stage in which a rival is held to the law.
 CHECKING = "checking the law"
 #: Bytes of inputs that are folded into one call, so that the layer's own memory stays small.
@@ -41,8 +32,6 @@ _LARGEST_SUM = 1000.0
 #: Calls that show how far rounding moves the layer's gradients, and how far the weights move for
 #: that, as a share of the allowed error of outputs: a few times what an addition may round.
 ROUNDED_CALLS, _ROUNDED_SHARE = 8, 0.1
-#: Calls that must agree before a rival is condemned: a layer may draw noise from anywhere.
-_STEADY_CALLS = 16
 #: What weights are multiplied by, as if by training, to see that a rival follows them.
 TRAINED = 0.75
 
@@ -70,7 +59,7 @@ class LayerCalls:
             placed = self.shared.placed(self.engine.place, rows)
             parts = self.engine.apply(self.layer, *placed, training=self.training)
             padded = [part[~self.shared.valid[rows]] for part in parts]
-            if any(mask is not None for mask in self.shared.masks) and not _is_finite(padded):
+            if any(mask is not None for mask in self.shared.masks) and not is_finite(padded):
                 raise ValueError(
                     "the layer returns NaN or infinity for a padded step, whose own mask is False "
                     "throughout; let it divide by 1 at least there, or ask for --lengths full"
@@ -198,14 +187,14 @@ def moved_by_rounding(
 
 
 def _check_finite(leaves: Iterable[Array], name: str) -> None:
-    if not _is_finite(leaves):
+    if not is_finite(leaves):
         raise FloatingPointError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
             "can be held to them; choose a layer, weights or inputs that give finite ones"
         )
 
 
-def _is_finite(leaves: Iterable[Array]) -> bool:
+def is_finite(leaves: Iterable[Array]) -> bool:
     return all(np.isfinite(law.widened(values)).all() for values in leaves)
 
 
@@ -337,103 +326,3 @@ class FoldedReference:
             largest = [float(errors.max(initial=0.0)) for errors, _ in compared]
             of_weights = np.maximum(of_weights, largest)
         return replace(reference, input_rounding=[*of_inputs], weight_rounding=of_weights)
-
-
-class InnerLayer:
-    """One inner layer with its results; calls change its state until `restore`.
-
-    `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
-    task that reads memory checks no law and has none of the latter. To differentiate, the layer
-    is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
-    known to be `noisy`; else in inference. It `adds_more` if training adds more to it than noise
-    that its seeds repeat.
-    """
-
-    def __init__(
-        self, engine: Engine, task: Task, layer: Any, shared: SharedInputs, *, noisy: bool = False
-    ) -> None:
-        setting, self.layer = task.setting, layer
-        #: Variables without gradient, such as batch statistics and random seeds.
-        self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
-        #: Weights, where a call assigns them: a gradient that is not finite makes them so.
-        trained = layer.trainable_variables if setting.phase is Phase.TRAIN else []
-        self._weights = [(variable, variable.numpy()) for variable in trained]
-        self.precision = precision_of(layer, engine, setting)
-        #: The precision of gradients by the inputs, which have the dtype of these.
-        dtypes = [setting.dtype.floats, *compute_dtypes(layer)]
-        self.input_precision = coarsest(dtypes, setting.device, engine.identity())
-        self.adds_more = noisy
-        noisy = noisy or (setting.differentiates and self._trains_differently(engine, shared))
-        self.trains_differently = noisy
-        training = setting.differentiates and not noisy
-        names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
-        self._calls = calls = LayerCalls(engine, layer, shared, training, names)
-        noise = np.random.default_rng([task.seed, 1])
-        weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
-        gradients = setting.differentiates
-        self.reference = reference_at(shared.steps, calls, weigh, gradients=gradients)
-        if not task.reads_peak_memory:
-            precisions = self.precision, self.input_precision
-            self.folded_reference = FoldedReference(calls, self.reference, precisions, noise)
-        self.added = self._find_added()
-        self.restore()
-
-    def _find_added(self) -> list[str]:
-        """Return what training may add; noise that has no seed may come from anywhere."""
-        names = {variable.name for variable, _ in self._state}
-        shown = [_SEED in names, bool(names - {_SEED}), bool(own_losses(self.layer))]
-        unknown = self.adds_more and not any(shown[1:])
-        return [kind for kind, told in zip(ADDED.values(), shown, strict=True) if told or unknown]
-
-    def is_steady(self) -> bool:
-        """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
-        self.restore()
-        step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
-        first = step_outputs()
-        return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
-
-    def _differ(self, outputs: Iterable[Array], others: Iterable[Array]) -> bool:
-        pairs = zip(outputs, others, strict=True)
-        return any(law.differ(leaf, other, self.precision) for leaf, other in pairs)
-
-    @cached_property
-    def trained_reference(self) -> Reference | None:
-        """The outputs at the drawn steps for weights times `TRAINED`; None if any is not finite."""
-        calls, steps = self._calls, list(self.reference.steps)
-        with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
-            outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=False)]
-        return replace(self.reference, outputs=outputs) if _is_finite(outputs) else None
-
-    @property
-    def zero_gradients(self) -> float:
-        """The share of the weights' gradients of which a moment of Adam is zero or denormal.
-
-        The second moment is the smaller one, at first a thousandth of the gradient's square.
-        """
-        gradients = self.folded_reference.everywhere.weight_gradients  # float64, moments are not
-        weights = [law.widened(weight.numpy()) for weight in self.layer.trainable_weights]
-        tiny = [np.finfo(weight.dtype).tiny for weight in weights]
-        zeros = sum(
-            int((1e-3 * np.square(each) < least).sum())
-            for each, least in zip(gradients, tiny, strict=True)
-        )
-        return zeros / max(1, sum(each.size for each in gradients))
-
-    def restore(self) -> None:
-        """Undo the changes of calls to the layer's state and weights."""
-        for variable, value in (*self._state, *self._weights):
-            variable.assign(value)
-
-    def _trains_differently(self, engine: Engine, shared: SharedInputs) -> bool:
-        """True if two calls in training change a state, or return other outputs than inference."""
-        step = shared.placed(engine.place, (slice(None), 0))
-        inferred = engine.apply(self.layer, *step, training=False)
-        trained = engine.apply(self.layer, *step, training=True)
-        changed = {each.name for each, value in self._state if (each.numpy() != value).any()}
-        self.restore()
-        again = engine.apply(self.layer, *step, training=True)
-        self.restore()
-        is_seeded = changed == {_SEED} and not self._differ(again, trained)
-        differs = bool(changed) or any(self._differ(each, inferred) for each in (trained, again))
-        self.adds_more = bool(own_losses(self.layer)) or (differs and not is_seeded)
-        return differs

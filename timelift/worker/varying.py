@@ -15,12 +15,13 @@ from timelift.case import Setting, Status
 from timelift.messages import Busy, RivalSpec, Task, WorkerChannel
 from timelift.rounds import Clock, Player
 from timelift.worker import making
+from timelift.worker.checks import PreparedRival, check_rival
 from timelift.worker.engines import Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, first_steps
+from timelift.worker.judge import InnerLayer
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import LostError
-from timelift.worker.prepare import PreparedRival, SettingUnderTest, check_rival
-from timelift.worker.reference import InnerLayer
+from timelift.worker.prepare import SettingUnderTest
 from timelift.worker.user_code import restore_process_state
 
 

@@ -21,12 +21,13 @@ from keras import ops
 
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
+from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.find_lifts import mask_of
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import precision_of
 from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
-from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
+from timelift.worker.prepare import count_weights, peak_facts
 from timelift.worker.reference import CHECKING, ROUNDED_CALLS, moved_by_rounding, restored
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
 from timelift.worker.user_code import find_model, load_module, restore_process_state

@@ -1,0 +1,182 @@
+"""Rivals held to the law: their results beside those of the inner layer.
+
+The law is checked at the drawn steps by the reference, and at all steps by the folded one. Where a
+call differentiates, its loss and gradients alone are known. The loss for a random cotangent is a
+sum of outputs weighed at random, so it checks them too, at every step at once.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from timelift import messages
+from timelift.case import Gradients, Phase
+from timelift.messages import Emit, RivalSpec
+from timelift.worker import law
+from timelift.worker.engines import Array, Compiled, Engine, Feed
+from timelift.worker.inputs import Feeds
+from timelift.worker.judge import InnerLayer
+from timelift.worker.law import LawBrokenError
+from timelift.worker.reference import CHECKING, TRAINED, Begin, multiplied
+
+#: A scale of the loss that is halved so often is as good as none.
+_MOST_SKIPS = 40
+
+
+@dataclass
+class PreparedRival:
+    """A rival that is built, was called once and keeps the law, with its feed."""
+
+    rival: RivalSpec
+    compiled: Compiled
+    feed: Feed
+    facts: dict[str, Any] = field(default_factory=dict)
+    #: The strategy, what the rival only `tries`, and the cotangents that it is fed.
+    module: Any = None
+    tried: str = ""
+    cotangents: Sequence[Array] = ()
+
+
+def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
+    return waited_for(engine, compiled.bind(feed))
+
+
+def waited_for(engine: Engine, call: Callable[[], Any]) -> Any:
+    result = call()
+    engine.wait(result)
+    return result
+
+
+def find_loss_scale(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
+    """Make train steps until one is not skipped, and return its result.
+
+    Gradients that overflow, as the loss is scaled, skip one. Raises LawBrokenError where each is.
+    """
+    for _ in range(_MOST_SKIPS):
+        skips = compiled.step().skips
+        result = call_once(engine, compiled, feed)
+        if compiled.step().skips == skips:
+            return result
+    raise LawBrokenError("skips every step: its gradients overflow, by whatever the loss is scaled")
+
+
+def check_rival(
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
+) -> float:
+    """Check the results of a rival; return its largest relative error.
+
+    Its feed is the one that will be timed, with the folded reference's cotangents if it
+    differentiates. Raises LawBrokenError, and FloatingPointError if the inner layer itself returns
+    NaN or infinity.
+    """
+
+    def begin(stage: str) -> None:
+        emit(messages.Busy(stage, prepared.rival.name))
+
+    begin(CHECKING)
+    inner.restore()
+    check = _check_gradients if feeds.setting.differentiates else _check_forward
+    return check(inner, model, prepared, feeds, begin)
+
+
+def _check_forward(
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
+) -> float:
+    def outputs_now() -> list[Array]:
+        returned = call_once(feeds.engine, prepared.compiled, prepared.feed)
+        return [feeds.fetch(leaf) for leaf in keras.tree.flatten(returned)]
+
+    law.match_weights(model, inner.layer)  # some are made in the first call
+    outputs = outputs_now()
+    worst = law.check_outputs(outputs, inner.reference, inner.precision)
+    check = partial(law.check_outputs, outputs, precision=inner.precision)
+    worst = max(worst, inner.folded_reference.settle(check, begin))
+    law.check_finite(outputs, inner.reference.output_names)
+    if trained := inner.trained_reference:
+        try:
+            with multiplied(model.trainable_weights, itertools.repeat(TRAINED)):
+                law.check_outputs(outputs_now(), trained, inner.precision)
+        except LawBrokenError as error:
+            raise LawBrokenError(
+                f"does not follow its weights: once they are a quarter smaller, {error}; keep no "
+                "results of earlier calls, and compute from weights in every call, not in `build`"
+            ) from None
+    return worst
+
+
+def _check_gradients(
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
+) -> float:
+    folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
+    order = law.match_weights(model, inner.layer)
+    timed = checked = _GradientCalls(inner, compiled, feeds, order)
+    if inner.trains_differently:
+        inference = feeds.engine.compile(model, feeds.setting, training=False)
+        checked = _GradientCalls(inner, inference, feeds, order)
+        timed.check_finite(feed)
+        inner.restore()
+    at_drawn_steps = checked.call(feeds.feed(inner.reference.sparse_cotangents()))
+    check = partial(checked.check, at_drawn_steps)
+    worst = folded.check_allowing_for_rounding(inner.reference, check)
+    return max(worst, folded.settle(partial(checked.check, checked.call(feed)), begin))
+
+
+#: The loss of a call and its gradients: (batch, time, *features) for each float tensor of the
+#: inputs, or None where the setting does not ask for it; and by the layer's weights in their order,
+#: None where the loss does not depend on one.
+_Gradients = tuple[float, Sequence[Array] | None, Sequence[Array | None]]
+
+
+@dataclass(frozen=True)
+class _GradientCalls:
+    """Calls of one rival that differentiate; its weight `order[i]` is the layer's weight `i`."""
+
+    inner: InnerLayer
+    compiled: Compiled
+    feeds: Feeds
+    order: Sequence[int]
+
+    def call(self, feed: Feed) -> _Gradients:
+        if self.feeds.setting.phase is Phase.TRAIN:
+            return self._train(feed)
+        loss, by_sources, *_ = call_once(self.feeds.engine, self.compiled, feed)
+        gradients, by_inputs = list(by_sources), None
+        if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            tensors = law.floats(self.feeds.shared.tensors)
+            by_inputs = [
+                np.zeros_like(tensor) if by is None else self.feeds.fetch(by)
+                for tensor, by in zip(tensors, gradients, strict=False)
+            ]
+            gradients = gradients[len(by_inputs) :]
+        to_numpy = self.feeds.engine.to_numpy
+        fetched = [None if value is None else to_numpy(value) for value in gradients]
+        return float(to_numpy(loss)), by_inputs, [fetched[index] for index in self.order]
+
+    def _train(self, feed: Feed) -> _Gradients:
+        """Make a first step, of which the moments tell the gradients."""
+        self.compiled.step().reset()
+        (loss,) = find_loss_scale(self.feeds.engine, self.compiled, feed).values()
+        gradients = self.compiled.step().gradients()
+        self.inner.restore()
+        in_order = [gradients[index] for index in self.order]
+        return float(self.feeds.engine.to_numpy(loss)), None, in_order
+
+    def check(self, result: _Gradients, expected: law.Reference) -> float:
+        """Compare a call with the reference whose cotangent it was fed."""
+        inner, worst, (loss, by_inputs, by_weights) = self.inner, 0.0, result
+        if by_inputs is not None:
+            worst = law.check_input_gradients(by_inputs, expected, inner.input_precision)
+        worst = max(worst, law.check_weight_gradients(by_weights, expected, inner.precision))
+        law.check_loss(loss, expected, inner.folded_reference.scales, inner.precision)
+        return worst
+
+    def check_finite(self, feed: Feed) -> None:
+        _, by_inputs, by_weights = self.call(feed)
+        if by_inputs is not None:
+            law.check_finite(by_inputs, map(law.gradient_by, self.inner.reference.input_names))
+        law.check_finite_weight_gradients(by_weights)
