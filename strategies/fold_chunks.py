@@ -3,9 +3,8 @@
 When: `fold_time` is wanted but the activations of all steps do not fit in memory. With `remat` a
 backward call keeps only what goes into each chunk and computes the rest again.
 When not: memory suffices: each chunk is a smaller, less efficient call, and the graph holds one
-copy of the layer a chunk, some of which TensorFlow may run at the same time. Or with `remat`, where
-TensorFlow draws noise anew for what it computes again, so that its gradients are of other noise, as
-does PyTorch but for a `Dropout` without a seed; and batch statistics move twice on both.
+copy of the layer a chunk, some of which TensorFlow may run at the same time. `remat` refuses noise
+and batch statistics: what it computes again would draw other noise, and move statistics twice.
 
 Source: keras.remat; Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 """
@@ -80,11 +79,11 @@ class FoldChunks(keras.layers.Wrapper):
 
 
 def refuses(layer, setting, *, remat=False):
-    """Refuse an unknown number of chunks, and what JAX cannot assign when it recomputes one."""
+    """Refuse an unknown number of chunks, and what training would assign once more with `remat`."""
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "the number of chunks must be known when they are traced, and time is dynamic."
-    if remat and setting.backend == "jax" and setting.phase != "forward" and assigns(layer):
-        return "JAX takes nothing that the layer assigns out of what is computed again."
+    if remat and setting.phase != "forward" and assigns(layer):
+        return "what is computed again would draw other noise, or move statistics once more."
     return None
 
 

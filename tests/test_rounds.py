@@ -15,9 +15,9 @@ from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Done, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.rounds import Player
+from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Feed
 from timelift.worker.measure_setting import Playing
-from timelift.worker.checks import PreparedRival
 
 
 def players(clock, **seconds):

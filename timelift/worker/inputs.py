@@ -51,6 +51,15 @@ class SharedInputs:
         tensors, valid = [*map(padded, self.tensors)], padded(self.valid)
         return SharedInputs(self.structure, tensors, masks, valid, steps)
 
+    def all_like_the_first(self) -> "SharedInputs":
+        """Return sequences of which every step is their first one."""
+
+        def repeated(array: Array) -> Array:
+            return np.repeat(array[:, :1], array.shape[1], axis=1)
+
+        masks = [mask if mask is None else repeated(mask) for mask in self.masks]
+        return replace(self, tensors=[*map(repeated, self.tensors)], masks=masks)
+
     def placed(self, place: Callable[[Array], Any], index: Any = _ALL) -> tuple[Any, Any]:
         """Return inputs and masks of their own, or None, on the device, as the layer takes them.
 

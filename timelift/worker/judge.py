@@ -5,7 +5,8 @@ the same seed; else all rivals of a setting lift one layer.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -28,13 +29,58 @@ from timelift.worker.reference import (
     is_finite,
     multiplied,
     reference_at,
+    with_rounding,
 )
 from timelift.worker.tolerances import coarsest
+from timelift.worker.training import Rows, Training, calls_of, silenced
 
 #: The name of the variable that a seeded layer draws its noise from.
-_SEED = "seed_generator_state"
+SEED = "seed_generator_state"
 #: Calls that must agree before a rival is condemned: a layer may draw noise from anywhere.
 _STEADY_CALLS = 16
+
+
+class AsCalled:
+    """The layer called in training as a declared word says, without the noise of Keras's layers."""
+
+    def __init__(self, inner: "InnerLayer", calls: tuple[Sequence[Rows], Sequence[Rows]]) -> None:
+        self._inner, (self._changing, self._making) = inner, calls
+
+    @cached_property
+    def changed(self) -> tuple[list[Array], float]:
+        """The values of `Training.moves` after the calls, and the sum of the layer's own losses."""
+        inner, losses = self._inner, 0.0
+        with inner.silent():
+            for rows in self._changing:
+                inner.apply(inner.placed(rows), training=True)
+                losses += inner.sum_of(own_losses(inner.layer))
+            return inner.state, losses
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The results at every step."""
+        everywhere = self._inner.folded_reference.everywhere
+        with self._inner.silent():
+            outputs = self._calls.outputs(everywhere.steps, folded=True)
+            by_inputs, by_weights = self._gradients()
+        whole = replace(everywhere, outputs=outputs)
+        return replace(whole, input_gradients=by_inputs, weight_gradients=by_weights)
+
+    @cached_property
+    def rounded(self) -> Reference:
+        """The same with what rounding makes of the gradients."""
+        inner = self._inner
+        how = self._gradients, inner.layer.variables, inner.precision, np.random.default_rng(0)
+        with inner.silent():
+            return with_rounding(self.reference, *how)
+
+    @property
+    def _calls(self) -> LayerCalls:
+        return replace(self._inner.calls, training=True, rows=self._making)
+
+    def _gradients(self) -> tuple[list[Array], tuple[Array, ...]]:
+        everywhere = self._inner.folded_reference.everywhere
+        return self._calls.gradients(everywhere.steps, everywhere.cotangents, folded=True)
 
 
 class InnerLayer:
@@ -42,15 +88,14 @@ class InnerLayer:
 
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
     task that reads memory checks no law and has none of the latter. To differentiate, the layer
-    is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
-    known to be `noisy`; else in inference. It `adds_more` if training adds more to it than noise
-    that its seeds repeat.
+    is called in training, unless `training` changes it, or it is known to be `noisy`; else in
+    inference. It `adds_more` if training adds more to it than noise that its seeds repeat.
     """
 
     def __init__(
         self, engine: Engine, task: Task, layer: Any, shared: SharedInputs, *, noisy: bool = False
     ) -> None:
-        setting, self.layer = task.setting, layer
+        setting, self.layer, self._engine = task.setting, layer, engine
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
         #: Weights, where a call assigns them: a gradient that is not finite makes them so.
@@ -60,12 +105,13 @@ class InnerLayer:
         #: The precision of gradients by the inputs, which have the dtype of these.
         dtypes = [setting.dtype.floats, *compute_dtypes(layer)]
         self.input_precision = coarsest(dtypes, setting.device, engine.identity())
-        self.adds_more = noisy
-        noisy = noisy or (setting.differentiates and self._trains_differently(engine, shared))
-        self.trains_differently = noisy
-        training = setting.differentiates and not noisy
+        self.adds_more, self.has_own_losses = noisy, False
+        self.training = self._asked(shared) if setting.differentiates else Training()
+        if noisy:
+            self.training = replace(self.training, draws=True, repeats=False, quiet=False)
+        training = setting.differentiates and not self.trains_differently
         names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
-        self._calls = calls = LayerCalls(engine, layer, shared, training, names)
+        self.calls = calls = LayerCalls(engine, layer, shared, training, names)
         noise = np.random.default_rng([task.seed, 1])
         weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
         gradients = setting.differentiates
@@ -74,19 +120,29 @@ class InnerLayer:
             precisions = self.precision, self.input_precision
             self.folded_reference = FoldedReference(calls, self.reference, precisions, noise)
         self.added = self._find_added()
+        self._as_called: dict[tuple[str, int], AsCalled] = {}
         self.restore()
+
+    @property
+    def trains_differently(self) -> bool:
+        return self.training.draws or self.training.statistics
+
+    @property
+    def state(self) -> list[Array]:
+        """The values of `Training.moves`."""
+        return [variable.numpy() for variable in self.training.moves]
 
     def _find_added(self) -> list[str]:
         """Return what training may add; noise that has no seed may come from anywhere."""
         names = {variable.name for variable, _ in self._state}
-        shown = [_SEED in names, bool(names - {_SEED}), bool(own_losses(self.layer))]
+        shown = [SEED in names, bool(names - {SEED}), bool(own_losses(self.layer))]
         unknown = self.adds_more and not any(shown[1:])
         return [kind for kind, told in zip(ADDED.values(), shown, strict=True) if told or unknown]
 
     def is_steady(self) -> bool:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
         self.restore()
-        step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
+        step_outputs = partial(self.calls.outputs, self.reference.steps, folded=False)
         first = step_outputs()
         return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
 
@@ -97,7 +153,7 @@ class InnerLayer:
     @cached_property
     def trained_reference(self) -> Reference | None:
         """The outputs at the drawn steps for weights times `TRAINED`; None if any is not finite."""
-        calls, steps = self._calls, list(self.reference.steps)
+        calls, steps = self.calls, list(self.reference.steps)
         with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
             outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=False)]
         return replace(self.reference, outputs=outputs) if is_finite(outputs) else None
@@ -122,16 +178,60 @@ class InnerLayer:
         for variable, value in (*self._state, *self._weights):
             variable.assign(value)
 
-    def _trains_differently(self, engine: Engine, shared: SharedInputs) -> bool:
-        """True if two calls in training change a state, or return other outputs than inference."""
-        step = shared.placed(engine.place, (slice(None), 0))
-        inferred = engine.apply(self.layer, *step, training=False)
-        trained = engine.apply(self.layer, *step, training=True)
-        changed = {each.name for each, value in self._state if (each.numpy() != value).any()}
+    def restore_weights(self) -> None:
+        for variable, value in self._weights:
+            variable.assign(value)
+
+    def apply(self, step: tuple[Any, Any], *, training: bool) -> list[Array]:
+        """Call the layer on placed inputs and their masks; return its outputs, flat."""
+        return self._engine.apply(self.layer, *step, training=training)
+
+    def _asked(self, shared: SharedInputs) -> Training:
+        """Call the layer on the first step, in inference and in training."""
+        step = shared.placed(self._engine.place, (slice(None), 0))
+        inferred, trained = self.apply(step, training=False), self.apply(step, training=True)
+        changed = [each for each, value in self._state if (each.numpy() != value).any()]
         self.restore()
-        again = engine.apply(self.layer, *step, training=True)
+        repeats = not self._differ(self.apply(step, training=True), trained)
+        self.has_own_losses = bool(own_losses(self.layer))
         self.restore()
-        is_seeded = changed == {_SEED} and not self._differ(again, trained)
-        differs = bool(changed) or any(self._differ(each, inferred) for each in (trained, again))
-        self.adds_more = bool(own_losses(self.layer)) or (differs and not is_seeded)
-        return differs
+        is_seeded = bool(changed) and all(each.name == SEED for each in changed) and repeats
+        differs = bool(changed) or not repeats or self._differ(trained, inferred)
+        self.adds_more |= self.has_own_losses or (differs and not is_seeded)
+        if not differs:
+            return Training()
+        with self.silent():
+            silent = self.apply(step, training=True)
+            moved = [each.name for each, value in self._state if (each.numpy() != value).any()]
+        with self.silent():
+            is_same = not self._differ(self.apply(step, training=True), silent)
+        return Training(
+            moves=tuple(changed),
+            draws=not repeats or any(each.name == SEED for each in changed),
+            repeats=repeats,
+            quiet=is_same and SEED not in moved,
+            statistics=bool({*moved} - {SEED}) or (is_same and self._differ(silent, inferred)),
+        )
+
+    def as_called(self, word: str, k: int) -> AsCalled | None:
+        """Return the layer as called by a word; None for an unknown one."""
+        batch, time = self.calls.shared.valid.shape
+        calls = calls_of(word, batch, time, k)
+        if calls and (word, k) not in self._as_called:
+            self._as_called[word, k] = AsCalled(self, calls)
+        return self._as_called.get((word, k))
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Silence the noise of Keras's layers inside; restore the variables before and after."""
+        self.restore()
+        with silenced(self.layer):
+            yield
+        self.restore()
+
+    def placed(self, rows: Any) -> tuple[Any, Any]:
+        """Return the inputs at an index into (batch, time), and masks of their own, placed."""
+        return self.calls.shared.placed(self._engine.place, rows)
+
+    def sum_of(self, losses: Iterable[Any]) -> float:
+        return sum(float(self._engine.to_numpy(each)) for each in losses)

@@ -158,7 +158,9 @@ def parts_of(layer: Any) -> list[Any]:
 
 def own_losses(layer: Any) -> Any:
     """Return the losses of a layer's last call that no regulariser of a weight makes."""
-    return layer.losses[sum(bool(weight.regularizer) for weight in layer.trainable_weights) :]
+    losses = layer.losses
+    of_weights = sum(bool(weight.regularizer) for weight in layer.trainable_weights)
+    return losses[: len(losses) - of_weights]  # in `Layer.losses` they are the last
 
 
 # Models that lift it ----------------------------------------------------------------------------

@@ -182,6 +182,8 @@ class SettingUnderTest:
             find_loss_scale(self.engine, compiled, feed)
         if is_checked:
             facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
+            if prepared.meaning and self.task.launch == 1:
+                facts["meaning"] = prepared.meaning
             if setting.phase is Phase.TRAIN:
                 facts["zero_gradients"] = inner.zero_gradients
         facts.update(peak_facts(self.engine, self.task, self.emit, prepared))

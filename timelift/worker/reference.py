@@ -20,6 +20,7 @@ from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import LawBrokenError, Reference
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
+from timelift.worker.training import Rows
 
 #: The stage in which a rival is held to the law.
 CHECKING = "checking the law"
@@ -51,6 +52,8 @@ class LayerCalls:
     shared: SharedInputs
     training: bool
     output_names: Sequence[str] = (law.OUTPUTS,)
+    #: The rows of each call, whatever the steps.
+    rows: Sequence[Rows] = ()
 
     def outputs(self, steps: Sequence[int], *, folded: bool) -> list[Array]:
         """Return leaves (batch, time, *outputs) at the valid of `steps`, zero elsewhere."""
@@ -87,8 +90,10 @@ class LayerCalls:
             by_weights = [*map(np.add, by_weights, parts)] if by_weights else parts
         return by_inputs, tuple(by_weights)
 
-    def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
-        """Return the rows of each call, as indices (of sequences, of steps) into (batch, time)."""
+    def _parts(self, steps: Sequence[int], *, folded: bool) -> Sequence[Rows]:
+        """Return the rows of each call."""
+        if self.rows:
+            return self.rows
         valid = self.shared.valid
         batch = len(valid)
         if not folded:
@@ -101,9 +106,7 @@ class LayerCalls:
         calls = -(-len(rows[0]) // most)
         return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
-    def _put(
-        self, wholes: list[Array], rows: tuple[Array, Array], parts: Sequence[Array]
-    ) -> list[Array]:
+    def _put(self, wholes: list[Array], rows: Rows, parts: Sequence[Array]) -> list[Array]:
         """Write results of these rows, zero at invalid steps, into (batch, time, …) of zeros."""
         valid = self.shared.valid
         if not wholes:
@@ -303,26 +306,36 @@ class FoldedReference:
         return check(self._rounded[reference.steps])
 
     def _with_rounding(self, reference: Reference) -> Reference:
-        """Return a reference with how far gradients move if weights and statistics do by rounding.
+        steps, cotangents = list(reference.steps), reference.sparse_cotangents()
+        gradients = partial(self._calls.gradients, steps, cotangents, folded=self._takes_fold)
+        variables = self._calls.layer.variables
+        return with_rounding(reference, gradients, variables, self._precisions[0], self._noise)
 
-        The way in which the layer is called is the same each time, so only that sets them apart.
-        """
-        calls, steps = self._calls, list(reference.steps)
-        cotangents = reference.sparse_cotangents()
-        gradients = partial(calls.gradients, steps, cotangents, folded=self._takes_fold)
-        by_inputs, by_weights = gradients()
-        valid = reference.valid[:, steps]
-        scales = [law.scale_of(gradient[valid]) for gradient in reference.input_gradients]
-        allowed = TOLERANCES[self._precisions[0]].outputs
-        of_inputs, of_weights = np.zeros((len(scales), *valid.shape)), reference.weight_rounding
-        for _ in range(ROUNDED_CALLS):
-            with moved_by_rounding(calls.layer.variables, allowed, self._noise):
-                moved, weights_moved = gradients()
-            for place, scale in enumerate(scales):
-                pair = moved[place][:, steps], by_inputs[place][:, steps]
-                errors = law.relative_errors(*pair, scale)
-                of_inputs[place] = np.maximum(of_inputs[place], law.largest_by_cell(errors))
-            compared = law.weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
-            largest = [float(errors.max(initial=0.0)) for errors, _ in compared]
-            of_weights = np.maximum(of_weights, largest)
-        return replace(reference, input_rounding=[*of_inputs], weight_rounding=of_weights)
+
+def with_rounding(
+    reference: Reference,
+    gradients: Callable[[], tuple[Sequence[Array], Sequence[Array]]],
+    variables: Iterable[Any],
+    precision: DtypePrecision,
+    noise: np.random.Generator,
+) -> Reference:
+    """Return a reference with how far gradients move if weights and statistics do by rounding.
+
+    The way in which the layer is called is the same each time, so only that sets them apart.
+    """
+    steps, valid = list(reference.steps), reference.valid[:, list(reference.steps)]
+    by_inputs, by_weights = gradients()
+    scales = [law.scale_of(gradient[valid]) for gradient in reference.input_gradients]
+    allowed, listed = TOLERANCES[precision].outputs, list(variables)
+    of_inputs, of_weights = np.zeros((len(scales), *valid.shape)), reference.weight_rounding
+    for _ in range(ROUNDED_CALLS):
+        with moved_by_rounding(listed, allowed, noise):
+            moved, weights_moved = gradients()
+        for place, scale in enumerate(scales):
+            pair = moved[place][:, steps], by_inputs[place][:, steps]
+            errors = law.relative_errors(*pair, scale)
+            of_inputs[place] = np.maximum(of_inputs[place], law.largest_by_cell(errors))
+        compared = law.weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
+        largest = [float(errors.max(initial=0.0)) for errors, _ in compared]
+        of_weights = np.maximum(of_weights, largest)
+    return replace(reference, input_rounding=[*of_inputs], weight_rounding=of_weights)

@@ -68,6 +68,9 @@ class Compiled:
         """
         raise NotImplementedError
 
+    def settle(self, result: Any) -> None:
+        """Assign the other variables that a call has changed, where it returned them instead."""
+
     def step(self) -> Any:
         """Return the `TrainStep`, its variables as the last call left them; None in other phases.
 

@@ -119,6 +119,7 @@ class JaxCompiled(Compiled):
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
         self._traced: Any = None
+        self._changed: list[int] = []
         self._model, self._training, self._setting = model, training, setting
         self._compiles = setting.mode is not Mode.EAGER
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
@@ -128,8 +129,9 @@ class JaxCompiled(Compiled):
         self.traces += self._compiles
         how = {"training": self._training, **mask_arg(mask)}
         outputs, after = _call_with(self._model, weights, state, inputs, **how)
-        pairs = zip(after, state, strict=True)
-        return outputs, [new for new, old in pairs if new is not old]
+        pairs = enumerate(zip(after, state, strict=True))
+        self._changed = [place for place, (new, old) in pairs if new is not old]
+        return outputs, [after[place] for place in self._changed]
 
     def _forward(self, weights: Any, state: Any, inputs: Any, mask: Any) -> Any:
         return self._called(weights, state, inputs, mask)[0]
@@ -156,6 +158,11 @@ class JaxCompiled(Compiled):
         """Reject a value that was kept from inside a loop, which `jax.jit` does by itself."""
         if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in values):
             raise ValueError("what the layer assigns inside a transformed function is lost")
+
+    def settle(self, result: Any) -> None:
+        others = self._model.non_trainable_variables
+        for place, value in zip(self._changed, result[2], strict=True):
+            others[place].assign(value)
 
     def _arguments(self, feed: Feed) -> tuple[Any, ...]:
         return (*_values_of(self._model), *feed.arguments)
@@ -209,6 +216,10 @@ class JaxTrainStep(JaxCompiled):
             return logs
 
         return call
+
+    def settle(self, result: Any) -> None:  # noqa: ARG002 - the state has them
+        for variable, value in zip(self._step.non_trainable_variables, self._state[1], strict=True):
+            variable.assign(value)
 
     def step(self) -> Any:
         if self._state is self._known_state:  # or what was assigned since then would be lost
