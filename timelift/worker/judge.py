@@ -178,10 +178,6 @@ class InnerLayer:
         for variable, value in (*self._state, *self._weights):
             variable.assign(value)
 
-    def restore_weights(self) -> None:
-        for variable, value in self._weights:
-            variable.assign(value)
-
     def apply(self, step: tuple[Any, Any], *, training: bool) -> list[Array]:
         """Call the layer on placed inputs and their masks; return its outputs, flat."""
         return self._engine.apply(self.layer, *step, training=training)

@@ -68,6 +68,12 @@ class Reference:
     def has_gradients(self) -> bool:
         return bool(self.input_gradients or self.weight_gradients)
 
+    @property
+    def scales(self) -> list[Array]:
+        """The scales of the float outputs' features, to which errors are relative."""
+        steps = list(self.steps)
+        return [scale_of(leaf[self.valid[:, steps]]) for leaf in floats(self.outputs)]
+
     def sparse_cotangents(self) -> list[Array]:
         """The cotangents of all steps: (batch, time, *outputs), zero except at `steps`."""
         leaves, shape = self.cotangents, self.valid.shape

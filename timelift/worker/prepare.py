@@ -29,6 +29,7 @@ from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.judge import InnerLayer
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import LostError
+from timelift.worker.meaning import check_in_training, check_mask
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
@@ -181,9 +182,12 @@ class SettingUnderTest:
         if setting.phase is Phase.TRAIN:
             find_loss_scale(self.engine, compiled, feed)
         if is_checked:
-            facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
-            if prepared.meaning and self.task.launch == 1:
-                facts["meaning"] = prepared.meaning
+            is_changed = inner.trains_differently or inner.has_own_losses
+            check = check_in_training if is_changed else check_rival
+            facts["law_error"] = check(inner, model, prepared, feeds, self.emit)
+            if self.task.launch == 1:
+                check_mask(model, prepared, feeds)
+                facts["meaning"] = prepared.meaning or None
             if setting.phase is Phase.TRAIN:
                 facts["zero_gradients"] = inner.zero_gradients
         facts.update(peak_facts(self.engine, self.task, self.emit, prepared))

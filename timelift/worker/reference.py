@@ -249,12 +249,6 @@ class FoldedReference:
             self.everywhere = self._make(self._draw_cotangents, folded=False)
             self._is_folded = False
 
-    @property
-    def scales(self) -> list[Array]:
-        """The scales of the float outputs' features, to which errors are relative."""
-        everywhere = self.everywhere
-        return [law.scale_of(leaf[everywhere.valid]) for leaf in law.floats(everywhere.outputs)]
-
     def settle(self, check: Callable[[Reference], float], begin: Begin) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
 

@@ -1,0 +1,281 @@
+"""What a rival makes of training and of masks: what its layer does, or what its file declares.
+
+Where training changes what a layer computes, by noise, by variables that move or by losses of its
+own, a rival has to do alike. Noise, that of Keras's layers, is silenced to compare the rest.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from timelift import messages
+from timelift.case import Lengths, Mode, TimeAxis
+from timelift.messages import Emit
+from timelift.source import UNKNOWN
+from timelift.worker import law
+from timelift.worker.checks import GradientCalls, PreparedRival, check_at_steps
+from timelift.worker.engines import Array
+from timelift.worker.find_lifts import mask_of
+from timelift.worker.inputs import Feeds
+from timelift.worker.judge import SEED, AsCalled, InnerLayer
+from timelift.worker.law import LawBrokenError
+from timelift.worker.making import own_losses
+from timelift.worker.reference import CHECKING, Begin
+from timelift.worker.tolerances import TOLERANCES
+from timelift.worker.training import declared, silenced
+
+#: Calls that show how far noise moves a sum of outputs, and that a rival has none.
+_NOISY_CALLS = 8
+#: How many times as far as an output rounding may move such a sum, and how many times as far as
+#: rounding noise must move it in each call, to be asked for.
+_ROUNDED, _ASKED = 4.0, 4.0
+#: The largest share of the layer's own calls whose noise may be that of the call before.
+_MOST_ALIKE = 0.2
+#: How many times as far off as gradients what calls change may be, and the largest share.
+_CHANGED, _MOST_CHANGED = 10.0, 0.25
+#: Words that are tried where a file declares none; of losses, with that of the same calls.
+_STATISTICS = ("per_step", "pooled", "first_step", "per_step_and_first_again")
+_LOSSES = {
+    "kept": "per_step",
+    "averaged": "pooled",
+    "first_step": "first_step",
+    "averaged_per_chunk": "per_chunk",
+    "averaged_per_group": "per_group",
+}
+#: Words that promise no loss.
+_NO_LOSSES = frozenset({"lost", "unreachable"})
+_HAND_ON = "call the layer with the `training` that the model is called with"
+
+
+def check_in_training(
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
+) -> float:
+    """Check a rival of a layer that training changes, or that has losses of its own.
+
+    Returns its largest relative error, and notes its `meaning`. Raises as `check_rival` does.
+    """
+
+    def begin(stage: str) -> None:
+        emit(messages.Busy(stage, prepared.rival.name))
+
+    begin(CHECKING)
+    order = law.match_weights(model, inner.layer)
+    timed = GradientCalls(inner, prepared.compiled, feeds, order)
+    in_training = _InTraining(model, prepared, timed)
+    if inner.has_own_losses:
+        prepared.meaning["INNER_LOSSES"] = in_training.losses()
+    if not inner.trains_differently:
+        return check_at_steps(timed, prepared.feed, begin)
+    timed.check_finite(prepared.feed)
+    return in_training.check(begin)
+
+
+@dataclass(frozen=True)
+class _InTraining:
+    """A rival, and the model as it is timed; what it makes of training is noted in `meaning`."""
+
+    model: Any
+    prepared: PreparedRival
+    timed: GradientCalls
+
+    @property
+    def _inner(self) -> InnerLayer:
+        return self.timed.inner
+
+    def check(self, begin: Begin) -> float:
+        """Hold a rival that was just called to the law; return its largest error."""
+        training, meaning, feed = self._inner.training, self.prepared.meaning, self.prepared.feed
+        self._check_moves()
+        if training.draws:
+            meaning["DROPOUT"] = self._noise()
+        with silenced(self._inner.layer):
+            if training.statistics and training.quiet and self._is_full:
+                meaning["BATCH_NORM"], worst = self._statistics()
+                return worst
+            if training.statistics:
+                meaning["BATCH_NORM"] = self._declared("BATCH_NORM") or UNKNOWN
+            is_equal = training.quiet and not training.statistics
+            return check_at_steps(self._silent_calls(training=is_equal), feed, begin)
+
+    @property
+    def _is_full(self) -> bool:
+        """True if no step is padded: whether statistics see padding is declared nowhere."""
+        return self.timed.feeds.setting.lengths is Lengths.FULL
+
+    @property
+    def _allowed(self) -> float:
+        return min(_CHANGED * TOLERANCES[self._inner.precision].gradients, _MOST_CHANGED)
+
+    def _declared(self, name: str) -> str:
+        setting = self.timed.feeds.setting
+        is_known = setting.mode is Mode.EAGER  # a tensor has a length, whatever a model knows
+        axis = TimeAxis.STATIC if is_known else setting.time_axis
+        return declared(self.prepared.module, name, axis)
+
+    def _as_called(self, word: str) -> AsCalled | None:
+        """Return the layer as called by a word, in which `k` is the size of chunks."""
+        size = self.prepared.rival.parameters.get("k", 0)
+        return self._inner.as_called(word, size if isinstance(size, int) else 0)
+
+    def _silent_calls(self, *, training: bool) -> GradientCalls:
+        """Return calls without noise: those that are timed, or of the model compiled once more."""
+        if training and not self._inner.training.draws:
+            return self.timed
+        feeds = self.timed.feeds
+        compiled = feeds.engine.compile(self.model, feeds.setting, training=training)
+        return replace(self.timed, compiled=compiled)
+
+    def _check_moves(self) -> None:
+        """Reject a rival that leaves a variable as it is which training changes."""
+        inner, after = self._inner, self._inner.state
+        inner.restore()
+        for variable, left, before in zip(inner.training.moves, after, inner.state, strict=True):
+            if np.array_equal(left, before):
+                raise LawBrokenError(f"in training it leaves {variable.name} as it is; {_HAND_ON}")
+
+    def _noise(self) -> str:
+        """Return whether steps share their noise: what shows, or else what is declared."""
+        training, word = self._inner.training, self._declared("DROPOUT")
+        if training.statistics and not self._is_full:
+            return word or UNKNOWN
+        alike, seen = _Alike(self.timed), set[str]()
+        for step in filter(alike.asks, self._inner.reference.steps):
+            if alike.is_silent(step):
+                raise LawBrokenError(f"in training it has no noise at step {step}; {_HAND_ON}")
+            seen |= {alike.sharing(step)} - {""} if step else set()
+        if word and seen - {word}:
+            raise LawBrokenError(f"its noise is {min(seen - {word})}, and it declares {word!r}")
+        return word or (seen.pop() if len(seen) == 1 else UNKNOWN)
+
+    def _statistics(self) -> tuple[str, float]:
+        """Return the word by which the layer, called so, trains alike, and the largest error.
+
+        That is the declared one, or UNKNOWN if that stands for no calls; or else one that fits.
+        """
+        word, reasons = self._declared("BATCH_NORM"), list[str]()
+        checked = self._silent_calls(training=True)
+        result, after = checked.call(self.prepared.feed), self._inner.state
+        self._inner.restore()
+        for each in [word] if word else _STATISTICS:
+            called = self._as_called(each)
+            if called is None:
+                return UNKNOWN, 0.0
+            try:
+                self._check_changes(after, called)
+                try:
+                    return each, checked.check(result, called.reference, mixes=True)
+                except LawBrokenError:
+                    return each, checked.check(result, called.rounded, mixes=True)
+            except LawBrokenError as error:
+                reasons.append(f"beside the layer called {each.replace('_', ' ')}, {error}")
+        declares = f"declares BATCH_NORM = {word!r}" if word else "declares no BATCH_NORM"
+        raise LawBrokenError(f"{declares}; in training, {reasons[0]}")
+
+    def _check_changes(self, after: Sequence[Array], called: AsCalled) -> None:
+        """Compare the variables `after` a call with those that calls of the layer leave."""
+        variables, before = self._inner.training.moves, self._inner.state
+        wanted, _ = called.changed
+        for variable, *values in zip(variables, before, wanted, after, strict=True):
+            old, new, own = map(law.widened, values)
+            moved, off = np.abs(new - old).max(), np.abs(own - new).max()
+            if variable.name != SEED and not off <= self._allowed * moved:
+                raise LawBrokenError(f"{variable.name} is {off:.2g} off, and moves by {moved:.2g}")
+
+    def losses(self) -> str:
+        """Return what becomes of the layer's own losses: what shows, or else what is declared."""
+        inner, word = self._inner, self._declared("INNER_LOSSES")
+        if word in _NO_LOSSES or not (self._is_full and inner.training.quiet):
+            return word or UNKNOWN
+        try:
+            with inner.silent():
+                self.model(self.prepared.feed.inputs, training=True)
+                found = inner.sum_of(own_losses(self.model))
+        except Exception:  # noqa: BLE001 - what a loop or a map keeps has no value outside of it
+            return word or UNKNOWN
+        wanted = dict[str, float]()
+        for each in [word] if word else _LOSSES:
+            if called := self._as_called(_LOSSES.get(each, "")):
+                wanted[each] = called.changed[1]
+                if abs(found - wanted[each]) <= self._allowed * abs(wanted[each]):
+                    return each
+        if word and wanted:
+            raise LawBrokenError(
+                f"the losses of its layer are {found:.3g} in all, and {wanted[word]:.3g} if they "
+                f"are {word}, as it declares"
+            )
+        return UNKNOWN if found or word else "lost"
+
+
+class _Alike:
+    """A rival on sequences of equal steps, in which noise alone sets the losses of steps apart."""
+
+    def __init__(self, timed: GradientCalls) -> None:
+        inner, shared = timed.inner, timed.feeds.shared
+        self._calls = replace(timed, feeds=replace(timed.feeds, shared=shared.all_like_the_first()))
+        everywhere, first = inner.folded_reference.everywhere, inner.placed((slice(None), 0))
+        self._valid, self._weights = shared.valid, [leaf[:, 0] for leaf in everywhere.cotangents]
+        with inner.silent():
+            terms = self._terms(inner.apply(first, training=inner.training.quiet))
+        self._silent, self._squares = terms.sum(axis=1), np.square(terms).sum(axis=1)
+        noisy = [inner.apply(first, training=True) for _ in range(_NOISY_CALLS)]
+        self._moved = np.array([self._terms(each).sum(axis=1) for each in noisy]) - self._silent
+        self._tolerance = _ROUNDED * TOLERANCES[inner.precision].outputs
+
+    def _terms(self, outputs: Sequence[Array]) -> Array:
+        """Return the weighed outputs of a step: (batch, all outputs)."""
+        pairs = zip(law.floats(outputs), self._weights, strict=True)
+        products = [law.widened(leaf) * law.widened(weights) for leaf, weights in pairs]
+        return np.concatenate([each.reshape(len(each), -1) for each in products], axis=1)
+
+    def _rounding(self, step: int) -> float:
+        return self._tolerance * float(np.sqrt(self._squares[self._valid[:, step]].sum()))
+
+    def asks(self, step: int) -> bool:
+        """True if noise moves the layer's own loss of the sequences with this step in each call."""
+        moved = np.abs(self._moves_of(step))
+        return bool(moved.min() > _ASKED * self._rounding(step))
+
+    def _moves_of(self, step: int) -> Array:
+        moves: Array = self._moved[:, self._valid[:, step]].sum(axis=1)
+        return moves
+
+    def is_silent(self, step: int) -> bool:
+        wanted, allowed = float(self._silent[self._valid[:, step]].sum()), self._rounding(step)
+        return all(abs(loss - wanted) <= allowed for loss in self._losses(step))
+
+    def sharing(self, step: int) -> str:
+        """Return whether a step has the noise of the first one; '' if that is seldom another's."""
+        allowed = 2 * self._rounding(step)
+        alike = np.abs(np.diff(self._moves_of(step))) <= allowed
+        if alike.mean() > _MOST_ALIKE:
+            return ""
+        is_shared = all(abs(loss) <= allowed for loss in self._losses(step, less_first=True))
+        return "shared" if is_shared else "independent"
+
+    def _losses(self, step: int, *, less_first: bool = False) -> Iterator[float]:
+        """Yield the loss by the outputs at a step, if asked for less that at the first one.
+
+        Each is of a further call; the sequences are those that have the step.
+        """
+        cotangents, rows = list[Array](), self._valid[:, step]
+        for weights in self._weights:
+            cotangents.append(np.zeros((*self._valid.shape, *weights.shape[1:]), weights.dtype))
+            cotangents[-1][rows, step] = weights[rows]
+            cotangents[-1][rows, 0] -= less_first * weights[rows]
+        feed = self._calls.feeds.feed(cotangents)
+        yield from (self._calls.call(feed, restores=n == 0)[0] for n in range(_NOISY_CALLS))
+
+
+def check_mask(model: Any, prepared: PreparedRival, feeds: Feeds) -> None:
+    """Reject a rival that loses the mask of padded steps, unless its file says so."""
+    word = getattr(prepared.module, "MASKS", "passed")
+    if feeds.ragged or prepared.feed.mask is None or word != "passed":
+        return
+    outputs = keras.tree.flatten(model(prepared.feed.inputs, mask=prepared.feed.mask))
+    if all(mask_of(output) is None for output in outputs):
+        raise LawBrokenError(
+            'loses the mask of padded steps; hand it on, or declare MASKS = "lost"'
+        )
