@@ -276,6 +276,4 @@ def check_mask(model: Any, prepared: PreparedRival, feeds: Feeds) -> None:
         return
     outputs = keras.tree.flatten(model(prepared.feed.inputs, mask=prepared.feed.mask))
     if all(mask_of(output) is None for output in outputs):
-        raise LawBrokenError(
-            'loses the mask of padded steps; hand it on, or declare MASKS = "lost"'
-        )
+        raise LawBrokenError('loses the mask over steps; hand it on, or declare MASKS = "lost"')

@@ -1,0 +1,100 @@
+"""A lift of a layer that training changes does what the layer does, or what its file declares."""
+
+import numpy as np
+import pytest
+
+from tests import engines
+from timelift.case import Backend, Status
+from timelift.worker.training import calls_of
+
+#: A mistake of each kind: noise, variables, what is declared, and results.
+FEW = (
+    "noise is never drawn, undeclared",
+    "noise is drawn and thrown away",
+    "statistics of all steps are said to be those of each",
+    "outputs are shifted beside statistics",
+)
+whole = pytest.mark.whole
+
+
+def evaluate(backend, expression):
+    return engines.evaluate(backend, "tests.trained_lifts", expression)
+
+
+@pytest.mark.parametrize(
+    ("backend", "names", "how"),
+    [
+        (Backend.TENSORFLOW, FEW, ()),
+        pytest.param(Backend.TENSORFLOW, "ALL", ("train", "graph"), marks=whole),
+        pytest.param(Backend.TENSORFLOW, "ALL", ("backward", "xla"), marks=whole),
+        pytest.param(Backend.JAX, "ALL", (), marks=whole),
+        pytest.param(Backend.TORCH, "ALL", ("train",), marks=whole),
+    ],
+)
+def test_what_is_wrong_in_training_alone_is_found_and_what_is_right_passes(backend, names, how):
+    found = evaluate(backend, f"ends({names}, *{how})")
+    assert len(found) >= len(FEW)
+    assert {name: end["right"] for name, end in found.items() if end["right"] != MEASURED} == {}
+    assert {name: end["wrong"] for name, end in found.items() if not is_found(*end["wrong"])} == {}
+
+
+MEASURED = [Status.MEASURED, ""]
+
+
+def is_found(status, reason, why):
+    return status == Status.LAW_BROKEN and why in reason
+
+
+@pytest.mark.parametrize(
+    ("backend", "layers", "how"),
+    [
+        (Backend.TENSORFLOW, ("statistics",), ()),
+        *(
+            pytest.param(backend, "LAYERS", (phase, mode), marks=whole)
+            for backend, mode in ((Backend.TENSORFLOW, "graph"), (Backend.JAX, "eager"))
+            for phase in ("backward", "train")
+        ),
+        pytest.param(Backend.TORCH, "LAYERS", ("backward", "eager"), marks=whole),
+    ],
+)
+def test_no_shipped_strategy_is_condemned(backend, layers, how):
+    ended = evaluate(backend, f"{{layer: shipped(layer, *{how}) for layer in {layers}}}")
+    fine = {Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE}
+    for ends in ended.values():
+        assert {name: end for name, end in ends.items() if end[0] not in fine} == {}
+        assert ends["fold_time"] == ends["loop_slice"] == MEASURED
+
+
+def test_what_a_file_does_not_declare_is_observed_where_it_can_be():
+    observed = evaluate(Backend.TENSORFLOW, "observed('fold_time', 'both', 'regularised', 'apart')")
+    assert observed == {
+        "both": {"DROPOUT": "independent", "BATCH_NORM": "pooled"},
+        "regularised": {"INNER_LOSSES": "averaged"},
+        "apart": {"DROPOUT": "independent", "BATCH_NORM": "unknown"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "k", "changing", "making"),
+    [
+        ("per_step", 0, [2, 2, 2, 2, 2], 5),
+        ("pooled", 0, [10], 1),
+        ("first_step", 0, [2], 5),
+        ("per_step_and_first_again", 0, [2, 2, 2, 2, 2, 2], 5),
+        ("per_chunk", 2, [4, 4, 2], 3),
+        ("per_group", 4, [5, 5], 2),
+    ],
+)
+def test_a_word_stands_for_calls_on_steps(word, k, changing, making):
+    changes, makes = calls_of(word, 2, 5, k)
+    assert [len(steps) for _, steps in changes] == changing
+    assert len(makes) == making
+    seen = np.zeros((2, 5), int)
+    for rows in makes:
+        np.add.at(seen, rows, 1)
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("word", ["per_chunk", "as_i_like", ""])
+def test_another_word_or_a_chunk_of_unknown_size_stands_for_none(word):
+    assert calls_of(word, 2, 5, 0) is None
