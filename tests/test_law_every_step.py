@@ -133,6 +133,9 @@ class Rival:
     def bind(self, feed):
         return lambda: self.results(*feed.arguments)
 
+    def settle(self, _):
+        """It changes no variables."""
+
     def results(self, x, _, cotangent=None):
         """Outputs; or the loss and gradients by the inputs, where asked for, and the kernel."""
         z = x @ self.layer.kernel

@@ -129,7 +129,13 @@ WRONG = {
         *("both", FOLD, CALLS, f"{CALLS}\n        y = y + 0.1 if training else y"), "outputs differ"
     ),
     "a gradient is stopped in training": Wrong(
-        *("recurrent", FOLD, CALLS, f"{CALLS}\n        y = keras.ops.stop_gradient(y)"), "gradient"
+        *(
+            "recurrent",
+            FOLD,
+            CALLS,
+            f"{CALLS}\n        y = ops.stop_gradient(y) if training else y",
+        ),
+        "gradient",
     ),
     "losses are dropped": Wrong(
         *("regularised", FOLD, CALLS, CALLS.replace("layer(", "layer.call(")),

@@ -108,7 +108,7 @@ class InnerLayer:
         self.adds_more, self.has_own_losses = noisy, False
         self.training = self._asked(shared) if setting.differentiates else Training()
         if noisy:
-            self.training = replace(self.training, draws=True, repeats=False, quiet=False)
+            self.training = replace(self.training, draws=True, quiet=False)
         training = setting.differentiates and not self.trains_differently
         names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
         self.calls = calls = LayerCalls(engine, layer, shared, training, names)
@@ -204,7 +204,6 @@ class InnerLayer:
         return Training(
             moves=tuple(changed),
             draws=not repeats or any(each.name == SEED for each in changed),
-            repeats=repeats,
             quiet=is_same and SEED not in moved,
             statistics=bool({*moved} - {SEED}) or (is_same and self._differ(silent, inferred)),
         )

@@ -4,7 +4,7 @@ Where training changes what a layer computes, by noise, by variables that move o
 own, a rival has to do alike. Noise, that of Keras's layers, is silenced to compare the rest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from timelift.case import Lengths, Mode, TimeAxis
 from timelift.messages import Emit
 from timelift.source import UNKNOWN
 from timelift.worker import law
-from timelift.worker.checks import GradientCalls, PreparedRival, check_at_steps
+from timelift.worker.checks import GradientCalls, GradientsOfCall, PreparedRival, check_at_steps
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import mask_of
 from timelift.worker.inputs import Feeds
@@ -36,8 +36,14 @@ _ROUNDED, _ASKED = 4.0, 4.0
 _MOST_ALIKE = 0.2
 #: How many times as far off as gradients what calls change may be, and the largest share.
 _CHANGED, _MOST_CHANGED = 10.0, 0.25
-#: Words that are tried where a file declares none; of losses, with that of the same calls.
-_STATISTICS = ("per_step", "pooled", "first_step", "per_step_and_first_again")
+#: The words of statistics and of losses, each with the word of the same calls.
+_STATISTICS = {
+    word: word
+    for word in (
+        *("per_step", "pooled", "first_step", "per_step_and_first_again"),
+        *("per_chunk", "per_group"),
+    )
+}
 _LOSSES = {
     "kept": "per_step",
     "averaged": "pooled",
@@ -92,11 +98,12 @@ class _InTraining:
         if training.draws:
             meaning["DROPOUT"] = self._noise()
         with silenced(self._inner.layer):
-            if training.statistics and training.quiet and self._is_full:
-                meaning["BATCH_NORM"], worst = self._statistics()
-                return worst
             if training.statistics:
-                meaning["BATCH_NORM"] = self._declared("BATCH_NORM") or UNKNOWN
+                asked = self._as_called("BATCH_NORM", _STATISTICS)
+                if asked and training.quiet and self._is_full:
+                    meaning["BATCH_NORM"], worst = self._statistics(asked, begin)
+                    return worst
+                meaning["BATCH_NORM"] = (asked and self._declared("BATCH_NORM")) or UNKNOWN
             is_equal = training.quiet and not training.statistics
             return check_at_steps(self._silent_calls(training=is_equal), feed, begin)
 
@@ -115,10 +122,18 @@ class _InTraining:
         axis = TimeAxis.STATIC if is_known else setting.time_axis
         return declared(self.prepared.module, name, axis)
 
-    def _as_called(self, word: str) -> AsCalled | None:
-        """Return the layer as called by a word, in which `k` is the size of chunks."""
-        size = self.prepared.rival.parameters.get("k", 0)
-        return self._inner.as_called(word, size if isinstance(size, int) else 0)
+    def _as_called(self, name: str, words: Mapping[str, str]) -> dict[str, AsCalled]:
+        """Return the layer as called by the declared word, or by each of these if there is none.
+
+        Empty if the declared word stands for no calls. `k` is the steps of a chunk, or the groups.
+        """
+        word, size = self._declared(name), self.prepared.rival.parameters.get("k", 0)
+        k = size if isinstance(size, int) else 0
+        called = {
+            each: self._inner.as_called(words.get(each, ""), k)
+            for each in ([word] if word else words)
+        }
+        return {each: known for each, known in called.items() if known}
 
     def _silent_calls(self, *, training: bool) -> GradientCalls:
         """Return calls without noise: those that are timed, or of the model compiled once more."""
@@ -150,39 +165,40 @@ class _InTraining:
             raise LawBrokenError(f"its noise is {min(seen - {word})}, and it declares {word!r}")
         return word or (seen.pop() if len(seen) == 1 else UNKNOWN)
 
-    def _statistics(self) -> tuple[str, float]:
-        """Return the word by which the layer, called so, trains alike, and the largest error.
-
-        That is the declared one, or UNKNOWN if that stands for no calls; or else one that fits.
-        """
-        word, reasons = self._declared("BATCH_NORM"), list[str]()
-        checked = self._silent_calls(training=True)
+    def _statistics(self, asked: Mapping[str, AsCalled], begin: Begin) -> tuple[str, float]:
+        """Return by which word the layer, called so, trains alike, and the largest error."""
+        checked, reasons = self._silent_calls(training=True), list[str]()
         result, after = checked.call(self.prepared.feed), self._inner.state
         self._inner.restore()
-        for each in [word] if word else _STATISTICS:
-            called = self._as_called(each)
-            if called is None:
-                return UNKNOWN, 0.0
+        for word, called in asked.items():
+            begin(messages.CALLING_EVERY_STEP)
             try:
-                self._check_changes(after, called)
-                try:
-                    return each, checked.check(result, called.reference, mixes=True)
-                except LawBrokenError:
-                    return each, checked.check(result, called.rounded, mixes=True)
+                return word, self._compare(checked, result, after, called)
             except LawBrokenError as error:
-                reasons.append(f"beside the layer called {each.replace('_', ' ')}, {error}")
-        declares = f"declares BATCH_NORM = {word!r}" if word else "declares no BATCH_NORM"
-        raise LawBrokenError(f"{declares}; in training, {reasons[0]}")
+                reasons.append(f"beside the layer called {word.replace('_', ' ')}, {error}")
+            finally:
+                begin(CHECKING)
+        declares = "no BATCH_NORM" if len(asked) > 1 else f"BATCH_NORM = {word!r}"
+        raise LawBrokenError(f"declares {declares}; in training, {reasons[0]}")
 
-    def _check_changes(self, after: Sequence[Array], called: AsCalled) -> None:
-        """Compare the variables `after` a call with those that calls of the layer leave."""
+    def _compare(
+        self,
+        checked: GradientCalls,
+        result: GradientsOfCall,
+        after: Sequence[Array],
+        called: AsCalled,
+    ) -> float:
+        """Compare a call, and the variables `after` it, with calls of the layer."""
         variables, before = self._inner.training.moves, self._inner.state
-        wanted, _ = called.changed
-        for variable, *values in zip(variables, before, wanted, after, strict=True):
+        for variable, *values in zip(variables, before, called.changed[0], after, strict=True):
             old, new, own = map(law.widened, values)
             moved, off = np.abs(new - old).max(), np.abs(own - new).max()
             if variable.name != SEED and not off <= self._allowed * moved:
                 raise LawBrokenError(f"{variable.name} is {off:.2g} off, and moves by {moved:.2g}")
+        try:
+            return checked.check(result, called.reference, mixes=True)
+        except LawBrokenError:
+            return checked.check(result, called.rounded, mixes=True)
 
     def losses(self) -> str:
         """Return what becomes of the layer's own losses: what shows, or else what is declared."""
@@ -195,12 +211,11 @@ class _InTraining:
                 found = inner.sum_of(own_losses(self.model))
         except Exception:  # noqa: BLE001 - what a loop or a map keeps has no value outside of it
             return word or UNKNOWN
-        wanted = dict[str, float]()
-        for each in [word] if word else _LOSSES:
-            if called := self._as_called(_LOSSES.get(each, "")):
-                wanted[each] = called.changed[1]
-                if abs(found - wanted[each]) <= self._allowed * abs(wanted[each]):
-                    return each
+        asked = self._as_called("INNER_LOSSES", _LOSSES)
+        wanted = {each: called.changed[1] for each, called in asked.items()}
+        for each, total in wanted.items():
+            if abs(found - total) <= self._allowed * abs(total):
+                return each
         if word and wanted:
             raise LawBrokenError(
                 f"the losses of its layer are {found:.3g} in all, and {wanted[word]:.3g} if they "
@@ -270,10 +285,16 @@ class _Alike:
 
 
 def check_mask(model: Any, prepared: PreparedRival, feeds: Feeds) -> None:
-    """Reject a rival that loses the mask of padded steps, unless its file says so."""
-    word = getattr(prepared.module, "MASKS", "passed")
-    if feeds.ragged or prepared.feed.mask is None or word != "passed":
+    """Reject a rival that loses the mask over steps though it declares to hand it on.
+
+    One that declares nothing is noted to lose it.
+    """
+    word, feed = getattr(prepared.module, "MASKS", ""), prepared.feed
+    if feeds.ragged or feed.mask is None or word not in {"", "passed"}:
         return
-    outputs = keras.tree.flatten(model(prepared.feed.inputs, mask=prepared.feed.mask))
-    if all(mask_of(output) is None for output in outputs):
-        raise LawBrokenError('loses the mask over steps; hand it on, or declare MASKS = "lost"')
+    outputs = keras.tree.flatten(model(feed.inputs, mask=feed.mask))
+    if any(mask_of(output) is not None for output in outputs):
+        return
+    if word:
+        raise LawBrokenError("loses the mask over steps, and declares MASKS = 'passed'")
+    prepared.meaning["MASKS"] = "lost"

@@ -25,15 +25,13 @@ Rows = tuple[Array, Array]
 class Training:
     """What training changes in a layer, as its calls on one step show.
 
-    `moves` are the variables that a call changes, seeds among them. It `draws` noise, which
-    `repeats` from the same seeds. Once the noise of Keras's layers is `silenced` it is `quiet` if
-    its calls agree, and has `statistics` if they are still not those of inference, or if they
-    change variables that are no seeds.
+    `moves` are the variables that a call changes, seeds among them. It `draws` noise. Once that of
+    Keras's layers is `silenced` it is `quiet` if its calls agree, and has `statistics` if they are
+    still not those of inference, or if they change variables that are no seeds.
     """
 
     moves: tuple[Any, ...] = ()
     draws: bool = False
-    repeats: bool = True
     quiet: bool = True
     statistics: bool = False
 
