@@ -108,16 +108,12 @@ WRONG = {
         *("dropout", "vectorized_map", 'DROPOUT = "shared"', 'DROPOUT = "independent"'),
         "its noise is shared, and it declares 'independent'",
     ),
-    "noise is said to be shared and is not": Wrong(
-        *("recurrent", FOLD, 'DROPOUT = "independent"', 'DROPOUT = "shared"'),
-        "its noise is independent, and it declares 'shared'",
-    ),
     "statistics of all steps are said to be those of each": Wrong(
         *("statistics", FOLD, 'BATCH_NORM = "pooled"', 'BATCH_NORM = "per_step"'),
         "declares BATCH_NORM = 'per_step'; in training, beside the layer called per step, moving_",
     ),
-    "statistics of each step are said to be those of all": Wrong(
-        *("both", LOOP, 'BATCH_NORM = "per_step"', 'BATCH_NORM = "pooled"'), "called pooled, "
+    "statistics of all steps are said to be those of the first": Wrong(
+        *("both", FOLD, 'BATCH_NORM = "pooled"', 'BATCH_NORM = "first_step"'), "called first step, "
     ),
     "statistics move twice": Wrong(
         "statistics", FOLD, CALLS, f"{CALLS}\n        {CALLS}", "called pooled, moving_mean is"

@@ -199,7 +199,6 @@ class InnerLayer:
         with self.silent():
             silent = self.apply(step, training=True)
             moved = [each.name for each, value in self._state if (each.numpy() != value).any()]
-        with self.silent():
             is_same = not self._differ(self.apply(step, training=True), silent)
         return Training(
             moves=tuple(changed),

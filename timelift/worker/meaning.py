@@ -51,6 +51,8 @@ _LOSSES = {
     "averaged_per_chunk": "per_chunk",
     "averaged_per_group": "per_group",
 }
+#: The word of noise that each step has of its own, as the layer called at every step.
+_OWN_NOISE = "independent"
 #: Words that promise no loss.
 _NO_LOSSES = frozenset({"lost", "unreachable"})
 _HAND_ON = "call the layer with the `training` that the model is called with"
@@ -125,15 +127,18 @@ class _InTraining:
     def _as_called(self, name: str, words: Mapping[str, str]) -> dict[str, AsCalled]:
         """Return the layer as called by the declared word, or by each of these if there is none.
 
-        Empty if the declared word stands for no calls. `k` is the steps of a chunk, or the groups.
+        What is called at every step, as the first of these words says, means what the layer does,
+        so it is tried beside any. Empty if the declared word stands for no calls. `k` is the steps
+        of a chunk, or the groups.
         """
         word, size = self._declared(name), self.prepared.rival.parameters.get("k", 0)
-        k = size if isinstance(size, int) else 0
+        k, (usual, *_) = size if isinstance(size, int) else 0, words
         called = {
             each: self._inner.as_called(words.get(each, ""), k)
-            for each in ([word] if word else words)
+            for each in ([word, usual] if word else words)
         }
-        return {each: known for each, known in called.items() if known}
+        is_known = not word or called[word] is not None
+        return {each: known for each, known in called.items() if known and is_known}
 
     def _silent_calls(self, *, training: bool) -> GradientCalls:
         """Return calls without noise: those that are timed, or of the model compiled once more."""
@@ -156,14 +161,14 @@ class _InTraining:
         training, word = self._inner.training, self._declared("DROPOUT")
         if training.statistics and not self._is_full:
             return word or UNKNOWN
-        alike, seen = _Alike(self.timed), set[str]()
-        for step in filter(alike.asks, self._inner.reference.steps):
+        alike, steps = _Alike(self.timed), self._inner.reference.steps
+        for step in filter(alike.asks, steps):
             if alike.is_silent(step):
                 raise LawBrokenError(f"in training it has no noise at step {step}; {_HAND_ON}")
-            seen |= {alike.sharing(step)} - {""} if step else set()
-        if word and seen - {word}:
-            raise LawBrokenError(f"its noise is {min(seen - {word})}, and it declares {word!r}")
-        return word or (seen.pop() if len(seen) == 1 else UNKNOWN)
+        seen = alike.sharing(steps[-1])
+        if seen == "shared" and word not in {seen, ""}:
+            raise LawBrokenError(f"its noise is shared, and it declares {word!r}")
+        return seen or word or (UNKNOWN if len(steps) > 1 else _OWN_NOISE)
 
     def _statistics(self, asked: Mapping[str, AsCalled], begin: Begin) -> tuple[str, float]:
         """Return by which word the layer, called so, trains alike, and the largest error."""
@@ -178,7 +183,8 @@ class _InTraining:
                 reasons.append(f"beside the layer called {word.replace('_', ' ')}, {error}")
             finally:
                 begin(CHECKING)
-        declares = "no BATCH_NORM" if len(asked) > 1 else f"BATCH_NORM = {word!r}"
+        said = self._declared("BATCH_NORM")
+        declares = f"BATCH_NORM = {said!r}" if said else "no BATCH_NORM"
         raise LawBrokenError(f"declares {declares}; in training, {reasons[0]}")
 
     def _compare(
@@ -262,13 +268,13 @@ class _Alike:
         return all(abs(loss - wanted) <= allowed for loss in self._losses(step))
 
     def sharing(self, step: int) -> str:
-        """Return whether a step has the noise of the first one; '' if that is seldom another's."""
+        """Return whether a step has the noise of the first one; '' where that does not show."""
         allowed = 2 * self._rounding(step)
         alike = np.abs(np.diff(self._moves_of(step))) <= allowed
-        if alike.mean() > _MOST_ALIKE:
+        if step == 0 or not self.asks(step) or alike.mean() > _MOST_ALIKE:
             return ""
         is_shared = all(abs(loss) <= allowed for loss in self._losses(step, less_first=True))
-        return "shared" if is_shared else "independent"
+        return "shared" if is_shared else _OWN_NOISE
 
     def _losses(self, step: int, *, less_first: bool = False) -> Iterator[float]:
         """Yield the loss by the outputs at a step, if asked for less that at the first one.

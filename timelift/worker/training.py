@@ -26,8 +26,8 @@ class Training:
     """What training changes in a layer, as its calls on one step show.
 
     `moves` are the variables that a call changes, seeds among them. It `draws` noise. Once that of
-    Keras's layers is `silenced` it is `quiet` if its calls agree, and has `statistics` if they are
-    still not those of inference, or if they change variables that are no seeds.
+    Keras's layers is `silenced` it is `quiet` if calls in a row agree, and has `statistics` if they
+    are still not those of inference, or if they change variables that are no seeds.
     """
 
     moves: tuple[Any, ...] = ()
