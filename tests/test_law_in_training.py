@@ -5,7 +5,7 @@ import pytest
 
 from tests import engines
 from timelift.case import Backend, Status
-from timelift.worker.training import calls_of
+from timelift.worker.judge import calls_of
 
 #: A mistake of each kind: noise, variables, what is declared, and results.
 FEW = (
@@ -86,7 +86,7 @@ def test_what_a_file_does_not_declare_is_observed_where_it_can_be():
     ],
 )
 def test_a_word_stands_for_calls_on_steps(word, k, changing, making):
-    changes, makes = calls_of(word, 2, 5, k)
+    changes, makes = calls_of(word, np.ones((2, 5), bool), k)
     assert [len(steps) for _, steps in changes] == changing
     assert len(makes) == making
     seen = np.zeros((2, 5), int)
@@ -97,4 +97,4 @@ def test_a_word_stands_for_calls_on_steps(word, k, changing, making):
 
 @pytest.mark.parametrize("word", ["per_chunk", "as_i_like", ""])
 def test_another_word_or_a_chunk_of_unknown_size_stands_for_none(word):
-    assert calls_of(word, 2, 5, 0) is None
+    assert calls_of(word, np.ones((2, 5), bool), 0) is None

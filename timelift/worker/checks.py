@@ -6,7 +6,7 @@ sum of outputs weighed at random, so it checks them too, at every step at once.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -193,6 +193,16 @@ class GradientCalls:
         everywhere = expected if mixes else inner.folded_reference.everywhere
         law.check_loss(loss, expected, everywhere.scales, inner.precision)
         return worst
+
+    def losses_of(self, weights: Mapping[int, Sequence[Array]], calls: int) -> Iterator[float]:
+        """Yield losses of calls in a row, of outputs weighed at some steps: (batch, *outputs)."""
+        cotangents = list[Array]()
+        for place, leaf in enumerate(self.inner.folded_reference.everywhere.cotangents):
+            cotangents.append(np.zeros_like(leaf))
+            for step, leaves in weights.items():
+                cotangents[-1][:, step] = leaves[place]
+        feed = self.feeds.feed(cotangents)
+        yield from (self.call(feed, restores=call == 0)[0] for call in range(calls))
 
     def check_finite(self, feed: Feed) -> None:
         _, by_inputs, by_weights = self.call(feed)

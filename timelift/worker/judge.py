@@ -2,14 +2,18 @@
 
 Where two revisions are compared and their workloads differ, each has a layer of its own, drawn from
 the same seed; else all rivals of a setting lift one layer.
+
+A lift that calls its layer on several steps at once has other batch statistics and losses than one
+that calls it at every step. So a word of `source.MEANING` stands for calls of the layer, each on
+some steps of some sequences: a lift means that if the layer, called so, computes the same.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,67 +24,121 @@ from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import Reference
-from timelift.worker.making import compute_dtypes, own_losses, precision_of, symbolic
+from timelift.worker.making import compute_dtypes, own_losses, parts_of, precision_of, symbolic
 from timelift.worker.reference import (
     TRAINED,
     FoldedReference,
     LayerCalls,
+    Rows,
     draw_cotangents,
     is_finite,
     multiplied,
     reference_at,
     with_rounding,
 )
-from timelift.worker.tolerances import coarsest
-from timelift.worker.training import Rows, Training, calls_of, silenced
+from timelift.worker.tolerances import TOLERANCES, coarsest
 
+#: Attributes of Keras's layers that hold the rate or size of noise in training.
+NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 #: The name of the variable that a seeded layer draws its noise from.
 SEED = "seed_generator_state"
+#: Calls that show how far noise moves a sum of outputs, and that a rival has none.
+NOISY_CALLS = 8
+#: How many times as far as a single output rounding may move such a sum.
+_ROUNDED = 4.0
 #: Calls that must agree before a rival is condemned: a layer may draw noise from anywhere.
 _STEADY_CALLS = 16
 
 
+@dataclass(frozen=True)
+class Training:
+    """What training changes in a layer, as its calls on one step show.
+
+    `moves` are the variables that a call changes, seeds among them. It `draws` noise. Once that of
+    Keras's layers is `silenced` it is `quiet` if calls in a row agree, and has `statistics` if they
+    are still not those of inference, or if they change variables that are no seeds.
+    """
+
+    moves: tuple[Any, ...] = ()
+    draws: bool = False
+    quiet: bool = True
+    statistics: bool = False
+
+
+@contextmanager
+def silenced(layer: Any) -> Iterator[None]:
+    """Set the rates of noise of a layer and its parts to 0 inside; a traced call keeps its own."""
+    rates = [(part, name, getattr(part, name, None)) for part in parts_of(layer) for name in NOISE]
+    drawn = [each for each in rates if isinstance(each[2], int | float) and each[2] > 0]
+    try:
+        for part, name, _ in drawn:
+            with suppress(AttributeError):  # an RNN shows that of its cell
+                setattr(part, name, 0.0)
+        yield
+    finally:
+        for part, name, rate in drawn:
+            with suppress(AttributeError):
+                setattr(part, name, rate)
+
+
+def declared(module: Any, name: str, time_axis: str) -> str:
+    """Return what a strategy's file declares by a constant; '' if nothing, or that it refuses."""
+    word = getattr(module, name, "")
+    word = word.get(time_axis, "") if isinstance(word, Mapping) else word
+    return "" if word == "refused" else str(word)
+
+
+def calls_of(word: str, valid: Array, k: int) -> tuple[Sequence[Rows], Sequence[Rows]] | None:
+    """Return the calls of a word: those that change variables, and those that make the outputs.
+
+    `valid` is (batch, time), and `k` the steps of a chunk, or the number of groups of sequences.
+    None for an unknown word.
+    """
+    batch, time = valid.shape
+    sequences, steps = np.arange(batch), np.arange(time)
+
+    def call(sequences: Array, steps: Array) -> Rows:
+        return np.repeat(sequences, len(steps)), np.tile(steps, len(sequences))
+
+    each = [call(sequences, steps[[step]]) for step in steps]
+    bounds = [batch * group // min(k, batch) for group in range(1, min(k, batch))] if k else []
+    groups = [call(part, steps) for part in np.split(sequences, bounds)]
+    chunks = [call(sequences, part) for part in np.split(steps, range(k, time, k))] if k else []
+    known: Mapping[str, tuple[Sequence[Rows], Sequence[Rows]]] = {
+        "per_step": (each, each),
+        "pooled": ([call(sequences, steps)],) * 2,
+        "first_step": (each[:1], each),
+        "per_step_and_first_again": ([each[0], *each], each),
+        "per_chunk": (chunks, chunks),
+        "per_group": (groups, groups),
+    }
+    return known.get(word) if k or word not in {"per_chunk", "per_group"} else None
+
+
+@dataclass(frozen=True)
 class AsCalled:
-    """The layer called in training as a declared word says, without the noise of Keras's layers."""
+    """What the calls of a word make of the layer in training, without the noise of Keras's layers.
 
-    def __init__(self, inner: "InnerLayer", calls: tuple[Sequence[Rows], Sequence[Rows]]) -> None:
-        self._inner, (self._changing, self._making) = inner, calls
+    The `reference` has results at every step, and `rounded` returns one that allows for rounding;
+    `moved` are the values of `Training.moves`, and `losses` is the sum of the layer's own.
+    """
 
-    @cached_property
-    def changed(self) -> tuple[list[Array], float]:
-        """The values of `Training.moves` after the calls, and the sum of the layer's own losses."""
-        inner, losses = self._inner, 0.0
-        with inner.silent():
-            for rows in self._changing:
-                inner.apply(inner.placed(rows), training=True)
-                losses += inner.sum_of(own_losses(inner.layer))
-            return inner.state, losses
+    reference: Reference
+    rounded: Callable[[], Reference]
+    moved: Sequence[Array]
+    losses: float
 
-    @cached_property
-    def reference(self) -> Reference:
-        """The results at every step."""
-        everywhere = self._inner.folded_reference.everywhere
-        with self._inner.silent():
-            outputs = self._calls.outputs(everywhere.steps, folded=True)
-            by_inputs, by_weights = self._gradients()
-        whole = replace(everywhere, outputs=outputs)
-        return replace(whole, input_gradients=by_inputs, weight_gradients=by_weights)
 
-    @cached_property
-    def rounded(self) -> Reference:
-        """The same with what rounding makes of the gradients."""
-        inner = self._inner
-        how = self._gradients, inner.layer.variables, inner.precision, np.random.default_rng(0)
-        with inner.silent():
-            return with_rounding(self.reference, *how)
+class Noise(NamedTuple):
+    """How far noise of training moves the weighed sum of a step's outputs in some calls.
 
-    @property
-    def _calls(self) -> LayerCalls:
-        return replace(self._inner.calls, training=True, rows=self._making)
+    `silent` is the sum without it, and `weights` are zero for sequences with padded steps.
+    """
 
-    def _gradients(self) -> tuple[list[Array], tuple[Array, ...]]:
-        everywhere = self._inner.folded_reference.everywhere
-        return self._calls.gradients(everywhere.steps, everywhere.cotangents, folded=True)
+    weights: Sequence[Array]
+    silent: float
+    moves: Array
+    rounding: float
 
 
 class InnerLayer:
@@ -106,7 +164,8 @@ class InnerLayer:
         dtypes = [setting.dtype.floats, *compute_dtypes(layer)]
         self.input_precision = coarsest(dtypes, setting.device, engine.identity())
         self.adds_more, self.has_own_losses = noisy, False
-        self.training = self._asked(shared) if setting.differentiates else Training()
+        self._shared = shared
+        self.training = self._asked() if setting.differentiates else Training()
         if noisy:
             self.training = replace(self.training, draws=True, quiet=False)
         training = setting.differentiates and not self.trains_differently
@@ -178,42 +237,80 @@ class InnerLayer:
         for variable, value in (*self._state, *self._weights):
             variable.assign(value)
 
-    def apply(self, step: tuple[Any, Any], *, training: bool) -> list[Array]:
-        """Call the layer on placed inputs and their masks; return its outputs, flat."""
-        return self._engine.apply(self.layer, *step, training=training)
+    def _apply(self, rows: Any = (slice(None), 0), *, training: bool) -> list[Array]:
+        """Call the layer on the inputs at an index into (batch, time); return its flat outputs."""
+        placed = self._shared.placed(self._engine.place, rows)
+        return self._engine.apply(self.layer, *placed, training=training)
 
-    def _asked(self, shared: SharedInputs) -> Training:
+    def _asked(self) -> Training:
         """Call the layer on the first step, in inference and in training."""
-        step = shared.placed(self._engine.place, (slice(None), 0))
-        inferred, trained = self.apply(step, training=False), self.apply(step, training=True)
-        changed = [each for each, value in self._state if (each.numpy() != value).any()]
+        inferred, trained = self._apply(training=False), self._apply(training=True)
+        moves = self._changed
         self.restore()
-        repeats = not self._differ(self.apply(step, training=True), trained)
+        repeats = not self._differ(self._apply(training=True), trained)
         self.has_own_losses = bool(own_losses(self.layer))
         self.restore()
-        is_seeded = bool(changed) and all(each.name == SEED for each in changed) and repeats
-        differs = bool(changed) or not repeats or self._differ(trained, inferred)
+        seeds = [each for each in moves if each.name == SEED]
+        differs = bool(moves) or not repeats or self._differ(trained, inferred)
+        is_seeded = repeats and seeds == moves != []
         self.adds_more |= self.has_own_losses or (differs and not is_seeded)
         if not differs:
             return Training()
         with self.silent():
-            silent = self.apply(step, training=True)
-            moved = [each.name for each, value in self._state if (each.numpy() != value).any()]
-            is_same = not self._differ(self.apply(step, training=True), silent)
-        return Training(
-            moves=tuple(changed),
-            draws=not repeats or any(each.name == SEED for each in changed),
-            quiet=is_same and SEED not in moved,
-            statistics=bool({*moved} - {SEED}) or (is_same and self._differ(silent, inferred)),
-        )
+            silent = self._apply(training=True)
+            names = {each.name for each in self._changed}
+            is_same = not self._differ(self._apply(training=True), silent)
+        is_other = bool(names - {SEED}) or (is_same and self._differ(silent, inferred))
+        quiet = is_same and SEED not in names
+        return Training(tuple(moves), bool(seeds) or not repeats, quiet, is_other)
+
+    @property
+    def _changed(self) -> list[Any]:
+        return [variable for variable, old in self._state if (variable.numpy() != old).any()]
 
     def as_called(self, word: str, k: int) -> AsCalled | None:
         """Return the layer as called by a word; None for an unknown one."""
-        batch, time = self.calls.shared.valid.shape
-        calls = calls_of(word, batch, time, k)
+        calls = calls_of(word, self.calls.shared.valid, k)
         if calls and (word, k) not in self._as_called:
-            self._as_called[word, k] = AsCalled(self, calls)
+            self._as_called[word, k] = self._call_as(*calls)
         return self._as_called.get((word, k))
+
+    def _call_as(self, changing: Sequence[Rows], making: Sequence[Rows]) -> AsCalled:
+        everywhere, losses = self.folded_reference.everywhere, 0.0
+        calls = replace(self.calls, training=True, rows=making)
+        gradients = partial(calls.gradients, everywhere.steps, everywhere.cotangents, folded=True)
+        with self.silent():
+            for rows in changing:
+                self._apply(rows, training=True)
+                losses += self.sum_of(own_losses(self.layer))
+            moved = self.state
+            outputs, (by_inputs, by_weights) = calls.outputs((), folded=True), gradients()
+        whole = replace(everywhere, outputs=outputs)
+        reference = replace(whole, input_gradients=by_inputs, weight_gradients=by_weights)
+        how = self.layer.variables, self.precision, np.random.default_rng(0)
+        rounded = cache(partial(with_rounding, reference, gradients, *how))
+        return AsCalled(reference, rounded, moved, losses)
+
+    @cached_property
+    def noise(self) -> Noise:
+        """The noise of the first step."""
+        everywhere = self.folded_reference.everywhere
+        is_full = everywhere.valid[:, -1:]
+        weights = [
+            leaf[:, 0] * law.over_steps(is_full, leaf)[:, 0] for leaf in everywhere.cotangents
+        ]
+
+        def terms(outputs: Sequence[Array]) -> Array:
+            pairs = zip(law.floats(outputs), weights, strict=True)
+            return np.concatenate([(law.widened(one) * by).ravel() for one, by in pairs])
+
+        with self.silent():
+            silent = terms(self._apply(training=self.training.quiet))
+        noisy = [terms(self._apply(training=True)).sum() for _ in range(NOISY_CALLS)]
+        self.restore()
+        rounding = _ROUNDED * TOLERANCES[self.precision].outputs * np.linalg.norm(silent)
+        total = float(silent.sum())
+        return Noise(weights, total, np.array(noisy) - total, float(rounding))
 
     @contextmanager
     def silent(self) -> Iterator[None]:
@@ -222,10 +319,6 @@ class InnerLayer:
         with silenced(self.layer):
             yield
         self.restore()
-
-    def placed(self, rows: Any) -> tuple[Any, Any]:
-        """Return the inputs at an index into (batch, time), and masks of their own, placed."""
-        return self.calls.shared.placed(self._engine.place, rows)
 
     def sum_of(self, losses: Iterable[Any]) -> float:
         return sum(float(self._engine.to_numpy(each)) for each in losses)

@@ -4,7 +4,7 @@ Where training changes what a layer computes, by noise, by variables that move o
 own, a rival has to do alike. Noise, that of Keras's layers, is silenced to compare the rest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,18 +20,14 @@ from timelift.worker.checks import GradientCalls, GradientsOfCall, PreparedRival
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import mask_of
 from timelift.worker.inputs import Feeds
-from timelift.worker.judge import SEED, AsCalled, InnerLayer
+from timelift.worker.judge import NOISY_CALLS, SEED, AsCalled, InnerLayer, declared, silenced
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import own_losses
 from timelift.worker.reference import CHECKING, Begin
 from timelift.worker.tolerances import TOLERANCES
-from timelift.worker.training import declared, silenced
 
-#: Calls that show how far noise moves a sum of outputs, and that a rival has none.
-_NOISY_CALLS = 8
-#: How many times as far as an output rounding may move such a sum, and how many times as far as
-#: rounding noise must move it in each call, to be asked for.
-_ROUNDED, _ASKED = 4.0, 4.0
+#: How many times as far as rounding noise must move the layer in each call, to be asked for.
+_ASKED = 4.0
 #: The largest share of the layer's own calls whose noise may be that of the call before.
 _MOST_ALIKE = 0.2
 #: How many times as far off as gradients what calls change may be, and the largest share.
@@ -157,18 +153,30 @@ class _InTraining:
                 raise LawBrokenError(f"in training it leaves {variable.name} as it is; {_HAND_ON}")
 
     def _noise(self) -> str:
-        """Return whether steps share their noise: what shows, or else what is declared."""
-        training, word = self._inner.training, self._declared("DROPOUT")
-        if training.statistics and not self._is_full:
+        """Return whether steps share their noise: what shows, or else what is declared.
+
+        On sequences of equal steps noise alone sets the losses by single steps apart.
+        """
+        inner, word, steps = self._inner, self._declared("DROPOUT"), self._inner.reference.steps
+        if inner.training.statistics and not self._is_full:
             return word or UNKNOWN
-        alike, steps = _Alike(self.timed), self._inner.reference.steps
-        for step in filter(alike.asks, steps):
-            if alike.is_silent(step):
+        noise, shared = inner.noise, inner.calls.shared.all_like_the_first()
+        alike = replace(self.timed, feeds=replace(self.timed.feeds, shared=shared))
+        if np.abs(noise.moves).min() <= _ASKED * noise.rounding:
+            return word or UNKNOWN
+        for step in steps:
+            losses = alike.losses_of({step: noise.weights}, NOISY_CALLS)
+            if all(abs(loss - noise.silent) <= noise.rounding for loss in losses):
                 raise LawBrokenError(f"in training it has no noise at step {step}; {_HAND_ON}")
-        seen = alike.sharing(steps[-1])
-        if seen == "shared" and word not in {seen, ""}:
+        allowed, last = 2 * noise.rounding, steps[-1]
+        if not last or (np.abs(np.diff(noise.moves)) <= allowed).mean() > _MOST_ALIKE:
+            return word or (UNKNOWN if last else _OWN_NOISE)
+        by_both = {0: [-weights for weights in noise.weights], last: noise.weights}
+        if any(abs(loss) > allowed for loss in alike.losses_of(by_both, NOISY_CALLS)):
+            return _OWN_NOISE
+        if word not in {"shared", ""}:
             raise LawBrokenError(f"its noise is shared, and it declares {word!r}")
-        return seen or word or (UNKNOWN if len(steps) > 1 else _OWN_NOISE)
+        return "shared"
 
     def _statistics(self, asked: Mapping[str, AsCalled], begin: Begin) -> tuple[str, float]:
         """Return by which word the layer, called so, trains alike, and the largest error."""
@@ -196,7 +204,7 @@ class _InTraining:
     ) -> float:
         """Compare a call, and the variables `after` it, with calls of the layer."""
         variables, before = self._inner.training.moves, self._inner.state
-        for variable, *values in zip(variables, before, called.changed[0], after, strict=True):
+        for variable, *values in zip(variables, before, called.moved, after, strict=True):
             old, new, own = map(law.widened, values)
             moved, off = np.abs(new - old).max(), np.abs(own - new).max()
             if variable.name != SEED and not off <= self._allowed * moved:
@@ -204,7 +212,7 @@ class _InTraining:
         try:
             return checked.check(result, called.reference, mixes=True)
         except LawBrokenError:
-            return checked.check(result, called.rounded, mixes=True)
+            return checked.check(result, called.rounded(), mixes=True)
 
     def losses(self) -> str:
         """Return what becomes of the layer's own losses: what shows, or else what is declared."""
@@ -218,7 +226,7 @@ class _InTraining:
         except Exception:  # noqa: BLE001 - what a loop or a map keeps has no value outside of it
             return word or UNKNOWN
         asked = self._as_called("INNER_LOSSES", _LOSSES)
-        wanted = {each: called.changed[1] for each, called in asked.items()}
+        wanted = {each: called.losses for each, called in asked.items()}
         for each, total in wanted.items():
             if abs(found - total) <= self._allowed * abs(total):
                 return each
@@ -228,66 +236,6 @@ class _InTraining:
                 f"are {word}, as it declares"
             )
         return UNKNOWN if found or word else "lost"
-
-
-class _Alike:
-    """A rival on sequences of equal steps, in which noise alone sets the losses of steps apart."""
-
-    def __init__(self, timed: GradientCalls) -> None:
-        inner, shared = timed.inner, timed.feeds.shared
-        self._calls = replace(timed, feeds=replace(timed.feeds, shared=shared.all_like_the_first()))
-        everywhere, first = inner.folded_reference.everywhere, inner.placed((slice(None), 0))
-        self._valid, self._weights = shared.valid, [leaf[:, 0] for leaf in everywhere.cotangents]
-        with inner.silent():
-            terms = self._terms(inner.apply(first, training=inner.training.quiet))
-        self._silent, self._squares = terms.sum(axis=1), np.square(terms).sum(axis=1)
-        noisy = [inner.apply(first, training=True) for _ in range(_NOISY_CALLS)]
-        self._moved = np.array([self._terms(each).sum(axis=1) for each in noisy]) - self._silent
-        self._tolerance = _ROUNDED * TOLERANCES[inner.precision].outputs
-
-    def _terms(self, outputs: Sequence[Array]) -> Array:
-        """Return the weighed outputs of a step: (batch, all outputs)."""
-        pairs = zip(law.floats(outputs), self._weights, strict=True)
-        products = [law.widened(leaf) * law.widened(weights) for leaf, weights in pairs]
-        return np.concatenate([each.reshape(len(each), -1) for each in products], axis=1)
-
-    def _rounding(self, step: int) -> float:
-        return self._tolerance * float(np.sqrt(self._squares[self._valid[:, step]].sum()))
-
-    def asks(self, step: int) -> bool:
-        """True if noise moves the layer's own loss of the sequences with this step in each call."""
-        moved = np.abs(self._moves_of(step))
-        return bool(moved.min() > _ASKED * self._rounding(step))
-
-    def _moves_of(self, step: int) -> Array:
-        moves: Array = self._moved[:, self._valid[:, step]].sum(axis=1)
-        return moves
-
-    def is_silent(self, step: int) -> bool:
-        wanted, allowed = float(self._silent[self._valid[:, step]].sum()), self._rounding(step)
-        return all(abs(loss - wanted) <= allowed for loss in self._losses(step))
-
-    def sharing(self, step: int) -> str:
-        """Return whether a step has the noise of the first one; '' where that does not show."""
-        allowed = 2 * self._rounding(step)
-        alike = np.abs(np.diff(self._moves_of(step))) <= allowed
-        if step == 0 or not self.asks(step) or alike.mean() > _MOST_ALIKE:
-            return ""
-        is_shared = all(abs(loss) <= allowed for loss in self._losses(step, less_first=True))
-        return "shared" if is_shared else _OWN_NOISE
-
-    def _losses(self, step: int, *, less_first: bool = False) -> Iterator[float]:
-        """Yield the loss by the outputs at a step, if asked for less that at the first one.
-
-        Each is of a further call; the sequences are those that have the step.
-        """
-        cotangents, rows = list[Array](), self._valid[:, step]
-        for weights in self._weights:
-            cotangents.append(np.zeros((*self._valid.shape, *weights.shape[1:]), weights.dtype))
-            cotangents[-1][rows, step] = weights[rows]
-            cotangents[-1][rows, 0] -= less_first * weights[rows]
-        feed = self._calls.feeds.feed(cotangents)
-        yield from (self._calls.call(feed, restores=n == 0)[0] for n in range(_NOISY_CALLS))
 
 
 def check_mask(model: Any, prepared: PreparedRival, feeds: Feeds) -> None:

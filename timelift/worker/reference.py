@@ -20,7 +20,6 @@ from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import LawBrokenError, Reference
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
-from timelift.worker.training import Rows
 
 #: The stage in which a rival is held to the law.
 CHECKING = "checking the law"
@@ -37,6 +36,8 @@ ROUNDED_CALLS, _ROUNDED_SHARE = 8, 0.1
 TRAINED = 0.75
 
 
+#: The rows of a call, as indices (of sequences, of steps) into (batch, time).
+Rows = tuple[Array, Array]
 #: Returns the cotangents of float outputs.
 Weigh = Callable[[Sequence[Array]], Sequence[Array]]
 #: Is called with the name of a stage that begins.
