@@ -17,7 +17,6 @@ from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
-from timelift.source import ADDED
 
 #: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
 DEFAULTS = {"first_call_limit": "300"}
@@ -118,14 +117,6 @@ class ModelLift:
             return f"x{step}"
         return f"[{', '.join(f'x{n}{step}' for n in range(1, len(inputs.tensors) + 1))}]"
 
-    def differences(
-        self, written: Mapping[str, Any], other: Mapping[str, Any]
-    ) -> dict[str, tuple[str, str]]:
-        """Return the words that two strategies declare otherwise of what training adds to it."""
-        own = (name for name, kind in ADDED.items() if kind in self.added)
-        words = {name: (_static(written, name), _static(other, name)) for name in own}
-        return {name: pair for name, pair in words.items() if len({*pair}) > 1}
-
 
 @dataclass(frozen=True)
 class UserModel:
@@ -189,14 +180,19 @@ class UserModel:
         return Setting(workload, steps, batch, phase, self.mode, backend=self.backend)
 
     def in_phase(self, phase: Phase | None) -> Self:
-        """Return the model with this call, if any; raises UserError if it has nothing to train."""
+        """Return the model with this call, if any; raises UserError if it has nothing to train.
+
+        In forward calls nothing of what training adds counts.
+        """
         if phase is Phase.TRAIN and not self.trains:
             raise UserError(
                 f"--phases: expected forward for {self.name}, which has no weights that train, "
                 f"received {phase}; leave it out"
             )
-        is_served = phase is Phase.FORWARD
-        return replace(self, trains=False, draws_labels=False) if is_served else self
+        if phase is not Phase.FORWARD:
+            return self
+        lifts = tuple(replace(lift, added=()) for lift in self.lifts)
+        return replace(self, trains=False, draws_labels=False, lifts=lifts)
 
 
 def read_call(text: str) -> Phase:
@@ -206,12 +202,6 @@ def read_call(text: str) -> Phase:
             f"expected the phase train (a train step) or forward (outputs), received {text!r}"
         )
     return Phase(text)
-
-
-def _static(declared: Mapping[str, Any], name: str) -> str:
-    """Return a declared word, of a static time axis if it depends on that; '' if undeclared."""
-    word = declared.get(name, "")
-    return str(word.get("static", "") if isinstance(word, Mapping) else word)
 
 
 def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
