@@ -275,9 +275,9 @@ class ModelAdvice:
 def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Outcome]:
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
     meanings, alone = TrainedMeanings(run), model.setting_of(lift)
-    rivals = outcomes(run, alone, lift.usual)
+    rivals, written = outcomes(run, alone, lift.usual), meanings.words(Case(alone, lift.usual))
     for name in (name for name, outcome in rivals.items() if not outcome.end):
-        changes = meanings.changes(Case(alone, name), lift.usual, lift.added)
+        changes = lift.differences(written, meanings.words(Case(alone, name)))
         rivals[name] = replace(rivals[name], meaning=changes)
     return rivals
 

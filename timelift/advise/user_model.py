@@ -17,6 +17,7 @@ from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
+from timelift.source import ADDED
 
 #: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
 DEFAULTS = {"first_call_limit": "300"}
@@ -117,6 +118,14 @@ class ModelLift:
             return f"x{step}"
         return f"[{', '.join(f'x{n}{step}' for n in range(1, len(inputs.tensors) + 1))}]"
 
+    def differences(
+        self, written: Mapping[str, Any], other: Mapping[str, Any]
+    ) -> dict[str, tuple[str, str]]:
+        """Return the words that two strategies declare otherwise of what training adds to it."""
+        own = (name for name, kind in ADDED.items() if kind in self.added)
+        words = {name: (_static(written, name), _static(other, name)) for name in own}
+        return {name: pair for name, pair in words.items() if len({*pair}) > 1}
+
 
 @dataclass(frozen=True)
 class UserModel:
@@ -202,6 +211,12 @@ def read_call(text: str) -> Phase:
             f"expected the phase train (a train step) or forward (outputs), received {text!r}"
         )
     return Phase(text)
+
+
+def _static(declared: Mapping[str, Any], name: str) -> str:
+    """Return a declared word, of a static time axis if it depends on that; '' if undeclared."""
+    word = declared.get(name, "")
+    return str(word.get("static", "") if isinstance(word, Mapping) else word)
 
 
 def rivals_of_whole(changes: Changes) -> dict[str, Changes]:

@@ -6,7 +6,7 @@ there are none.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -69,18 +69,14 @@ class TrainedMeanings:
         axis, declared = "static" if is_known else "dynamic", (entry and entry.meaning) or usual
         own = {
             name: str(word.get(axis, UNKNOWN) if isinstance(word, dict) else word)
-            for name, word in declared.items()
+            for name, word in (dict.fromkeys(ADDED, UNKNOWN) | declared).items()
         }
         return own | self._seen.get((case.setting.workload, strategy, is_known), {})
 
-    def changes(self, case: Case, usual: str, added: Collection[str] | None = None) -> OtherWords:
-        """Return what differs, or is unknown, beside the `usual` code, else TimeDistributed.
-
-        `added` is what training adds to the layer, where that is known better than by the run.
-        """
+    def changes(self, case: Case, usual: str) -> OtherWords:
+        """Return what differs, or is unknown, beside the `usual` code, else TimeDistributed."""
         written = replace(case, strategy=usual if usual in USUAL_CODE else USUAL_CODE[0])
-        kinds = self._added.get(case.setting.workload, ()) if added is None else added
+        kinds = self._added.get(case.setting.workload, ()) if case != written else ()
         before, after = self.words(written), self.words(case)
-        own = (name for name, kind in ADDED.items() if kind in kinds and case != written)
-        pairs = {name: (before.get(name, UNKNOWN), after.get(name, UNKNOWN)) for name in own}
-        return {name: two for name, two in pairs.items() if two[0] != two[1] or UNKNOWN in two}
+        own = {name: (before[name], after[name]) for name, kind in ADDED.items() if kind in kinds}
+        return {name: two for name, two in own.items() if two[0] != two[1] or UNKNOWN in two}
