@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from timelift.analyse.results import Run
-from timelift.case import Case
+from timelift.case import Case, Mode, Setting
 from timelift.measurement import trained_meaning
 from timelift.source import ADDED, UNKNOWN
 
@@ -25,6 +25,11 @@ OF_TIME_DISTRIBUTED = {
 }
 #: The word of the usual code and that of another strategy, by the constant that declares them.
 OtherWords = Mapping[str, tuple[str, str]]
+
+
+def _is_known(setting: Setting) -> bool:
+    """True if a call knows its length: in eager mode it does, whatever the model knows."""
+    return setting.time_axis.is_known or setting.mode is Mode.EAGER
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class TrainedMeanings:
         """The words that the law saw, by workload, strategy, and whether the length is known."""
         seen: dict[tuple[str, str, bool], dict[str, str]] = defaultdict(dict)
         for case, measurement in self.run.by_case.items():
-            key = case.setting.workload, case.strategy, case.setting.time_axis.is_known
+            key = case.setting.workload, case.strategy, _is_known(case.setting)
             own = trained_meaning(measurement) or {}
             unknown = {name: word for name, word in own.items() if word == UNKNOWN}
             seen[key] = own | seen[key] | unknown
@@ -63,7 +68,7 @@ class TrainedMeanings:
 
     def words(self, case: Case) -> dict[str, str]:
         """Return the words of a strategy, by constant: seen by the law, or else declared."""
-        strategy, is_known = case.strategy, case.setting.time_axis.is_known
+        strategy, is_known = case.strategy, _is_known(case.setting)
         entry = self.run.header.strategies.get(strategy)
         usual = OF_TIME_DISTRIBUTED if strategy == USUAL_CODE[0] else {}
         axis, declared = "static" if is_known else "dynamic", (entry and entry.meaning) or usual
