@@ -165,7 +165,7 @@ def _name(advice: "LiftAdvice") -> str:
 
 def _why(change: tuple[int, str], gain: "Outcome", broken: Collection[Changes]) -> str:
     """Return for what a strategy is held back: its meaning in training, or the law, or nothing."""
-    return ", ".join(gain.means) or ("the law" if (change,) in broken else "")
+    return ", ".join(gain.meaning) or ("the law" if (change,) in broken else "")
 
 
 def _gain(gain: "Outcome") -> str:

@@ -43,10 +43,14 @@ DESCRIBED = {
         {key: value for key, value in LIFT.items() if key not in {"batch", "steps", "inputs"}},
     ],
 }
-MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}
-MEANING |= {
-    "fold_time": {"DROPOUT": "shared", "INNER_LOSSES": "averaged"},
-    "native": {"DROPOUT": "independent"},
+MEANING = {
+    "time_distributed": {
+        "DROPOUT": {"static": "independent", "dynamic": "shared"},
+        "BATCH_NORM": {"static": "per_step", "dynamic": "first_step"},
+        "INNER_LOSSES": "lost",
+    },
+    "fold_time": {"DROPOUT": "shared", "BATCH_NORM": "pooled", "INNER_LOSSES": "averaged"},
+    "native": {"DROPOUT": "independent", "BATCH_NORM": "pooled", "INNER_LOSSES": "kept"},
 }
 PAGES = {
     name: Source(Path(f"{name}.py"), text, "", lift_class, {}, frozenset(), {})

@@ -46,10 +46,25 @@ def test_what_the_advice_rests_on_is_told(tmp_path, flag):
     assert screen(usual) != screen(other)
 
 
-def test_losses_that_may_be_lost_or_added_up_as_written_are_other_ones(tmp_path):
-    lossy = make_model(lifts=[LIFT | {"added": ["losses"]}])
-    text = " ".join(screen(advised(tmp_path, lossy)).split())
-    assert "changes the meaning: Losses of the layer: other ones" in text
+def test_every_rival_that_changes_training_is_marked_and_told_however_fast(tmp_path):
+    rivals = TIMES | {"vectorized_map": 9.0}
+    every = [LIFT | {"added": ["noise", "statistics", "losses"]}]
+    text = screen(advised(tmp_path, make_model(lifts=every), rivals))
+    words = " ".join(text.split())
+    told = "draws the same noise for all steps of a call; BatchNormalization sees all steps at once"
+    assert f"lift 1, fold_time changes in training: Dropout {told}; the layer's losses (" in words
+    assert [line.split()[-1] for line in text.splitlines() if " s " in line] == ["changes"] * 3
+    assert "no lift is shown to become faster and train the same" in words
+    usual = screen(advised(tmp_path, make_model(lifts=[LIFT]), rivals))
+    assert "in training" not in usual
+
+
+def test_where_a_model_is_served_nothing_of_training_holds_a_strategy_back(tmp_path):
+    every = make_model(lifts=[LIFT | {"added": ["noise", "statistics", "losses"]}])
+    served = advised(tmp_path, every.in_phase(Phase.FORWARD))
+    assert dict(served.to_race) == {1: "fold_time"}
+    assert "changes" not in screen(served)
+    assert not advised(tmp_path, every).to_race
 
 
 def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
@@ -104,7 +119,7 @@ def test_the_advice_is_json_for_programs(tmp_path):
     assert [lift["strategy"] for lift in data["lifts"]] == ["fold_time", "native", ""]
     assert [lift["after"] for lift in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
     assert [lift["advice"] for lift in data["lifts"]] == ["change", "change", "keep"]
-    assert data["lifts"][1]["rivals"]["fold_time"]["means"] == {
+    assert data["lifts"][1]["rivals"]["fold_time"]["meaning"] == {
         "DROPOUT": ["independent", "shared"]
     }
     assert data["whole"][1]["gain"]["first_call"] == pytest.approx([3.0, 2.2])
@@ -170,7 +185,7 @@ def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path)
     assert [*known.lifts[1].rivals] == ["fold_time", "time_distributed"]
     fastest, written = known.lifts[1].rivals.values()
     assert fastest.is_faster
-    assert (fastest.means, written.means) == ({"DROPOUT": ("independent", "shared")}, {})
+    assert (fastest.meaning, written.meaning) == ({"DROPOUT": ("independent", "shared")}, {})
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ HELD = {
     ("phase", "unseen"),
     [
         ("train", {"sum", "zero"}),
-        pytest.param("forward", {"sum", "zero", "statistics"}, marks=pytest.mark.whole),
+        pytest.param("forward", {"sum", "zero", "statistics", "mean"}, marks=pytest.mark.whole),
     ],
 )
 def test_masks_losses_dtypes_and_what_training_does_belong_to_the_law(phase, unseen):

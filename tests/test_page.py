@@ -85,7 +85,7 @@ def test_two_baselines_are_named_beside_their_charts(tmp_path):
 
 def test_what_a_strategy_means_is_in_plain_words(page):
     (native,) = [one for one in data(page)["strategies"] if one["name"] == "native"]
-    assert native["meaning"] == [["Dropout", "new noise for every step"]]
+    assert native["meaning"] == [["Dropout", "draws new noise for every step"]]
     assert native["colour"] == "#3c96ff"
     assert native["code"] is None
 

@@ -318,10 +318,10 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     header = journals.header(strategies=declared)
     seen = found(tmp_path / "run", header, journals.line(journals.case("native")))
     said = (
-        "Dropout: new noise for every step (static time axis); the same noise for all steps of a "
-        "call (dynamic time axis); Masks: passed on to the next layer"
+        "Dropout: draws new noise for every step (static time axis); draws the same noise for all "
+        "steps of a call (dynamic time axis); Masks: passed on to the next layer"
     )
-    assert said in report_shown(seen)
+    assert said in " ".join(report_shown(seen).split())
     assert said in in_markdown(report(seen))
     assert [name for name, _ in report(seen).meanings] == ["native"]
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from timelift.advise.user_model import Changes, ModelLift, UserModel, rivals_of_whole
+from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
@@ -44,7 +45,7 @@ class Outcome:
     `speed_up` is NaN where the two were not compared. `seconds` of a call and of the `first_call`,
     and `peak_bytes`, are before and after. `law_error` is the largest relative difference of
     outputs and gradients. A rival is `slower` if that is shown beside the fastest. One without
-    figures has ended with another `status`, and a `reason`. `means`, of a lift, has the declared
+    figures has ended with another `status`, and a `reason`. `meaning`, of a lift, has the
     words of what training does otherwise, before and after, by the name of the declaration.
     """
 
@@ -57,7 +58,7 @@ class Outcome:
     slower: bool = False
     status: Status = Status.MEASURED
     reason: str = ""
-    means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    meaning: OtherWords = field(default_factory=dict)
 
     @property
     def is_compared(self) -> bool:
@@ -198,7 +199,7 @@ class ModelAdvice:
         if self.run is None or not lift.can_change:
             return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
         rivals = rivals_of_lift(self.model, lift, self.run)
-        faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.means]
+        faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
         if not faster:
             is_kept = rivals.get(lift.usual, Outcome()).launches >= MIN_LAUNCHES
             return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
@@ -273,18 +274,18 @@ class ModelAdvice:
 
 def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Outcome]:
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
-    declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
-    written, alone = declared.get(lift.usual, {}), model.setting_of(lift)
-    return {
-        name: replace(outcome, means=lift.differences(written, declared.get(name, {})))
-        for name, outcome in outcomes(run, alone, lift.usual).items()
-    }
+    meanings, alone = TrainedMeanings(run), model.setting_of(lift)
+    rivals, written = outcomes(run, alone, lift.usual), meanings.words(Case(alone, lift.usual))
+    for name in (name for name, outcome in rivals.items() if not outcome.end):
+        changes = lift.differences(written, meanings.words(Case(alone, name)))
+        rivals[name] = replace(rivals[name], meaning=changes)
+    return rivals
 
 
 def outcomes(run: Run, setting: Setting, written: str) -> dict[str, Outcome]:
     """Return what each strategy shows beside that written, by its name, sorted by time."""
     rankings = (each for each in rank_run(run, (written,)) if each.setting == setting)
-    rows = {row.case: row for ranking in rankings for row in ranking.rows}
+    rows = {row.case: row for ranking in rankings for row in ranking.all_rows}
     ended = [each.case for each in run.without_result if each.case.setting == setting]
     usual = Case(setting, written)
     return {case.strategy: _outcome(run, usual, case, rows) for case in (*rows, *ended)}

@@ -4,7 +4,6 @@ A screenful has the verdict, the lifts, each of them alone, the whole model, wha
 what to type next, and the verdict again. Several batches share its tables.
 """
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import TextWrapper
@@ -109,7 +108,9 @@ def _reason(advice: ModelAdvice) -> str:
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
     if not (gain.is_compared or ends):
         if advice.verdict is Advice.KEEP:
-            return "no lift is shown to become faster"
+            gains = (gain for one in advice.lifts for gain in one.rivals.values())
+            is_held_back = any(gain.meaning and gain.is_faster for gain in gains)
+            return f"no lift is shown to become faster{' and train the same' * is_held_back}"
         if advice.was_interrupted:
             return "interrupted"
         undecided = [one.lift for one in advice.lifts if one.verdict is Advice.UNDECIDED]
@@ -189,15 +190,18 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     model = advices[0].model
     phases = {model.setting_of(lift).phase for lift in model.lifts if lift.can_change}
     heading = f"a {' or '.join(sorted(phases))} call"
-    yield ("lift", "batch", "alone with", heading, "times as fast", "first call")
+    rivals = (gain for advice in advices for one in advice.lifts for gain in one.rivals.values())
+    last = ("in training",) if any(gain.meaning for gain in rivals) else ()
+    yield ("lift", "batch", "alone with", heading, "times as fast", "first call", *last)
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
             cells: Row = (str(lift.number), batch)
-            rivals = [pair for pair in lift_advice.rivals.items() if pair[0] != lift.usual]
-            for name, gain in sorted(rivals, key=lambda pair: pair[0] != lift_advice.strategy):
+            others = [pair for pair in lift_advice.rivals.items() if pair[0] != lift.usual]
+            for name, gain in sorted(others, key=lambda pair: pair[0] != lift_advice.strategy):
                 call = str(gain.status) if gain.end else _arrow(gain.seconds)
-                yield (*cells, name, call, _times(gain), _arrow(gain.first_call))
+                changes = ("changes" if gain.meaning else "",) if last else ()
+                yield (*cells, name, call, _times(gain), _arrow(gain.first_call), *changes)
                 cells = ("", "")
 
 
@@ -263,30 +267,21 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
 
 
 def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iterator[str]:
-    """Yield what became of the rivals that are not advised."""
-    label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
+    """Yield what became of the rivals that are not advised, and what some change."""
+    label = advice.lift.label
     if fault := advice.lift.mask_fault:
         how = ", by FoldTime of the strategy fold_time" if advice.lift.masked else ""
         if not how and BARE in advice.rivals and not advice.rivals[BARE].end:
             how = f", by {advice.lift.inner} alone"
         yield f"{label}: {fault}: mend that first{how}, since it changes what your model computes"
     yield from (f"{label}, {name}: {gain.end}" for name, gain in advice.rivals.items() if gain.end)
-    for name in itertools.takewhile(lambda name: name != advised, advice.rivals):
-        if (gain := advice.rivals[name]).means and gain.is_worth_a_try:
-            times, changed = _times(gain, " times as fast alone"), "; ".join(_means(gain.means))
-            yield f"{label}, {name}: {times}, but changes the meaning: {changed}"
+    for name, gain in advice.rivals.items():
+        if gain.meaning:
+            yield f"{label}, {name} changes in training: {words.changes_in_words(gain.meaning)}"
     whole = raced.get(((advice.lift.number, advice.strategy),))
     if advice.verdict is Advice.KEEP and advice.gain.is_faster and whole:
         alone = _times(advice.gain, " times as fast alone")
         yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(whole)}"
-
-
-def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    for key, declared in means.items():
-        before, after = (words.declared_word(key, word) or "unknown" for word in declared)
-        is_loss = key == "INNER_LOSSES"  # TimeDistributed loses or adds them, as they are made
-        change = "other ones" if is_loss else f"{after}, not {before}"
-        yield f"{words.declared_about(key)}: {change}"
 
 
 def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]:

@@ -189,14 +189,19 @@ class UserModel:
         return Setting(workload, steps, batch, phase, self.mode, backend=self.backend)
 
     def in_phase(self, phase: Phase | None) -> Self:
-        """Return the model with this call, if any; raises UserError if it has nothing to train."""
+        """Return the model with this call, if any; raises UserError if it has nothing to train.
+
+        In forward calls nothing of what training adds counts.
+        """
         if phase is Phase.TRAIN and not self.trains:
             raise UserError(
                 f"--phases: expected forward for {self.name}, which has no weights that train, "
                 f"received {phase}; leave it out"
             )
-        is_served = phase is Phase.FORWARD
-        return replace(self, trains=False, draws_labels=False) if is_served else self
+        if phase is not Phase.FORWARD:
+            return self
+        lifts = tuple(replace(lift, added=()) for lift in self.lifts)
+        return replace(self, trains=False, draws_labels=False, lifts=lifts)
 
 
 def read_call(text: str) -> Phase:

@@ -15,12 +15,13 @@ from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_
 from timelift.analyse.estimates import Interval, first_calls
 from timelift.analyse.evidence import rows_by_machine
 from timelift.analyse.left_out import LeftOut, left_out
+from timelift.analyse.meaning import TrainedMeanings
 from timelift.analyse.ranking import (
     BASELINES,
     RankedCase,
     Ranking,
     look_alikes,
-    no_answers,
+    not_ranked,
     rank_run,
 )
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
@@ -83,6 +84,10 @@ class RunFindings:
     @cached_property
     def look_alikes(self) -> Mapping[str, str]:
         return look_alikes(self.run)
+
+    @cached_property
+    def meanings(self) -> TrainedMeanings:
+        return TrainedMeanings(self.run)
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
@@ -164,7 +169,7 @@ def find_out(run: Run, relative_to: str = "") -> RunFindings:
 
 def refuse_unmeasured(run: Run, relative_to: str) -> None:
     """Raise UserError where `relative_to` is not empty and is no lift that was measured."""
-    names = {case.strategy for case in run.measured} - no_answers(run)
+    names = {case.strategy for case in run.measured.keys() - not_ranked(run)}
     if relative_to and names and relative_to not in names:
         raise UserError(
             f"--relative-to: expected a lift that was measured, received {relative_to!r}; "

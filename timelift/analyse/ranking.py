@@ -6,7 +6,8 @@ usual code. The first was picked by the same data, the second was not.
 `rank_run` alone decides which strategies may be named fastest, for every report. A look-alike
 declares `DIFFERS`: it does not compute what the inner layer computes at every step. A twin is a
 copy of a strategy, planted or from another side. Both are timed and shown beside the
-lifts, but neither is an answer, so no ranking has them among its `rows`.
+lifts, but neither is an answer, so no ranking has them among its `rows`. The same is true of a
+strategy whose meaning in training is unknown.
 """
 
 import dataclasses
@@ -21,13 +22,14 @@ import numpy as np
 from timelift.analyse import verdicts
 from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores
 from timelift.analyse.estimates import ALPHA, Estimates, Interval, absolute_times
+from timelift.analyse.meaning import USUAL_CODE, TrainedMeanings
 from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import Comparison, Comparisons, PairLevels, Verdict
 from timelift.case import Case, Setting
 from timelift.measurement import Measurement
 
 #: The usual code. Speed-ups are told against the first of these that was measured in a setting.
-BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold_time")
+BASELINES = (*USUAL_CODE, "fold_time")
 _UNKNOWN = Interval(math.nan)
 #: Log seconds that are equal to so many digits are a tie, which names decide.
 _DIGITS = 9
@@ -90,9 +92,9 @@ class RankedCase:
 class Ranking:
     """The measured rivals of one setting, sorted by time.
 
-    `unranked` are look-alikes and twins: they have a ratio to the first row, but no rank (0) and no
-    cost over the best. `baseline` is the strategy that speed-ups are told against, empty where none
-    of those asked for was measured.
+    `unranked` are no answers (`not_ranked`): they have a ratio to the first row, but no rank (0)
+    and no cost over the best. `baseline` is the strategy that speed-ups are told against, empty
+    where none of those asked for was measured.
     """
 
     setting: Setting
@@ -141,24 +143,27 @@ def look_alikes(run: Run) -> dict[str, str]:
     return {name: why for name, why in declared(run, "differs") if why}
 
 
-def no_answers(run: Run) -> set[str]:
-    """Return the strategies that are not ranked: look-alikes, and twins of others."""
-    strategies = run.header.strategies.items()
-    return {name for name, entry in strategies if entry.differs or entry.copy_of}
+def not_ranked(run: Run) -> set[Case]:
+    """Return the cases of look-alikes, of twins, and of an unknown meaning in training."""
+    strategies, meanings = run.header.strategies.items(), TrainedMeanings(run)
+    aside = {name for name, entry in strategies if entry.differs or entry.copy_of}
+    return {case for case in run.by_case if case.strategy in aside or meanings.why_unknown(case)}
 
 
 def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
-    """Rank the lifts of every setting, in setting order, with look-alikes and twins `unranked`.
+    """Rank the lifts of every setting, in setting order, with what is no answer `unranked`.
 
-    Where only those were measured a ranking has no rows. The first of `relative_to` that was
+    Where only that was measured a ranking has no rows. The first of `relative_to` that was
     measured in a setting is its baseline.
     """
-    not_ranked = no_answers(run)
-    lifts = [rival for rival in run.measurements if rival.case.strategy not in not_ranked]
+    aside = not_ranked(run)
+    lifts = [rival for rival in run.measurements if rival.case not in aside]
     ranked = {ranking.setting: ranking for ranking in rank(lifts, relative_to)}
     unranked: dict[Setting, list[RankedCase]] = defaultdict(list)
-    for name in sorted(not_ranked):
-        own = [rival for rival in run.measurements if rival.case.strategy == name]
+    for name in sorted({case.strategy for case in aside}):
+        own = [
+            each for case, each in run.by_case.items() if case.strategy == name and case in aside
+        ]
         settings = [rival.case.setting for rival in own if rival.case.setting in ranked]
         fastest = [run.measured[ranked[setting].rows[0].case] for setting in settings]
         for pair in rank([*own, *fastest], relative_to=()):
@@ -173,7 +178,7 @@ def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
 
 
 def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCase | None:
-    """Return the row of a look-alike or a twin beside the fastest lift; None if it was not timed.
+    """Return the row of what is no answer beside the fastest lift; None if it was not timed.
 
     `pair` ranks the two, in either order.
     """

@@ -25,7 +25,8 @@ from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
-from timelift.measurement import CaseInLaunch, Measurement, merge
+from timelift.measurement import CaseInLaunch, Measurement, merge, trained_meaning
+from timelift.source import UNKNOWN
 
 #: A rival this much slower or faster, a log ratio, needs no such care: noise among equals is never
 #: so large, and every launch of a clear loser is lost to the others.
@@ -189,8 +190,8 @@ class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
     `precision` is a share. Where twins are `planted`, each is compared with the strategy that it
-    copies, and plays for its verdict. The strategies `aside` are not ranked: they
-    play where others of their setting do.
+    copies, and plays for its verdict. The strategies `aside` are not ranked, nor is a case of
+    unknown meaning: they play where others of their setting do.
     """
 
     decision_points: Sequence[int] = LOOKS
@@ -211,7 +212,9 @@ class Referee:
         rivals: list[Measurement] = []
         aside: list[Measurement] = []
         for measurement in self.measurements():
-            (aside if measurement.case.strategy in self._aside else rivals).append(measurement)
+            is_unknown = UNKNOWN in (trained_meaning(measurement) or {}).values()
+            is_aside = is_unknown or measurement.case.strategy in self._aside
+            (aside if is_aside else rivals).append(measurement)
         doubtful = unsettled(rivals, self._plan)
         along = (measurement.case for measurement in aside)
         playing = frozenset(case for case in along if case.setting in doubtful)

@@ -10,11 +10,12 @@ from dataclasses import asdict
 from typing import Any
 
 from timelift.analyse.estimates import Interval
+from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
-from timelift.choose.choices import Choice, Goal, Query, Undecided
+from timelift.choose.choices import Choice, Goal, Query, Undecided, not_ranked
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.journal.lines import object_or_empty
@@ -94,12 +95,23 @@ def _answer(query: Query, choices: Sequence[Choice], run: Run, title: str = "") 
     choice = choices[0]
     if len(choices) > 1:
         sizes = " and ".join(f"at {_size(side.setting, query.setting)}" for side in choices)
-        yield f"{best} {sizes}, and nothing was measured between them"
-        return
+        best = f"{best} {sizes}, and nothing was measured between them"
     yield best
+    if changes := _changes(query, choice, run):
+        yield f"changes in training: {words.changes_in_words(changes)}"
+    yield from (
+        f"{name} is not ranked: {why}" for name, why in not_ranked(choice.ranking, run).items()
+    )
+    if len(choices) > 1:
+        return
     yield f"{_value(query.goal, choice)}, from {counted(choice.launches, 'launch')}"
     speed_up, price = [*_speed_up(choice)], _price(choice)
     yield from (speed_up + price if query.goal is Goal.TIME else price + speed_up)
+
+
+def _changes(query: Query, choice: Choice, run: Run) -> OtherWords:
+    meanings, baseline = TrainedMeanings(run), choice.ranking.baseline
+    return {} if query.serves else meanings.changes(choice.row.case, baseline)
 
 
 def _provisional(run: Run) -> Iterator[str]:
@@ -210,6 +222,8 @@ def answer_as_json(
             "launches": min(choice.launches for choice in choices),
         },
         **(_numbers(query.goal, choices[0], run) if is_measured else _NOT_MEASURED),
+        meaning=dict(_changes(query, choices[0], run)) or None,
+        not_ranked=not_ranked(choices[0].ranking, run),
         trust=trust,
         use=how_to_use(strategy, query.setting, run, project),
         code=code_to_paste(strategy, query.setting, run, project) or None,
@@ -285,7 +299,7 @@ def _as_data(value: Any) -> Any:
     """Return the value with six figures a number; NaN and infinities are null in JSON."""
     if isinstance(value, dict):
         return {key: _as_data(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_as_data(item) for item in value]
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None

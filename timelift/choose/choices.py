@@ -14,6 +14,7 @@ from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.left_out import left_out
+from timelift.analyse.meaning import TrainedMeanings
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
@@ -48,8 +49,11 @@ _GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
 
 @dataclass(frozen=True)
 class Query:
+    """A question; it `serves` where forward calls were asked for, and training does not count."""
+
     setting: Setting
     goal: Goal
+    serves: bool = False
 
 
 def read_query(
@@ -70,7 +74,7 @@ def read_query(
         values[axis] = asked[axis] if axis in asked else _usual(axis, settings)
         matching = [setting for setting in settings if getattr(setting, axis) == values[axis]]
         settings = matching or settings
-    return Query(Setting(**values), asked_goal)
+    return Query(Setting(**values), asked_goal, serves=asked.get("phase") is Phase.FORWARD)
 
 
 def _read(axis: str, text: str, settings: Iterable[Setting]) -> Any:
@@ -242,11 +246,18 @@ def _range(sizes: set[int]) -> str:
 def _choice(ranking: Ranking, goal: Goal, run: Run) -> Choice | Undecided:
     if not ranking.is_contest:
         ended = (each for each in left_out(run) if each.reason and ranking.setting in each.settings)
-        reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
+        reasons = [f"{', '.join(each.strategies)}: {each.reason}" for each in ended]
+        reasons += [f"{name}: {why}" for name, why in not_ranked(ranking, run).items()]
         return Undecided("; ".join(["a strategy was measured alone, beside no other", *reasons]))
     if goal is Goal.TIME:
         return _by_time(ranking)
     return _by_fact(ranking, goal, [run.by_case[row.case] for row in ranking.rows])
+
+
+def not_ranked(ranking: Ranking, run: Run) -> dict[str, str]:
+    """Return why strategies of unknown meaning in training are no answers, by name."""
+    why, cases = TrainedMeanings(run).why_unknown, [row.case for row in ranking.unranked]
+    return {case.strategy: reason for case in cases if (reason := why(case))}
 
 
 def _by_time(ranking: Ranking) -> Choice | Undecided:

@@ -168,8 +168,15 @@ def _ends(name: str, title: str, path: str, **options: Any) -> Iterator[Column]:
 
 
 def _marked(row: Row) -> str:
-    name = row.measurement.case.strategy
-    return words.with_mark(name, is_look_alike=name in row.findings.look_alikes)
+    case, findings = row.measurement.case, row.findings
+    is_look_alike = case.strategy in findings.look_alikes
+    name = words.with_mark(case.strategy, is_look_alike=is_look_alike)
+    return f"{name} (not ranked)" if findings.meanings.why_unknown(case) else name
+
+
+def _differs(row: Row) -> str:
+    case, findings = row.measurement.case, row.findings
+    return findings.look_alikes.get(case.strategy) or findings.meanings.why_unknown(case)
 
 
 def _fact(name: str, title: str | None = None, **options: Any) -> Column:
@@ -236,8 +243,6 @@ _ALL_COLUMNS = (
     _fact("peak_bytes", "peak", unit=words.MEBIBYTES, drop_order=4),
     number("launches_ranked", "launches", _attribute("rival.launches"), drop_order=7),
     Column("reason", value=attrgetter("measurement.reason")),
-    Column(
-        "differs", value=lambda row: row.findings.look_alikes.get(row.measurement.case.strategy, "")
-    ),
+    Column("differs", value=_differs),
 )
 _COLUMNS = {column.name: column for column in _ALL_COLUMNS}

@@ -25,6 +25,7 @@ from timelift.present.answer import (
     recommended_in_words,
     safety,
 )
+from timelift.present.meaning import changed_in_training
 from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
@@ -82,7 +83,8 @@ def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report
         *(("speed-up", text) for text in _baselines(findings)),
     )
     has_answer = not run.header.races_copies
-    said = " ".join(filter(None, (headline(findings), safety(findings)))) if has_answer else ""
+    answers = (headline(findings), safety(findings), changed_in_training(findings))
+    said = " ".join(filter(None, answers)) if has_answer else ""
     answer = answer_table(findings) if has_answer else None
     titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
     tables = tuple(_tables(findings))
@@ -157,11 +159,17 @@ def _verdicts(ranking: Ranking | None, findings: RunFindings) -> Iterator[str]:
     if ranking is None:
         yield "nothing measured"
         return
-    yield from _contest(ranking, findings.recommendation_by_setting.get(ranking.setting))
+    best = findings.recommendation_by_setting.get(ranking.setting)
+    yield from _contest(ranking, best)
+    if best and (text := changed_in_training(findings, best)):
+        yield text.removesuffix(".")
     if ranking.rows and not all(row.ratio.is_known for row in ranking.all_rows):
         yield "within one launch: no interval"
     for row in ranking.unranked:
         name = row.case.strategy
+        if why := findings.meanings.why_unknown(row.case):
+            yield f"{name} is not ranked: {why}"
+            continue
         entry = findings.run.header.strategies[name]
         kind = f"a twin of {entry.copy_of}" if entry.copy_of else f"no lift: {entry.differs}"
         yield f"{name} is {kind}"

@@ -17,6 +17,7 @@ from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
 from timelift.present.answer import answer_table, headline, safety
+from timelift.present.meaning import changed_in_training, not_ranked
 from timelift.present.tables import Table
 from timelift.present.words import duration, value_in_words
 
@@ -74,10 +75,11 @@ class Pointers:
 class Summary:
     """The end of a run: what was measured in one line, the answer, and labelled notes.
 
-    The answer for everything is the `headline` and `below` it where it loses. The table of
-    workloads names a strategy only where they differ, and has no row for a single workload. The
-    notes begin with what is `left_out` of figures, with its reasons, and of rows. `tables_command`
-    prints every setting. `state` is why the run is not whole, or ''; it stands above everything.
+    The answer for everything is the `headline` and `below` it where it loses, and what it changes
+    in training. The table of workloads names a strategy only where they differ, and has no row for
+    a single workload. The notes begin with what is `left_out` of figures, with its reasons, and of
+    rows. `tables_command` prints every setting. `state` is why the run is not whole, or ''; it
+    stands above everything.
     """
 
     top: str
@@ -108,7 +110,7 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
     return Summary(
         _what_was_measured(findings),
         headline(findings),
-        safety(findings),
+        " ".join(filter(None, (safety(findings), changed_in_training(findings)))),
         _without_repetition(answer_table(findings), findings),
         tuple(_left_out(findings, command)),
         notes,
@@ -184,6 +186,7 @@ def _notes(
     if run.header.races_whole_model:
         yield from declared(run, "title")
     yield from conditions.machines(run)
+    yield from not_ranked(findings)
     yield from conditions.train_steps(findings)
     yield from conditions.varying_lengths(findings)
     yield from conditions.other_ways(findings)

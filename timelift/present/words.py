@@ -288,20 +288,22 @@ _ABOUT = {
     "MASKS": "Masks",
     "PADDED_STEPS": "Masked steps",
 }
+#: What begins a sentence on a declared word, where that is not its title.
+_SUBJECTS = {"INNER_LOSSES": "the layer's losses (add_loss, activity regularizer) are"}
 _REFUSED = "refuses such layers"
 #: Every declared word in plain words.
 _DECLARED = {
     "DROPOUT": {
-        "independent": "new noise for every step",
-        "shared": "the same noise for all steps of a call",
+        "independent": "draws new noise for every step",
+        "shared": "draws the same noise for all steps of a call",
     },
     "BATCH_NORM": {
-        "pooled": "statistics of all steps together",
-        "per_step": "statistics of each step, one after another",
-        "per_step_and_first_again": "statistics of each step, the first one twice",
-        "per_chunk": "statistics of each chunk of steps",
-        "per_group": "statistics of each group of sequences",
-        "first_step": "statistics of the first step alone",
+        "pooled": "sees all steps at once",
+        "per_step": "sees each step, one after another",
+        "per_step_and_first_again": "sees each step, the first one twice",
+        "per_chunk": "sees a chunk of steps at once",
+        "per_group": "sees a group of sequences at once",
+        "first_step": "sees the first step alone",
     },
     "INNER_LOSSES": {
         "kept": "added up over the steps",
@@ -356,6 +358,17 @@ def declared_word(key: str, word: object) -> str:
     if word == "refused":
         return _REFUSED
     return _DECLARED.get(key, {}).get(str(word)) or _spelt(word)
+
+
+def changes_in_words(changes: Mapping[str, tuple[str, str]]) -> str:
+    """Write the second of two words of each declaration: `Dropout draws …; the losses are …`."""
+    return "; ".join(_in_training(key, word) for key, (_, word) in changes.items())
+
+
+def _in_training(key: str, word: str) -> str:
+    is_verb = word in _DECLARED.get(key, {})
+    subject = _SUBJECTS.get(key, declared_about(key)) if is_verb else f"{declared_about(key)}:"
+    return f"{subject} {declared_word(key, word)}"
 
 
 def _spelt(text: object) -> str:

@@ -120,9 +120,10 @@ class _AsWritten:
             held = engine, model, self.data.inputs, (tolerance.outputs, allowed)
             trains = setting.differentiates and is_steady(model, self.data.inputs)
             in_inference = setting.differentiates and not trains
-            self.laws = [WholeLaw(*held, training=False, differentiates=in_inference)]
+            how = in_inference, setting.differentiates
+            self.laws = [WholeLaw(*held, *how, training=False)]
             if trains:
-                self.laws.append(WholeLaw(*held, training=True, differentiates=True))
+                self.laws.append(WholeLaw(*held, differentiates=True, training=True))
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Change the lifts whose numbers are the rival's parameters, each by the strategy there.
@@ -161,12 +162,13 @@ class Results:
         return f"{self.dtypes.get(name, '')}{[*self.values[name].shape]}"
 
 
-def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
+def results_of(model: Any, inputs: Any, *, training: bool, reads_losses: bool = True) -> Results:
     """Call a model and restore its variables; the results have no gradients."""
     fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
     with restored(model.variables) as before:
         returned = model(inputs, training=training)
-        losses = [float(fetch(ops.sum(loss))) for loss in model.losses]
+        read = model.losses if reads_losses else ()
+        losses = [float(fetch(ops.sum(loss))) for loss in read]
         after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
         draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
     names = law.leaf_names(returned, "the output", "output")
@@ -194,18 +196,20 @@ def is_steady(model: Any, inputs: Any) -> bool:
 class WholeLaw:
     """What a model as written gives in one mode; with gradients if the law `differentiates`.
 
-    `allowed` are relative errors of outputs and of gradients.
+    `allowed` are relative errors of outputs and of gradients. Where a model is served, nobody
+    `reads_losses`.
     """
 
     engine: Engine
     model: Any
     inputs: Any
     allowed: tuple[float, float]
-    training: bool
     differentiates: bool
+    reads_losses: bool = True
+    training: bool = False
 
     def __post_init__(self) -> None:
-        self._wanted = results_of(self.model, self.inputs, training=self.training)
+        self._wanted = self._results(self.model)
         if self.differentiates:
             self._cotangent = _cotangent(self._wanted)
             self._wanted = self._call(self.model)
@@ -228,8 +232,12 @@ class WholeLaw:
             worst = max(worst, float((errors * scale).max() / scale.max()))
         return worst
 
+    def _results(self, model: Any) -> Results:
+        reads, trains = self.reads_losses, self.training
+        return results_of(model, self.inputs, training=trains, reads_losses=reads)
+
     def _call(self, model: Any) -> Results:
-        results, wanted = results_of(model, self.inputs, training=self.training), self._wanted
+        results, wanted = self._results(model), self._wanted
         for name in {**wanted.values, **results.values}:
             if wanted.kind(name) != results.kind(name):
                 kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"

@@ -22,6 +22,7 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present import words
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import COLOURS, LineStyle, looks_of
+from timelift.present.meaning import changed_in_training
 from timelift.present.page import page_words
 from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
 from timelift.present.usage import Code, CodeToPaste
@@ -157,13 +158,14 @@ def _settings(
     }
     for setting in settings:
         ranking, best = rankings.get(setting), findings.recommendation_by_setting.get(setting)
+        said = page_words.lead(ranking, best), changed_in_training(findings, best) if best else ""
         yield (
             setting,
             {
                 "baseline": places.get(ranking.baseline, -1) if ranking else -1,
                 "beside": places[page_words.base_row(ranking).case.strategy] if ranking else -1,
                 "write": places[best.strategy] if best else -1,
-                "lead": page_words.lead(ranking, best),
+                "lead": " ".join(filter(None, said)),
                 "fastest": page_words.fastest(ranking),
                 "unusual": len(setting.unusual),
                 "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,

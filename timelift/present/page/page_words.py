@@ -26,7 +26,7 @@ _VERDICTS = {
     Verdict.UNDECIDED: "undecided",
 }
 #: Titles of the facts about a strategy in a setting, in the order of `facts`.
-FACTS = ("time", "first call", "peak memory", "may cost")
+FACTS = ("time", "first call", "peak memory", "may cost", "not ranked")
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
@@ -136,6 +136,7 @@ def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
     )
     is_known = best is not None and best.has_verdict and math.isfinite(cost)
     yield f"at most {words.over_the_best(cost)}" if is_known else ""
+    yield findings.meanings.why_unknown(case)
 
 
 def _over(case: Case, findings: RunFindings) -> str:
