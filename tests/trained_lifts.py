@@ -49,6 +49,11 @@ def regularised():
     return layers.Dense(5, kernel_regularizer="l2", activity_regularizer="l2")
 
 
+def spectral():
+    """Assigns its kernel in training, and goes on from call to call."""
+    return layers.SpectralNormalization(layers.Dense(5))
+
+
 class OwnNoise(layers.Dense):
     """Draws noise that no attribute of it silences."""
 
@@ -153,7 +158,7 @@ ALL = (
     "statistics never move, undeclared",
     "outputs are shifted in training, undeclared",
 )
-LAYERS = ("dropout", "statistics", "both", "recurrent", "regularised", "own_noise")
+LAYERS = ("dropout", "statistics", "both", "recurrent", "regularised", "spectral")
 
 
 def _without_words(strategy):

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from timelift.case import Phase
 from timelift.messages import Task
 from timelift.source import ADDED
 from timelift.worker import law
@@ -156,8 +155,8 @@ class InnerLayer:
         setting, self.layer, self._engine = task.setting, layer, engine
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
-        #: Weights, where a call assigns them: a gradient that is not finite makes them so.
-        trained = layer.trainable_variables if setting.phase is Phase.TRAIN else []
+        #: Weights, which a call may assign: a gradient that is not finite makes them so.
+        trained = layer.trainable_variables if setting.differentiates else []
         self._weights = [(variable, variable.numpy()) for variable in trained]
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the dtype of these.
