@@ -158,6 +158,8 @@ def _verdicts(ranking: Ranking | None, findings: RunFindings) -> Iterator[str]:
         yield "nothing measured"
         return
     yield from _contest(ranking, findings.recommendation_by_setting.get(ranking.setting))
+    if few := conditions.on_few_machines(ranking, findings):
+        yield few
     if ranking.rows and not all(row.ratio.is_known for row in ranking.all_rows):
         yield "within one launch: no interval"
     for row in ranking.unranked:
