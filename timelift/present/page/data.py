@@ -163,7 +163,7 @@ def _settings(
                 "baseline": places.get(ranking.baseline, -1) if ranking else -1,
                 "beside": places[page_words.base_row(ranking).case.strategy] if ranking else -1,
                 "write": places[best.strategy] if best else -1,
-                "lead": page_words.lead(ranking, best),
+                "lead": page_words.lead(ranking, best, findings),
                 "fastest": page_words.fastest(ranking),
                 "unusual": len(setting.unusual),
                 "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,
