@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import special, stats
 
 from tests import journals
-from tests.simulated import LOUD, QUIET, pair, plain, run
+from tests.simulated import LOUD, QUIET, TD, pair, plain, raced, run
 from timelift.analyse import effects, estimates, stopping, verdicts
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import estimate
@@ -288,6 +288,21 @@ def test_a_ranking_is_settled_where_its_fastest_is_known_to_cost_little(effects,
 )
 def test_beside_what_is_written_a_rival_plays_until_it_is_shown_or_gains_little(effects, done):
     assert settled(stopping.by_gain(0.05), [effects]) == [done]
+
+
+@pytest.mark.parametrize(
+    ("costs", "plays"),
+    [
+        ({"native": 1, TD: 1.06}, {"native", TD}),  # choosing native costs nothing, which is known
+        ({"native": 1, TD: 1.06, "other": 1.01}, {"native", TD}),
+        ({"native": 1, "other": 1.06}, set()),
+        ({"native": 1.0, TD: 1.0}, set()),
+        ({"native": 1, TD: 1.3}, set()),
+    ],
+)
+def test_a_setting_goes_on_until_what_is_gained_over_the_baseline_is_shown(costs, plays):
+    doubtful = stopping.unsettled(raced(costs, launches=3, seed=2))
+    assert {case.strategy for cases in doubtful.values() for case in cases} == plays
 
 
 @pytest.mark.parametrize(("precision", "done"), [(0.02, True), (0.001, False)])

@@ -1,7 +1,8 @@
 """When to stop: which cases need another launch, and which are settled.
 
 A setting of a ranking stops by price: when choosing the rival that looks fastest is known to cost
-at most the precision asked for, whichever rival is the best (see `ranking` for that price). Until
+at most the precision asked for, whichever rival is the best (see `ranking` for that price), and
+what it gains over the baseline is shown, or is too little for a change. Until
 then a rival drops out when its verdict or its ratio is known. It does not drop out for its own
 price: then those that look slow by bad luck would, and 95 % intervals would hold 91 %. A race of
 planted twins asks for the verdict on each, so it has no price; so does a race with what a user has
@@ -22,6 +23,7 @@ from timelift.analyse import verdicts
 from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores, mean_and_variance
 from timelift.analyse.estimates import ALPHA, Estimates, estimate
 from timelift.analyse.evidence import pairs_by_setting
+from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE, Verdict
@@ -182,7 +184,10 @@ def unsettled(
     slower = np.array(signs) * estimates.effect
     settled = plan.settled(estimates, families, slower)
     cheap = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
-    parts = zip(playing, anchors, np.split(settled, ends), np.split(cheap, ends), strict=True)
+    kept = _gains_less(WORTHWHILE, estimates, families, -slower)
+    kept |= _decided(estimates, families, [ALPHA] * len(LOOKS))
+    columns = (np.split(column, ends) for column in (settled, cheap, kept))
+    parts = zip(playing, anchors, *columns, strict=True)
     cases = {part[0].setting: _to_play(*part) for part in parts}
     return {setting: to_play for setting, to_play in cases.items() if to_play}
 
@@ -203,16 +208,32 @@ def _anchor(samples: AlignedSamples, is_anchor: Callable[[str], bool]) -> int:
 
 
 def _to_play(
-    samples: AlignedSamples, anchor: int, settled: NDArray[np.bool_], cheap: NDArray[np.bool_]
+    samples: AlignedSamples,
+    anchor: int,
+    settled: NDArray[np.bool_],
+    cheap: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
 ) -> tuple[Case, ...]:
+    """Return the cases of doubtful pairs.
+
+    Where all is cheap, that is the baseline's alone, unless what the anchor gains over it is shown
+    or is `kept` for being little.
+    """
     if _launches(samples) not in LOOKS:
         return samples.cases
     has_anchor = np.array([anchor in pair for pair in samples.pairs], bool)
     if cheap[has_anchor].all():
-        return ()
+        settled = kept | ~_of_baseline(samples, anchor)
     doubtful = np.flatnonzero(has_anchor & ~settled)
     rivals = {rival for place in doubtful for rival in samples.pairs[place]}
     return tuple(samples.cases[rival] for rival in sorted(rivals))
+
+
+def _of_baseline(samples: AlignedSamples, anchor: int) -> NDArray[np.bool_]:
+    """True for the pair of another anchor with the baseline."""
+    names = [case.strategy for case in samples.cases]
+    baseline = next((names.index(name) for name in BASELINES if name in names), anchor)
+    return np.array([{*pair} == {anchor, baseline} for pair in samples.pairs], bool)
 
 
 class Referee:
