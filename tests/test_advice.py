@@ -21,6 +21,7 @@ from tests.advised import (
     raced,
     run,
 )
+from timelift.advise import advice as advice_module
 from timelift.advise.advice import ModelAdvice, Outcome
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json, advice_lines
@@ -215,6 +216,39 @@ def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     assert verdicts(replace(known, races=(race,))) == UNDECIDED
 
 
+#: What a change of the whole, or of a lift alone, shows in six launches, and what is said of it.
+SHOWN = [
+    ((1.3, 1.1, 1.4), Verdict.FASTER, "change"),
+    ((1.3, 1.1, 1.4), Verdict.UNDECIDED, "undecided"),  # an interval above 1 is not enough
+    ((1.3, 0.82, 2.0), Verdict.UNDECIDED, "undecided"),
+    ((1.0, 0.96, 1.03), Verdict.UNDECIDED, "keep"),  # however wide below 1
+    ((1.03, 1.01, 1.05), Verdict.UNDECIDED, "keep"),
+    ((0.9, 0.85, 0.95), Verdict.SLOWER, "keep"),
+]
+
+
+@pytest.mark.parametrize(("times", "verdict", "said"), SHOWN)
+def test_what_may_still_be_gained_tells_keep_from_undecided(tmp_path, times, verdict, said):
+    gain = Outcome(SpeedUp(*times, verdict=verdict), launches=6)
+    known = raced(tmp_path, evidence(tmp_path), WHOLE)
+    (race,) = known.races
+    raced_so = replace(race, outcomes=dict.fromkeys(filter(None, race.outcomes), gain))
+    assert str(replace(known, races=(raced_so,)).verdict) == said
+
+
+def test_a_lift_alone_that_may_gain_is_tried_and_one_that_gains_little_is_kept(
+    tmp_path, monkeypatch
+):
+    said = {}
+    for times, verdict, _ in SHOWN:
+        gain = Outcome(SpeedUp(*times, verdict=verdict), launches=6)
+        monkeypatch.setattr(advice_module, "rivals_of_lift", lambda *_, one=gain: {"native": one})
+        known = evidence(tmp_path)
+        said[times, verdict] = "try" if known.to_race else str(known.verdict)
+        assert "at most" in screen(known) or times[2] > 1.05 or times[2] < 1
+    assert [*said.values()] == ["try", "try", "try", "keep", "keep", "keep"]
+
+
 @pytest.mark.parametrize("blind", [{"constant": True}, {"unpadded": True}])
 def test_outputs_that_would_not_show_a_loss_are_no_evidence(tmp_path, blind):
     known = evidence(tmp_path, **blind)
@@ -272,21 +306,21 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("times", "launches", "cut_short", "wants_time"),
+    ("times", "launches", "asked", "option"),
     [
-        (EQUAL, 0, True, True),
-        (EQUAL, 1, True, True),
-        (EQUAL, 1, False, False),
-        (TIMES, 3, False, True),
+        (EQUAL, 1, "3-12", "--budget 15m"),  # with a budget or without
+        (EQUAL, 2, "8", "--launches 12"),
+        (EQUAL, 1, "4", "--launches 12"),
+        (EQUAL, 3, "3-12", ""),
     ],
 )
-def test_a_budget_too_small_is_told(tmp_path, times, launches, cut_short, wants_time):
+def test_what_is_undecided_names_the_option_that_decides(tmp_path, times, launches, asked, option):
     known = evidence(tmp_path, times, launches)
-    known = replace(known, run=replace(known.run, cut_short=cut_short))
-    assert known.wants_time == wants_time
-    assert not replace(known, interrupted=True).wants_time
-    known.run.header.options["launches"] = "1"
-    assert not known.wants_time
+    known.run.header.options["launches"] = asked
+    assert known.wants_launches == bool(option)
+    said = " ".join(screen(known).split())
+    assert said.endswith(f"; decide it with {option}") == bool(option)
+    assert not replace(known, interrupted=True).wants_launches
 
 
 def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():

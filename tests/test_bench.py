@@ -110,7 +110,7 @@ def test_a_run_fails_where_cases_fail_and_its_end_has_the_answer_and_the_path_of
     folder, done, _ = run
     assert done.returncode == 1
     assert "3 failed, 3 passed, 1 skipped" in done.stdout
-    assert re.search(r"^\w+ looked best: ", done.stdout, re.MULTILINE)
+    assert re.search(r"^Not decided: \w+ looked best, ", done.stdout, re.MULTILINE)
     assert re.search(r"^page +results/report/index.html ", done.stdout, re.MULTILINE)
     assert (folder / "results" / "report" / "index.html").exists()
     assert re.search(r"^failed +\w+ ", done.stdout, re.MULTILINE)

@@ -28,7 +28,7 @@ LONGER = (
 CASES = 4 * len(GOOD)
 RESUME = ("bench/", "--resume")
 #: The row of a workload in the answer at a run's end.
-ANSWER = re.compile(r"^\w+ looked best: ", re.MULTILINE)
+ANSWER = re.compile(r"^Not decided: \w+ looked best, ", re.MULTILINE)
 
 
 def played(folder: Path) -> Counter:

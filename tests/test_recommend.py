@@ -16,6 +16,7 @@ from rich.console import Console
 from studies import noise
 from tests.pages import data
 from tests.simulated import TD, of_lengths, raced, run
+from timelift.advise.advice import outcomes
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
@@ -23,6 +24,7 @@ from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
+from timelift.choose.choices import Goal, Query, Undecided, decide
 from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
@@ -30,6 +32,7 @@ from timelift.present import terminal
 from timelift.present.answer import answer_table, headline, recommended_in_words
 from timelift.present.full_report import in_markdown, report
 from timelift.present.page import page_html
+from timelift.present.page.page_words import beside
 from timelift.present.summary import Additions, summary
 
 NAMES = tuple("abcdef")
@@ -107,7 +110,8 @@ def page_of(html):
 
 #: A setting, and how the strategy to write there is named below.
 _BELOW = re.compile(
-    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)", re.MULTILINE
+    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|to keep|least to lose): (\w+)",
+    re.MULTILINE,
 )
 
 
@@ -213,10 +217,29 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     assert best.never_shown_slower == {"rival1", "rival0"}
     words = "least to lose: rival1; not shown slower: rival0"
     assert recommended_in_words(ranking, best) == words
-    beyond_1 = replace(ranking.rows[0], ratio=Interval(1.055, 1.019, 1.091))
-    ranking = replace(ranking, rows=(beyond_1, *ranking.rows[1:]))
-    hint = " (an interval without 1 is no verdict by itself)"
-    assert recommended_in_words(ranking, best) == words + hint
+
+
+@pytest.mark.parametrize(
+    ("cost", "seed", "verdict", "begins"),
+    [
+        (1.06, 5, Verdict.UNDECIDED, "Not decided: native looked best, 1.0"),
+        (1.2, 1, Verdict.FASTER, "Write native: 1.2 "),
+        (1.0, 1, Verdict.SAME, "Keep TimeDistributed: nothing is shown faster; at most "),
+        (0.8, 1, Verdict.SLOWER, "Keep TimeDistributed: the best."),
+    ],
+)
+def test_shown_means_one_thing_to_every_command(cost, seed, verdict, begins):
+    measured = raced({"native": 1, TD: cost}, launches=3, seed=seed)
+    findings = RunFindings(Run(Header(), tuple(measured), complete=True))
+    (ranking,) = findings.rankings
+    gain = ranking.row("native").speed_up
+    assert (gain.verdict, gain.low > 1) == (verdict, cost > 1)
+    assert headline(findings).startswith(begins)
+    outcome = outcomes(findings.run, ranking.setting, TD)["native"]
+    assert outcome.is_faster == verdict.is_shown * (cost > 1)
+    chosen = decide(Query(ranking.setting, Goal.TIME), findings.run)
+    assert isinstance(chosen, Undecided) == begins.startswith("Not decided")
+    assert beside(ranking.row("native"), ranking).startswith("shown") == verdict.is_shown
 
 
 def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_too():

@@ -155,6 +155,8 @@ FLEET = ("10", 900, 3000, 9.1, 1.01, 0.08, 0.01, 0.02, 6, 20, 1, 0, 0, 0)
         (ladder.RARE, RARE, 3, 0.2),
         (ladder.TOGETHER, TOGETHER, 3, 0.7),
         (ladder.TOGETHER, TOGETHER, 9, 0.1),
+        (ladder.GAINS, ("1%", 4, 1.0, -0.05, 0.0), 2, 0.9),
+        (ladder.CHANGES, ("1%", "0%", 1000, 6.0, 0.001, 0.001, 0.95), 5, 0.04),
         (machines.BOARD, MACHINES, 5, 0.98),
         (machines.BOARD, MACHINES, 6, 0.8),
         (machines.BOARD, MACHINES, 7, 0.02),

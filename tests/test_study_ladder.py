@@ -66,6 +66,14 @@ def test_loud_rivals_cost_the_others_little_where_there_are_none(monkeypatch):
     assert np.median(ratio) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("races", [40, pytest.param(400, marks=pytest.mark.whole)])
+def test_a_change_that_gains_nothing_is_seldom_told_and_a_tenth_nearly_always(races):
+    for gain, (least, most) in {0.0: (0.0, 0.025), 0.1: (0.95, 1.0)}.items():
+        dice = np.random.default_rng(2)
+        told = [ladder.mark_change(0.03, gain, dice)[1] for _ in range(races)]
+        assert least <= np.mean(told) <= most
+
+
 @pytest.mark.whole
 def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     costs, dice = np.log1p([0.0, *[0.025] * 4]), np.random.default_rng(5)

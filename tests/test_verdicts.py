@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import special, stats
 
 from tests import journals
-from tests.simulated import LOUD, QUIET, pair, plain, run
+from tests.simulated import LOUD, QUIET, TD, pair, plain, raced, run
 from timelift.analyse import effects, estimates, stopping, verdicts
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import estimate
@@ -273,6 +273,38 @@ def test_a_ranking_is_settled_where_its_fastest_is_known_to_cost_little(effects,
     assert settled(stopping.by_price(precision), [effects]) == [done]
 
 
+@pytest.mark.parametrize(
+    ("effects", "done"),
+    [
+        pytest.param([-0.01, 0.0, 0.01], True, id="surely less than 5 % faster"),
+        pytest.param([-0.04, -0.03, -0.02], False, id="which may be 5 % faster"),
+        pytest.param(
+            [-0.061, -0.06, -0.059], False, id="p under 0.4 %, that a look does not spend"
+        ),
+        pytest.param([-0.0601, -0.06, -0.0599], True, id="shown at its look"),
+        pytest.param([-0.51, -0.50, -0.49], True, id="shown, and clear"),
+        pytest.param([-0.8, -0.6, -0.45], False, id="clear, and not shown"),
+    ],
+)
+def test_beside_what_is_written_a_rival_plays_until_it_is_shown_or_gains_little(effects, done):
+    assert settled(stopping.by_gain(0.05), [effects]) == [done]
+
+
+@pytest.mark.parametrize(
+    ("costs", "plays"),
+    [
+        ({"native": 1, TD: 1.06}, {"native", TD}),  # choosing native costs nothing, which is known
+        ({"native": 1, TD: 1.06, "other": 1.01}, {"native", TD}),
+        ({"native": 1, "other": 1.06}, set()),
+        ({"native": 1.0, TD: 1.0}, set()),
+        ({"native": 1, TD: 1.3}, set()),
+    ],
+)
+def test_a_setting_goes_on_until_what_is_gained_over_the_baseline_is_shown(costs, plays):
+    doubtful = stopping.unsettled(raced(costs, launches=3, seed=2))
+    assert {case.strategy for cases in doubtful.values() for case in cases} == plays
+
+
 @pytest.mark.parametrize(("precision", "done"), [(0.02, True), (0.001, False)])
 def test_both_rules_of_a_ranking_have_the_precision_asked_for(precision, done):
     plan = stopping.ranking_plan(precision)
@@ -339,7 +371,8 @@ def names(cases):
 
 @pytest.mark.parametrize(("precision", "more"), [(0.2, False), (0.002, True)])
 def test_the_precision_asked_for_decides(precision, more):
-    seen = referee_of({"a": 1, "b": 1.03}, stopping.LOOKS[0], spread=0.01, precision=precision)
+    plan = stopping.ranking_plan(precision)
+    seen = referee_of({"a": 1, "b": 1.03}, stopping.LOOKS[0], spread=0.01, plan=plan)
     assert bool(seen.to_play()) is more
 
 
@@ -353,9 +386,10 @@ def test_what_was_not_measured_teaches_nothing():
 
 def test_in_a_self_test_twins_are_compared_with_their_strategy():
     costs = {"native": 1.0, "native@other": 0.5, "native@copy": 1.0}
-    playing = referee_of(costs, stopping.LOOKS[0], spread=0.03, planted=True).to_play()
+    twins = stopping.plan_of_twins()
+    playing = referee_of(costs, stopping.LOOKS[0], spread=0.03, plan=twins).to_play()
     assert names(playing) >= {"native", "native@copy"}
-    usual = referee_of(costs, stopping.LOOKS[0], spread=0.03).to_play()
+    usual = referee_of(costs, stopping.LOOKS[0], spread=0.01).to_play()
     assert "native@copy" not in names(usual)
 
 

@@ -230,7 +230,8 @@ class Setting:
         """The mode in which `fit` runs a train step here, which is `jit_compile="auto"`.
 
         Source: `Trainer._resolve_auto_jit_compile` of Keras 3.15, which asks TensorFlow for any GPU
-        of the machine; here the device that is measured counts.
+        of the machine; here the device that is measured counts. It also asks every layer: a model
+        with an LSTM or a GRU runs as a graph there, which no setting knows (docs/backends.md).
         """
         if self.backend is Backend.TORCH:
             return Mode.EAGER

@@ -1,7 +1,8 @@
 """From the runs of a user's model to advice: what to change, and what each change brings.
 
-A model is changed only where the whole of it is shown faster. A lift with which it is shown slower
-stays as it is, and so does one of which every strategy breaks the law of the whole model.
+A model is changed only where the whole of it is shown faster. A lift stays as it is where at most a
+few per cent can be gained, where the whole is shown slower with it, or where every strategy breaks
+the law of the whole. It is undecided while its intervals hold a gain that is worth a change.
 """
 
 import math
@@ -16,7 +17,7 @@ from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
-from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
+from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
 from timelift.case import Case, Setting, Status
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.header import journal_path
@@ -66,23 +67,24 @@ class Outcome:
 
     @property
     def is_faster(self) -> bool:
-        """True if the whole interval is above 1; the intervals of a setting hold at once.
-
-        The verdict may be undecided all the same: it needs more launches than a run is given once
-        its choice is known (`analyse.stopping`).
-        """
-        return self.speed_up.low > 1
+        return self.speed_up.verdict is Verdict.FASTER
 
     @property
     def is_loss(self) -> bool:
-        return self.speed_up.high < 1
+        return self.speed_up.verdict is Verdict.SLOWER
+
+    @property
+    def gains_little(self) -> bool:
+        """True if less can be gained than is worth a change; False where that is not known."""
+        return self.launches >= MIN_LAUNCHES and self.speed_up.high <= 1 + WORTHWHILE
 
     @property
     def is_worth_a_try(self) -> bool:
-        """True if it is faster, may well be by too few launches, or alone has figures."""
-        is_likely = self.launches < MIN_LAUNCHES and self.speed_up.value >= LIKELY
+        """True if it is faster, looks worth a change and is not decided, or alone has figures."""
+        least = LIKELY if self.launches < MIN_LAUNCHES else 1 + WORTHWHILE
+        is_open = self.speed_up.verdict is Verdict.UNDECIDED and self.speed_up.value >= least
         is_only = self.launches > 0 and not self.is_compared
-        return self.is_faster or is_likely or is_only
+        return self.is_faster or is_open or is_only
 
     @property
     def is_broken(self) -> bool:
@@ -201,7 +203,8 @@ class ModelAdvice:
         rivals = rivals_of_lift(self.model, lift, self.run)
         faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
         if not faster:
-            is_kept = rivals.get(lift.usual, Outcome()).launches >= MIN_LAUNCHES
+            open_ones = [gain for gain in rivals.values() if not (gain.end or gain.meaning)]
+            is_kept = open_ones and all(gain.gains_little for gain in open_ones)
             return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
         raced = {} if self.raced.get((), Outcome()).end else self.raced  # what fails as written too
         whole = {name: raced.get(((lift.number, name),), Outcome()) for name in faster}
@@ -247,9 +250,10 @@ class ModelAdvice:
         change = advice.lift.number, advice.strategy
         if change in self.advised:
             return replace(advice, verdict=Advice.CHANGE)
-        gain = self.raced.get(self.worthwhile, Outcome()).speed_up
-        is_nothing = gain.verdict is Verdict.SAME or gain.high < 1 + RANK_MARGIN  # or a loss
-        is_kept = change in self.worthwhile and (self.advised or is_nothing)
+        worthwhile = {*self.worthwhile}
+        with_it = [own for key, own in self.raced.items() if change in key and {*key} <= worthwhile]
+        is_nothing = with_it and all(own.gains_little for own in with_it)
+        is_kept = change in worthwhile and (self.advised or is_nothing)
         return replace(advice, verdict=Advice.KEEP) if is_kept else advice
 
     @property
@@ -260,13 +264,11 @@ class ModelAdvice:
         return Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
 
     @property
-    def wants_time(self) -> bool:
-        """True if a budget ended the runs too soon, and nothing else keeps them from an answer."""
-        is_short = any(run.cut_short for run in self.runs) or (self.worthwhile and not self.races)
+    def wants_launches(self) -> bool:
+        """True if nothing but the number of launches keeps it from an answer."""
         is_open = self.verdict is Advice.UNDECIDED and not self.was_interrupted
-        asks_few = any(run.header.options.get("launches") in {"1", "2"} for run in self.runs)
-        has_ended = asks_few or any(outcome.end for outcome in self.raced.values())
-        return bool(is_short and is_open and not has_ended)
+        has_ended = any(outcome.end for outcome in self.raced.values())
+        return is_open and bool(self.runs) and not has_ended
 
 
 # What the runs show ------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
-from timelift.present import words
+from timelift.present import conditions, words
 from timelift.present.answer import speed_up_in_words
 from timelift.present.usage import build_call
 from timelift.source import Source
@@ -96,7 +96,11 @@ def _wanted(advice: ModelAdvice) -> str:
     if advice.verdict is Advice.UNDECIDED and (model.constant or model.unpadded):
         needed = "inputs that its outputs depend on" if model.constant else padded
         return f"; it needs --data with {needed}"
-    return "; leave out --budget" if advice.wants_time else ""
+    if not advice.wants_launches:
+        return ""
+    if advice.worthwhile and not advice.races:
+        return "; decide it without --budget"
+    return f"; decide it with {conditions.more_launches(advice.runs)}"
 
 
 def _reason(advice: ModelAdvice) -> str:
@@ -107,16 +111,7 @@ def _reason(advice: ModelAdvice) -> str:
         return f"there is no lift{', but calls to join by hand' if is_by_hand else ''}"
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
     if not (gain.is_compared or ends):
-        if advice.verdict is Advice.KEEP:
-            gains = (gain for one in advice.lifts for gain in one.rivals.values())
-            is_held_back = any(gain.meaning and gain.is_faster for gain in gains)
-            return f"no lift is shown to become faster{' and train the same' * is_held_back}"
-        if advice.was_interrupted:
-            return "interrupted"
-        undecided = [one.lift for one in advice.lifts if one.verdict is Advice.UNDECIDED]
-        is_blocked = not any(lift.can_change for lift in undecided)
-        wrong = f"masks go wrong at {', '.join(lift.label for lift in undecided)}"
-        return wrong if is_blocked else f"it needs {MIN_LAUNCHES} launches"
+        return _reason_alone(advice)
     becomes = f"{step} {_becomes(gain)}"
     if advice.verdict is Advice.CHANGE:
         return becomes
@@ -125,9 +120,31 @@ def _reason(advice: ModelAdvice) -> str:
     if not gain.is_compared:
         becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
     elif advice.verdict is Advice.KEEP and not gain.is_loss and is_shorter:
-        becomes = f"only the first call is shorter ({_arrow(gain.first_call)}), not {step}"
+        becomes = f"only the first call is shorter ({_arrow(gain.first_call)}): {becomes}"
     lifts = f"lift{'s' if len(advice.judged) > 1 else ''} {_numbers(advice.judged)}"
     return f"with {lifts} changed {becomes}"
+
+
+def _reason_alone(advice: ModelAdvice) -> str:
+    """Return what the verdict rests on where no whole model was raced."""
+    rivals = [gain for lift in advice.lifts for gain in lift.rivals.values()]
+    gains = [gain for gain in rivals if not gain.meaning]
+    most = max((gain.speed_up.high for gain in gains if gain.is_compared), default=1.0)
+    if advice.verdict is Advice.KEEP:
+        left = f": at most {words.at_most(most)} to gain" if most > 1 else ""
+        is_held_back = any(gain.meaning and gain.is_faster for gain in rivals)
+        alike = " and train the same" if is_held_back else ""
+        return f"no lift is shown to become faster{alike}{left}"
+    if advice.was_interrupted:
+        return "interrupted"
+    undecided = [one.lift for one in advice.lifts if one.verdict is Advice.UNDECIDED]
+    if not any(lift.can_change for lift in undecided):
+        return f"masks go wrong at {', '.join(lift.label for lift in undecided)}"
+    if min((gain.launches for gain in gains if not gain.end), default=0) < MIN_LAUNCHES:
+        return f"it needs {MIN_LAUNCHES} launches"
+    if advice.worthwhile:
+        return "the whole model was not raced"
+    return f"a lift alone may become up to {words.times(most)} times as fast"
 
 
 def _numbers(changes: Changes) -> str:
@@ -141,9 +158,12 @@ def _call_of(model: UserModel) -> str:
 def _becomes(gain: Outcome) -> str:
     if not gain.is_compared:
         return "has no figures"
-    if gain.speed_up.is_known and not (gain.is_faster or gain.is_loss):
-        return "is not shown to differ in time"
-    return f"becomes {_times(gain, ' times as fast')}"
+    if gain.is_faster or gain.is_loss or not gain.speed_up.is_known:
+        return f"becomes {_times(gain, ' times as fast')}"
+    if gain.gains_little:
+        most = gain.speed_up.high
+        return f"gains at most {words.at_most(most)}" if most > 1 else "gains nothing"
+    return f"is not shown to become faster, {_times(gain, ' times as fast')}"
 
 
 def _times(gain: Outcome, noun: str = "") -> str:

@@ -17,8 +17,9 @@ from msgspec import structs
 from timelift.advise import user_model
 from timelift.advise.advice import ModelAdvice, WholeRace
 from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_whole
+from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
-from timelift.analyse.stopping import Referee
+from timelift.analyse.stopping import Plan, Referee, by_gain
 from timelift.case import Case, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
@@ -34,6 +35,8 @@ from timelift.source import Source, read_source
 
 #: Strategies that call the very layer inside of a lift, so that its weights stay where they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
+#: The names of what a user has written, beside which all others play for a verdict.
+_WRITTEN = {AS_WRITTEN, *BASELINES}.difference(IN_PLACE)
 #: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
 _MOST_RACES = 4
 #: Makes the request for a run of a project of options' texts.
@@ -176,7 +179,8 @@ class _ModelRace(Race):
         self._entry = entry
 
     def referee(self) -> Referee:
-        return Referee(self.request.options.precision)
+        rule = by_gain(self.request.options.precision)
+        return Referee(Plan(rule, is_anchor=_WRITTEN.__contains__))
 
     def header(self, header: Header) -> Header:
         return structs.replace(header, options=header.options | self._entry)

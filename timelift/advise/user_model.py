@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from timelift.analyse.verdicts import WORTHWHILE
 from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
@@ -19,8 +20,9 @@ from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
 from timelift.source import ADDED
 
-#: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
-DEFAULTS = {"first_call_limit": "300"}
+#: Options whose default differs from that of `bench`: the first call of a user's model may be slow,
+#: and what gains little is no reason to change it.
+DEFAULTS = {"first_call_limit": "300", "precision": f"{100 * WORTHWHILE:g}%"}
 #: The options of a run that advice takes.
 OPTIONS = (
     *("backends", "launches", "precision", "budget", "seed", "results"),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance
-from timelift.analyse.evidence import by_machine
+from timelift.analyse.evidence import by_machine, worth_of_rows
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, Spread, rivals_in, shrink_variances
 from timelift.case import Case
@@ -132,10 +132,12 @@ def t_quantile(chance: float | Samples, df: float | Samples) -> Samples:
 def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
     """Estimate every rival's log seconds per call from its launch medians, a part for each setting.
 
-    Variances are moderated over all rivals. One launch alone bounds no time: its `df` is 0.
+    Variances are moderated over all rivals, which a launch may move together, those of a setting
+    more than others. One launch alone bounds no time: its `df` is 0.
     """
     medians = [setting.launch_medians() for setting in settings]
-    estimates = _estimate_logs(medians, [setting.marks for setting in settings])
+    groups = np.repeat(np.arange(len(medians)), [*map(len, medians)])
+    estimates = _estimate_logs(medians, [setting.marks for setting in settings], groups)
     ends = itertools.accumulate(map(len, medians))
     return [
         estimates.part(slice(end - len(logs), end)) for logs, end in zip(medians, ends, strict=True)
@@ -165,8 +167,14 @@ def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     return [(took, mark) for took, mark in facts if took is not None and 0 < took < math.inf]
 
 
-def _estimate_logs(parts: Sequence[Samples], marks: Sequence[Sequence[str]]) -> Estimates:
+def _estimate_logs(
+    parts: Sequence[Samples], marks: Sequence[Sequence[str]], groups: Families | None = None
+) -> Estimates:
     """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0."""
-    effects = [Effects(logs, np.full_like(logs, np.nan)) for logs in parts]
-    estimates = estimate(by_machine(effects, marks, alike=True))
+    rows = [Effects(logs, np.full_like(logs, np.nan)) for logs in parts]
+    effects = by_machine(rows, marks, alike=True)
+    if groups is not None:
+        together = (worth_of_rows(effects, own) for own in (groups, np.zeros_like(groups)))
+        effects = effects._replace(worth=np.minimum(*together))
+    estimates = estimate(effects)
     return estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))

@@ -11,8 +11,10 @@ little of how machines differ: launches are the evidence, and the answer holds f
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects, all_pairs, mean_and_variance, stack
+from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families
 
 #: From so many on, machines are the evidence.
@@ -34,22 +36,29 @@ def by_machine(
     """Return all parts, with machines in place of launches where three or more played a part.
 
     `marks` are the machines of each part's launches. What a machine does to a row it may do to it
-    in all parts, or to all rows that are `alike`. Variances of rows whose effects correlate by r
-    correlate by r², so that n rows are worth n / (1 + (n - 1) r²) (Kish 1965, Survey Sampling,
-    chapter 5).
+    in all parts, or to all rows that are `alike`.
     """
     effects = stack([*map(_machine_means, parts, marks)])
     if max(map(machine_count, marks)) < LEAST_MACHINES:
         return effects
+    group = np.concatenate([np.arange(len(part.effect)) * (not alike) for part in parts])
+    return effects._replace(worth=worth_of_rows(effects, group))
+
+
+def worth_of_rows(effects: Effects, group: NDArray[np.int_]) -> Samples:
+    """Return how many independent rows each row is worth, as the rows of a group move together.
+
+    Variances of rows whose effects correlate by r correlate by r², so that n rows are worth
+    n / (1 + (n - 1) r²) (Kish 1965, Survey Sampling, chapter 5).
+    """
     around = np.nan_to_num(effects.effect - mean_and_variance(effects.effect)[0][:, None])
     directions = around / np.maximum(np.linalg.norm(around, axis=-1, keepdims=True), 1e-300)
-    group = np.concatenate([np.arange(len(part.effect)) * (not alike) for part in parts])
     rows = np.bincount(group)
     sums = np.zeros((len(rows), around.shape[1]))
     np.add.at(sums, group, directions)
     products = float((sums**2).sum() - (directions**2).sum())
     correlation = max(products, 0.0) / max((rows * (rows - 1)).sum(), 1)
-    return effects._replace(worth=1 / (1 + (rows[group] - 1) * correlation**2))
+    return np.asarray(1 / (1 + (rows[group] - 1) * correlation**2))
 
 
 def rows_by_machine(effects: Effects, marks: Sequence[Sequence[str]]) -> Effects:

@@ -13,7 +13,7 @@ import numpy as np
 from timelift.analyse import quality
 from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_mean
 from timelift.analyse.estimates import Interval, first_calls
-from timelift.analyse.evidence import rows_by_machine
+from timelift.analyse.evidence import machine_count, rows_by_machine
 from timelift.analyse.left_out import LeftOut, left_out
 from timelift.analyse.meaning import TrainedMeanings
 from timelift.analyse.ranking import (
@@ -119,6 +119,12 @@ class RunFindings:
     @cached_property
     def places(self) -> Places:
         return on_places(self.contests)
+
+    @cached_property
+    def machines(self) -> Mapping[Case, int]:
+        """How many machines played each measured case; 0 where its launches do not tell."""
+        launches = ((case, rival.launches) for case, rival in self.run.measured.items())
+        return {case: machine_count(one.mark for one in own) for case, own in launches}
 
     @cached_property
     def has_other_executions(self) -> bool:

@@ -1,8 +1,9 @@
 """What to write, and what it gains and costs: one strategy for a setting, or for many.
 
 One rule recommends, wherever an answer is shown. A strategy that was measured in more of the
-settings comes first, then one that no rival was shown to beat in any, then one that costs the least
-in its worst setting. Look-alikes and twins are no rows of a ranking, so they are neither
+settings comes first, then one that no rival was shown to beat in any, then the baseline if it costs
+little, since what is written stays as it is where nothing is shown faster, then one that costs the
+least in its worst setting. Look-alikes and twins are no rows of a ranking, so they are neither
 recommended nor a measure of prices. Speed-ups are told against the baseline of each setting, and
 summed up over settings that share it.
 """
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
-from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict
+from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
 from timelift.case import USUAL, Gradients, Setting, several_valued
 
 
@@ -41,13 +42,14 @@ class Price:
 class Gain:
     """How many times as fast as `baseline` a strategy is, in the settings of this baseline.
 
-    `least` and `most` are estimates of single settings; in `faster` and `slower` of the `settings`
-    the difference was shown.
+    It is at least `bound` in each setting, the least lower end of their intervals, which holds
+    without further care, NaN where one is unknown; `typical` is the median of the estimates. In
+    `faster` and `slower` of the `settings` the difference was shown.
     """
 
     baseline: str
-    least: float
-    most: float
+    bound: float
+    typical: float
     settings: int
     faster: int
     slower: int
@@ -125,6 +127,18 @@ class Recommendation:
         return is_judged or self.is_never_shown_slower
 
     @property
+    def is_decided(self) -> bool:
+        """True if it is shown faster than a baseline, or has no other and costs little."""
+        is_faster = any(gain.faster for gain in self.gains)
+        is_cheap = self.price.ratio <= 1 + WORTHWHILE and (self.is_the_baseline or not self.gains)
+        return self.has_verdict and (is_faster or is_cheap)
+
+    @property
+    def is_never_beaten(self) -> bool:
+        """True of the baseline, if nothing is shown faster than it in any setting."""
+        return self.is_the_baseline and self.is_never_shown_slower
+
+    @property
     def is_tested_everywhere(self) -> bool:
         """True if it had launches enough in every setting to be shown slower."""
         return self.settings == sum(_was_tested(row, ranking) for ranking, row in self.rows)
@@ -198,9 +212,12 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     if not contests:
         return None
     never_slower = _never_shown_slower(contests)
+    baselines = {ranking.baseline for ranking in contests}
 
     def preference(price: Price) -> tuple[object, ...]:
-        return -price.settings, price.strategy not in never_slower, price.ratio, price.strategy
+        name, is_safe = price.strategy, price.strategy in never_slower
+        is_kept = is_safe and baselines == {name} and price.ratio <= 1 + WORTHWHILE
+        return -price.settings, not is_safe, not is_kept, price.ratio, name
 
     first, *others = sorted(_prices(contests), key=preference)
     others.sort(key=lambda price: (price.settings < len(contests), price.ratio, price.strategy))
@@ -270,8 +287,8 @@ def _shared_values(settings: Sequence[Setting], everywhere: Sequence[Setting]) -
 def _gain(baseline: str, speed_ups: Sequence[SpeedUp]) -> Gain:
     return Gain(
         baseline,
-        min(speed_up.value for speed_up in speed_ups),
-        max(speed_up.value for speed_up in speed_ups),
+        float(np.min([speed_up.low for speed_up in speed_ups])),
+        float(np.median([speed_up.value for speed_up in speed_ups])),
         len(speed_ups),
         sum(speed_up.verdict is Verdict.FASTER for speed_up in speed_ups),
         sum(speed_up.verdict is Verdict.SLOWER for speed_up in speed_ups),

@@ -1,10 +1,12 @@
 """When to stop: which cases need another launch, and which are settled.
 
 A setting of a ranking stops by price: when choosing the rival that looks fastest is known to cost
-at most the precision asked for, whichever rival is the best (see `ranking` for that price). Until
+at most the precision asked for, whichever rival is the best (see `ranking` for that price), and
+what it gains over the baseline is shown, or is too little for a change. Until
 then a rival drops out when its verdict or its ratio is known. It does not drop out for its own
 price: then those that look slow by bad luck would, and 95 % intervals would hold 91 %. A race of
-planted twins asks for the verdict on each, so it has no price.
+planted twins asks for the verdict on each, so it has no price; so does a race with what a user has
+written, which ends earlier where nothing worth a change can be gained.
 
 Looking again and again and stopping at the first "significant" finds differences between equals.
 Looks are few, and each may spend a part of the campaign's error (Lan and DeMets 1983, Biometrika
@@ -21,15 +23,16 @@ from timelift.analyse import verdicts
 from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores, mean_and_variance
 from timelift.analyse.estimates import ALPHA, Estimates, estimate
 from timelift.analyse.evidence import pairs_by_setting
+from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, rivals_in
-from timelift.analyse.verdicts import RANK_MARGIN, Verdict
+from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.measurement import CaseInLaunch, Measurement, merge, trained_meaning
 from timelift.source import UNKNOWN
 
-#: A rival this much slower or faster, a log ratio, needs no such care: noise among equals is never
-#: so large, and every launch of a clear loser is lost to the others.
+#: A verdict on a rival this much slower or faster, a log ratio, needs no such care: noise among
+#: equals is never so large, and every launch of a clear loser is lost to the others.
 CLEAR = float(np.log(1.5))
 #: The numbers of launches at which it is decided whether to go on.
 LOOKS = (3, 5, 8, 12)
@@ -56,13 +59,12 @@ class Plan:
     """The rules that decide at each of `LOOKS` which rivals play on.
 
     A rival plays until its comparison with the anchor is `settled`, or until all of the setting are
-    by the rule that `ends` it. The anchor is the fastest rival; beside planted
-    twins, with `untouched_anchor`, the strategy that they copy.
+    by the rule that `ends` it. The anchor is the strategy that `is_anchor`, or else the fastest.
     """
 
     settled: Rule
     ends: Rule | None = None
-    untouched_anchor: bool = False
+    is_anchor: Callable[[str], bool] | None = None
 
 
 def by_price(precision: float = RANK_MARGIN) -> Rule:
@@ -73,12 +75,9 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
     """
 
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
-        look = _look(estimates)
-        level, others = _at(PRICE_LEVELS, look), rivals_in(families) - 1
         known = estimates.half_width(ALPHA / 2) <= BELIEVED * np.log1p(precision)
-        with np.errstate(invalid="ignore"):
-            surely = estimates.chance(slower + np.log1p(precision)) < level / others
-        return np.asarray((surely & known & (look > 0)) | _clear(estimates, families))
+        surely = _gains_less(precision, estimates, families, slower)
+        return np.asarray((surely & known) | _clear(estimates, families))
 
     return settled
 
@@ -91,16 +90,29 @@ def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
     """
 
     def settled(estimates: Estimates, families: Families, _: Samples) -> NDArray[np.bool_]:
-        look = _look(estimates)
-        different, same = (_at(levels, look) for levels in (DIFFERENT_LEVELS, SAME_LEVELS))
-        p = verdicts.holm(verdicts.p_values(estimates), families)
-        words = verdicts.verdicts(estimates, p, float(np.log1p(RANK_MARGIN)), different, same)
         width = 0.0 if precision is None else np.log1p(precision)
-        narrow = (look > 0) & (estimates.half_width(ALPHA / 2) < width)
-        decided = np.array([word is not Verdict.UNDECIDED for word in words], bool)
-        return np.asarray(narrow | _clear(estimates, families) | decided)
+        narrow = (_look(estimates) > 0) & (estimates.half_width(ALPHA / 2) < width)
+        return np.asarray(narrow | _clear(estimates, families) | _decided(estimates, families))
 
     return settled
+
+
+def by_gain(least: float = WORTHWHILE) -> Rule:
+    """Return the rule that a verdict beside the anchor holds, or a rival gains less than `least`.
+
+    A verdict holds at its look's level, or is `CLEAR`. The level of a gain is that of a price.
+    """
+
+    def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
+        small = _gains_less(least, estimates, families, slower)
+        return np.asarray(small | _clear(estimates, families) | _decided(estimates, families))
+
+    return settled
+
+
+def plan_of_twins(precision: float = RANK_MARGIN) -> Plan:
+    """Return the plan of planted twins, each of which plays beside what it copies."""
+    return Plan(by_verdict(precision), is_anchor=lambda name: COPY_SEPARATOR not in name)
 
 
 def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
@@ -109,10 +121,31 @@ def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
 
 
 def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
+    large = np.abs(estimates.effect) >= CLEAR
+    return large & _decided(estimates, families, [ALPHA] * len(LOOKS))
+
+
+def _decided(
+    estimates: Estimates, families: Families, different: Sequence[float] = DIFFERENT_LEVELS
+) -> NDArray[np.bool_]:
+    """True where a comparison has a verdict at the levels of its look."""
+    levels = (_at(each, _look(estimates)) for each in (different, SAME_LEVELS))
     p = verdicts.holm(verdicts.p_values(estimates), families)
+    words = verdicts.verdicts(estimates, p, float(np.log1p(RANK_MARGIN)), *levels)
+    return np.array([word is not Verdict.UNDECIDED for word in words], bool)
+
+
+def _gains_less(
+    share: float, estimates: Estimates, families: Families, slower: Samples
+) -> NDArray[np.bool_]:
+    """True where a rival is surely faster than the anchor by less than a share, as its look asks.
+
+    Any rival may be the fastest, so those of a setting share the chance of an error equally.
+    """
+    look = _look(estimates)
+    level = _at(PRICE_LEVELS, look) / (rivals_in(families) - 1)
     with np.errstate(invalid="ignore"):
-        sure = (p < ALPHA) & (np.abs(estimates.effect) >= CLEAR)
-    return np.asarray(sure & (_look(estimates) > 0))
+        return np.asarray((estimates.chance(slower + np.log1p(share)) < level) & (look > 0))
 
 
 def _look(estimates: Estimates) -> NDArray[np.int_]:
@@ -141,7 +174,7 @@ def unsettled(
     estimates = estimate(effects, families)
     ends = np.cumsum([len(rivals.pairs) for rivals in playing])[:-1]
     anchors = [
-        _untouched(rivals) if plan.untouched_anchor else _fastest(rivals, effect)
+        _anchor(rivals, plan.is_anchor) if plan.is_anchor else _fastest(rivals, effect)
         for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)
     ]
     signs = [
@@ -152,7 +185,10 @@ def unsettled(
     slower = np.array(signs) * estimates.effect
     settled = plan.settled(estimates, families, slower)
     cheap = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
-    parts = zip(playing, anchors, np.split(settled, ends), np.split(cheap, ends), strict=True)
+    kept = _gains_less(WORTHWHILE, estimates, families, -slower)
+    kept |= _decided(estimates, families, [ALPHA] * len(LOOKS))
+    columns = (np.split(column, ends) for column in (settled, cheap, kept))
+    parts = zip(playing, anchors, *columns, strict=True)
     cases = {part[0].setting: _to_play(*part) for part in parts}
     return {setting: to_play for setting, to_play in cases.items() if to_play}
 
@@ -167,41 +203,51 @@ def _fastest(samples: AlignedSamples, effect: Samples) -> int:
     return int(np.argmin(scores))
 
 
-def _untouched(samples: AlignedSamples) -> int:
-    """Return the position of the strategy that is no twin, 0 where there is none."""
-    untouched = [COPY_SEPARATOR not in case.strategy for case in samples.cases]
-    return untouched.index(True) if any(untouched) else 0
+def _anchor(samples: AlignedSamples, is_anchor: Callable[[str], bool]) -> int:
+    """Return the position of the anchor, 0 where it was not measured."""
+    return next((n for n, case in enumerate(samples.cases) if is_anchor(case.strategy)), 0)
 
 
 def _to_play(
-    samples: AlignedSamples, anchor: int, settled: NDArray[np.bool_], cheap: NDArray[np.bool_]
+    samples: AlignedSamples,
+    anchor: int,
+    settled: NDArray[np.bool_],
+    cheap: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
 ) -> tuple[Case, ...]:
+    """Return the cases of doubtful pairs.
+
+    Where all is cheap, that is the baseline's alone, unless what the anchor gains over it is shown
+    or is `kept` for being little.
+    """
     if _launches(samples) not in LOOKS:
         return samples.cases
     has_anchor = np.array([anchor in pair for pair in samples.pairs], bool)
     if cheap[has_anchor].all():
-        return ()
+        settled = kept | ~_of_baseline(samples, anchor)
     doubtful = np.flatnonzero(has_anchor & ~settled)
     rivals = {rival for place in doubtful for rival in samples.pairs[place]}
     return tuple(samples.cases[rival] for rival in sorted(rivals))
 
 
+def _of_baseline(samples: AlignedSamples, anchor: int) -> NDArray[np.bool_]:
+    """True for the pair of another anchor with the baseline."""
+    names = [case.strategy for case in samples.cases]
+    baseline = next((names.index(name) for name in BASELINES if name in names), anchor)
+    return np.array([{*pair} == {anchor, baseline} for pair in samples.pairs], bool)
+
+
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    `precision` is a share. Where twins are `planted`, each is compared with the strategy that it
-    copies, and plays for its verdict. The strategies `aside` are not ranked, nor is a case of
-    unknown meaning: they play where others of their setting do.
+    The `plan` is by default a `ranking_plan`. The strategies `aside` are not ranked, nor is a case
+    of unknown meaning: they play where others of their setting do.
     """
 
     decision_points: Sequence[int] = LOOKS
 
-    def __init__(
-        self, precision: float = RANK_MARGIN, *, planted: bool = False, aside: Collection[str] = ()
-    ) -> None:
-        of_twins = Plan(by_verdict(precision), untouched_anchor=True)
-        self._aside = aside
-        self._plan = of_twins if planted else ranking_plan(precision)
+    def __init__(self, plan: Plan | None = None, *, aside: Collection[str] = ()) -> None:
+        self._plan, self._aside = plan, aside
         self._lines: list[CaseInLaunch] = []
 
     def take(self, line: CaseInLaunch) -> None:

@@ -26,6 +26,8 @@ Level = float | Samples
 #: Margins: a smaller difference is no difference, in a ranking and between two versions.
 RANK_MARGIN = 0.02
 CHANGE_MARGIN = 0.03
+#: A share that is worth a change of code: what gains less at most is kept as it is.
+WORTHWHILE = 0.05
 #: A pair is called different only if by itself, too, the chance of so much between equals is below
 #: this (both sides). Few rivals make a small family: without it, identical code would be called
 #: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
@@ -50,6 +52,11 @@ class Verdict(StrEnum):
         """Return whether a is faster or slower than b."""
         opposite = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
         return opposite.get(self, self)
+
+    @property
+    def is_shown(self) -> bool:
+        """True of a difference; nothing else is called shown anywhere (see `verdicts`)."""
+        return self in {Verdict.FASTER, Verdict.SLOWER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +157,10 @@ def verdicts(
     and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests
     at its level (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680).
     Under `MIN_LAUNCHES` all is undecided.
+
+    This is the one rule of *shown*. An interval without 1 is none: it misses in 1 of 20 settings,
+    and in more of those at which a run looks several times, so that of two equal rivals alone one
+    would be called faster in 4 of 100 runs (`python -m studies.ladder`, its table of changes).
     """
     size, enough = np.abs(estimates.effect), estimates.launches >= MIN_LAUNCHES
     contrary = estimates.launches - estimates.agreeing

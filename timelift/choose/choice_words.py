@@ -13,7 +13,6 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
-from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
 from timelift.choose.choices import Choice, Goal, Query, Undecided, not_ranked
 from timelift.errors import UserError, counted
@@ -21,14 +20,13 @@ from timelift.escape import plain
 from timelift.journal.lines import object_or_empty
 from timelift.measurement import fact_or_bound
 from timelift.present import words
-from timelift.present.answer import FASTEST, LEAST_TO_LOSE, why_not_shown
+from timelift.present.answer import FASTEST, LEAST_TO_LOSE, label_of
 from timelift.present.conditions import state
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.project import Project
 
 #: At most so many of the strategies that take more are named.
 _NAMED = 3
-_SHOWN = {Verdict.FASTER, Verdict.SLOWER}
 _BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
 
 
@@ -124,8 +122,10 @@ def _title(strategy: str, run: Run) -> str:
 
 
 def _best(goal: Goal, *choices: Choice) -> str:
-    is_first = goal is not Goal.TIME or all(choice.is_fastest for choice in choices)
-    return f"{_BEST[goal] if is_first else LEAST_TO_LOSE} is {choices[0].strategy}"
+    if goal is not Goal.TIME:
+        return f"{_BEST[goal]} is {choices[0].strategy}"
+    labels = {label_of(choice.strategy, choice.ranking) for choice in choices}
+    return f"{labels.pop() if len(labels) == 1 else LEAST_TO_LOSE} is {choices[0].strategy}"
 
 
 def _size(setting: Setting, asked: Setting) -> str:
@@ -169,11 +169,10 @@ def _speed_up(choice: Choice) -> Iterator[str]:
     times = f"times as fast as {baseline}"
     if not speed_up.is_known:
         yield f"{words.three_figures(speed_up.value)} {times} (seen, no interval)"
-    elif speed_up.verdict in _SHOWN:
+    elif speed_up.verdict.is_shown:
         yield f"{_with_interval(speed_up)} {times}"
     else:
-        why = why_not_shown(speed_up)
-        yield f"{_with_interval(speed_up)} {times}, which is not shown to differ{why}"
+        yield f"{_with_interval(speed_up)} {times}, which is not shown to differ"
 
 
 def _price(choice: Choice) -> list[str]:
@@ -240,7 +239,7 @@ def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
         and {
             "baseline": choice.ranking.baseline,
             **_ends("times", speed_up),
-            "is_shown": speed_up.verdict in _SHOWN,
+            "is_shown": speed_up.verdict.is_shown,
         },
         "cost_over_best_high": choice.price,
         "alternatives": [

@@ -18,7 +18,7 @@ from timelift.analyse.meaning import TrainedMeanings
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
-from timelift.analyse.verdicts import Verdict
+from timelift.analyse.verdicts import WORTHWHILE, Verdict
 from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.options import AXIS_OPTIONS, Option, choice
@@ -31,8 +31,6 @@ class Goal(StrEnum):
     FIRST_CALL = "first-call"
 
 
-#: A strategy that may take more than this many times the least time is no answer.
-DEAREST = 1.10
 #: The fact that a goal compares, its name in words, and the ratio below which two values count as
 #: equal.
 _FACTS = {
@@ -262,12 +260,16 @@ def not_ranked(ranking: Ranking, run: Run) -> dict[str, str]:
 
 def _by_time(ranking: Ranking) -> Choice | Undecided:
     best = recommend([ranking])
-    if best is None or not best.price.is_bound:
-        return Undecided("one launch is no verdict")
+    if best is None or not best.has_verdict:
+        launches = min(row.launches for row in ranking.rows)
+        count = "one launch is" if launches == 1 else f"{launches} launches are"
+        return Undecided(f"{count} no verdict")
     name, price = best.strategy, best.price.ratio
     close = [other for other in ranking.not_shown_slower if other != name]
-    if price > DEAREST:
-        why = f"the first of them may cost more than {100 * (DEAREST - 1):.0f} % over the best"
+    if not best.is_decided:
+        why = f"the first of them may cost more than {100 * WORTHWHILE:.0f} % over the best"
+        if not best.is_the_baseline and best.gains:
+            why = f"{name} is not shown faster than {ranking.baseline}"
         return Undecided(why, (name, *close) if close else (), longer=True)
     own = ranking.row(name)
     others = tuple(

@@ -119,11 +119,36 @@ def _headline(gate: GateFindings, outcomes: Sequence[CaseOutcome]) -> str:
     if not (failed or any(outcome.changes for outcome in outcomes)):
         return f"No case was measured on both sides, so nothing is known beside {label}."
     if not failed:
-        return f"None of {cases} fails the gate against {label}."
+        return _headline_without_failures(outcomes, label)
     endings = Counter(outcome.ending for outcome in failed).items()
     why = ", ".join(f"{count:,} {ending}" for ending, count in endings)
     fail = "fails" if len(failed) == 1 else "fail"
     return f"{len(failed):,} of {cases} {fail} the gate against {label}: {why}."
+
+
+def _headline_without_failures(outcomes: Sequence[CaseOutcome], label: str) -> str:
+    """Return that no case fails, and what would pass where cases are undecided, if any.
+
+    The gate is not decided where most cases are not.
+    """
+    undecided = [outcome for outcome in outcomes if outcome.ending is Ending.UNDECIDED]
+    text = f"one of {counted(len(outcomes), 'case')} fails the gate against {label}"
+    if not undecided:
+        return f"N{text}."
+    start = "Not decided: n" if 2 * len(undecided) > len(outcomes) else "N"
+    are = "is" if len(undecided) == 1 else "are"
+    return f"{start}{text}, but {len(undecided):,} {are} undecided: {_would_pass(undecided)}."
+
+
+def _would_pass(undecided: Iterable[CaseOutcome]) -> str:
+    """Return the largest slow-down that the undecided cases would not have shown."""
+    times = [outcome.time for outcome in undecided if outcome.changes]
+    if any(time.left_untried for time in times):
+        return "what looks changed was not tried again"
+    sizes = [time.detectable for time in times]
+    if sizes and all(size < _LARGEST_DETECTABLE for size in sizes):
+        return f"up to {percent(math.expm1(max(sizes)))} slower would pass"
+    return "even twice as slow would pass"
 
 
 def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:

@@ -70,10 +70,10 @@ class UsualRace(Race):
     """All strategies of a setting, raced until the answer is known."""
 
     def referee(self) -> CampaignReferee:
-        from timelift.analyse.stopping import Referee  # noqa: PLC0415 - numpy, not to collect
+        from timelift.analyse.stopping import Referee, ranking_plan  # noqa: PLC0415 - numpy, not to collect
 
         options, aside = self.request.options, self.request.catalogue.look_alikes
-        return Referee(options.precision, aside=aside)
+        return Referee(ranking_plan(options.precision), aside=aside)
 
 
 def race_of(config: pytest.Config) -> Race:

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
@@ -21,8 +20,11 @@ from timelift.present import words
 from timelift.present.tables import Column, Table
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
-FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
+FASTEST, KEPT, LEAST_TO_LOSE = "fastest", "to keep", "least to lose"
 _KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as written"}
+#: The word for a run that gives no answer, in every command.
+NOT_DECIDED = "Not decided"
+_NOT_SHOWN = "not shown"
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 #: The most machines or backends that the headline names.
@@ -57,7 +59,7 @@ def _gains_in_words(answer: Recommendation, baseline: str) -> str:
 def _gain(gain: Gain, answer: Recommendation) -> str:
     if answer.strategy == gain.baseline:
         return "itself"
-    text = _gain_in_words(gain, answer)
+    text = _gain_in_words(gain, answer, is_brief=True)
     where = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
     return f"{text}{where}{_doubt(gain, answer)}"
 
@@ -66,8 +68,7 @@ def _doubt(gain: Gain, answer: Recommendation) -> str:
     """Write, after a comma, that a gain is not shown; '' where it is, or where no row is judged."""
     if gain.faster or gain.slower or not answer.has_verdict:
         return ""
-    speed_up = _only_speed_up(gain, answer)
-    return ", no verdict yet" if speed_up and why_not_shown(speed_up) else ", not shown to differ"
+    return ", not shown to differ"
 
 
 def _only_speed_up(gain: Gain, answer: Recommendation) -> SpeedUp | None:
@@ -75,12 +76,14 @@ def _only_speed_up(gain: Gain, answer: Recommendation) -> SpeedUp | None:
     return answer.rows[0][1].speed_up if gain.settings == 1 == answer.settings else None
 
 
-def _gain_in_words(gain: Gain, answer: Recommendation) -> str:
-    """Write a gain: the range over settings, or the interval of a single one."""
+def _gain_in_words(gain: Gain, answer: Recommendation, *, is_brief: bool = False) -> str:
+    """Write a gain: what is typical of settings with its bound, or the interval of a single one."""
     if speed_up := _only_speed_up(gain, answer):
         return speed_up_in_words(speed_up)
-    least, most = words.times(gain.least), words.times(gain.most)
-    return least if least == most else f"{least} to {most}"
+    if math.isnan(gain.bound):
+        return words.times(gain.typical)
+    bound = f"at least {words.times_at_least(gain.bound)}"
+    return bound if is_brief else f"{words.times(gain.typical)}, {bound}"
 
 
 def speed_up_in_words(speed_up: SpeedUp) -> str:
@@ -99,7 +102,7 @@ def _price_in_words(answer: Recommendation) -> str:
 
 
 def where_slower(answer: Recommendation, *, is_brief: bool = False) -> Iterator[str]:
-    """Yield where the answer was shown slower, then where it was not measured."""
+    """Yield where another is shown faster than the answer, then where it was not measured."""
     if not answer.has_verdict:
         launches = min(row.launches for _, row in answer.rows)
         count = "one launch" if launches == 1 else counted(launches, "launch")
@@ -108,9 +111,9 @@ def where_slower(answer: Recommendation, *, is_brief: bool = False) -> Iterator[
         where = f"in {lost.settings} of {answer.settings} settings"
         yield where if is_brief else _lost_in_words(lost, answer)
     elif answer.is_tested_everywhere:
-        yield "nowhere"
+        yield _NOT_SHOWN
     else:
-        yield "nowhere, but not tested in every setting"
+        yield f"{_NOT_SHOWN}, but not tested in every setting"
     if missing := answer.settings - answer.price.settings:
         yield f"not measured in {missing} of {answer.settings} settings"
 
@@ -207,20 +210,18 @@ def _row(key: tuple[str, str], answer: Recommendation, baseline: str) -> AnswerR
 
 def recommended_in_words(ranking: Ranking, best: Recommendation) -> str:
     """Write the recommended strategy of a setting, and which others were not shown slower."""
-    name = best.strategy
-    label = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
-    ties = [row for row in ranking.rows if row.rank_low == 1 and row.case.strategy != name]
-    if not ties:
-        return f"{label}: {name}"
-    names = ", ".join(row.case.strategy for row in ties)
-    why = next(filter(None, (why_not_shown(row.ratio) for row in ties)), "")
-    return f"{label}: {name}; not shown slower: {names}{why}"
+    name, label = best.strategy, label_of(best.strategy, ranking)
+    ties = [other for other in ranking.not_shown_slower if other != name]
+    others = f"; not shown slower: {', '.join(ties)}" if ties else ""
+    return f"{label}: {name}{others}"
 
 
-def why_not_shown(ratio: Interval) -> str:
-    """Write why a ratio is not shown to differ from 1; '' where its interval holds 1."""
-    is_beyond = ratio.low > 1 or ratio.high < 1
-    return " (an interval without 1 is no verdict by itself)" if is_beyond else ""
+def label_of(strategy: str, ranking: Ranking) -> str:
+    """Return how the recommended strategy of a setting is introduced."""
+    if strategy == ranking.rows[0].case.strategy:
+        return FASTEST
+    is_kept = strategy == ranking.baseline and ranking.row(strategy).rank_low == 1
+    return KEPT if is_kept else LEAST_TO_LOSE
 
 
 def cost_in_words(row: RankedCase) -> str:
@@ -239,8 +240,10 @@ def headline(findings: RunFindings) -> str:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
     axis, answers, _ = findings.places
     if not answers:
-        return in_one_sentence(answer)
-    verb = "Write" if all(own.has_verdict for own in answers.values()) else "Looked best:"
+        sentence, are_two = in_one_sentence(answer), max(findings.machines.values()) == 2  # noqa: PLR2004
+        return sentence.replace(": ", " on these two machines: ", 1) if are_two else sentence
+    is_decided = all(own.is_decided for own in answers.values())
+    verb = "Write" if is_decided else f"{NOT_DECIDED}: looked best were"
     names = [
         f"{plain(answers[place].strategy, NAME_LIMIT)} on {_place(axis, place)}"
         for place in answers
@@ -249,23 +252,37 @@ def headline(findings: RunFindings) -> str:
 
 
 def in_one_sentence(answer: Recommendation) -> str:
-    """Write the strategy to use, what it gains, and what it costs at most, and where."""
-    name, gained = plain(answer.strategy, NAME_LIMIT), _gained(answer)
+    """Write the strategy to use, what it gains, and what it costs at most, and where.
+
+    What is kept since nothing is shown faster gains nothing, and its price is what may be gained.
+    """
+    name, gained = _name(answer.strategy), _gained(answer)
     if not answer.has_verdict:
-        words = filter(None, (gained, *where_slower(answer)))
-        return f"{name} looked best: {', '.join(words)}."
-    words = filter(None, (gained, _priced(answer)))
-    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {'; '.join(words)}."
+        told = ", ".join(filter(None, (gained, *where_slower(answer))))
+        return f"{NOT_DECIDED}: {name} looked best, {told}."
+    if answer.is_never_beaten and answer.price.ratio > 1:
+        lead, than = (f"Keep {name}", "") if answer.is_decided else (NOT_DECIDED, f" than {name}")
+        left = f"{words.at_most(answer.price.ratio)} to gain{_dearest(answer)}"
+        return f"{lead}: nothing is shown faster{than}; at most {left}."
+    if not answer.is_decided:
+        told = "; ".join([gained, *([_priced(answer)] if answer.price.ratio > 1 else [])])
+        return f"{NOT_DECIDED}: {name} looked best, {told}."
+    told = "; ".join(filter(None, (gained, _priced(answer))))
+    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {told}."
 
 
 def safety(findings: RunFindings) -> str:
-    """Write in how many settings the answer for all was shown faster and slower; '' if unknown."""
+    """Write in how many settings the answer for all, and another, is shown faster, or ''."""
     answer = findings.answer
     if answer is None or not answer.has_verdict:
         return ""
+    is_told = answer.is_decided and not answer.is_never_beaten and not findings.places.answers
     is_told_below = len(findings.answers) > 1
     slower = "; ".join(where_slower(answer, is_brief=is_told_below))
-    shown = [] if findings.places.answers else [f"Shown {_faster_in_some(answer)}slower {slower}."]
+    not_slower = f"{_NOT_SHOWN} slower{slower.removeprefix(_NOT_SHOWN)}"
+    told = f"another is shown faster {slower}" if answer.lost else not_slower
+    text = f"{_faster_in_some(answer)}{told}."
+    shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
     return " ".join([*shown, *_disagreement(findings.places)])
 
 
@@ -288,11 +305,12 @@ def _disagreement(places: Places) -> Iterator[str]:
 
 
 def _faster_in_some(answer: Recommendation) -> str:
-    """Write, with a comma, in how many settings a gain was shown; '' if in all or in none."""
+    """Write, with a semicolon, where a gain was shown; '' if in all settings or in none."""
     gain = next(iter(_other_baselines(answer)), None)
     if gain is None or gain.faster in {0, gain.settings}:
         return ""
-    return f"faster than {_name(gain.baseline)} in {gain.faster} of {answer.settings} settings, "
+    where = f"in {gain.faster} of {answer.settings} settings"
+    return f"shown faster than {_name(gain.baseline)} {where}; "
 
 
 def _other_baselines(answer: Recommendation) -> list[Gain]:
@@ -306,13 +324,13 @@ def _gained(answer: Recommendation) -> str:
     first, *others = gains
     is_part = first.settings < answer.settings
     where = f" in {first.settings} of {answer.settings} settings" if is_part else ""
-    rest = (
-        f", {_gain_in_words(gain, answer)} times as fast as {_name(gain.baseline)} "
-        f"in {gain.settings}"
-        for gain in others
-    )
-    start = f"{_gain_in_words(first, answer)} times as fast as {_name(first.baseline)}"
-    return "".join((start, where, _doubt(first, answer), *rest))
+    rest = (f", {_as_fast(gain, answer)} in {gain.settings}" for gain in others)
+    return "".join((_as_fast(first, answer), where, _doubt(first, answer), *rest))
+
+
+def _as_fast(gain: Gain, answer: Recommendation) -> str:
+    typically = "typically " if gain.settings > 1 else ""
+    return f"{typically}{_gain_in_words(gain, answer)} times as fast as {_name(gain.baseline)}"
 
 
 def _name(baseline: str) -> str:
@@ -328,6 +346,10 @@ def _priced(answer: Recommendation) -> str:
         where = f"{price.settings} of {answer.settings} settings"
         where = "every setting" if price.settings == answer.settings else where
         return f"the best in {where}" if several else "the best"
-    where = f", in {plain(answer.dearest_setting.label)}" if several else ""
     costs = "at most" if price.is_bound else "seen to cost"
-    return f"{costs} {words.over_the_best(price.ratio)}{where}"
+    return f"{costs} {words.over_the_best(price.ratio)}{_dearest(answer)}"
+
+
+def _dearest(answer: Recommendation) -> str:
+    """Write, after a comma, the setting of several in which the answer may cost the most."""
+    return f", in {plain(answer.dearest_setting.label)}" if answer.settings > 1 else ""

@@ -10,7 +10,9 @@ from timelift.analyse.evidence import LEAST_MACHINES, machine_count
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
+from timelift.analyse.ranking import Ranking
 from timelift.analyse.results import Run, launch_numbers
+from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
@@ -92,6 +94,15 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
     else:
         ends = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
         yield "machines", f"intervals rest on {ends} machines and allow for their differences"
+
+
+def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:
+    """Write which rivals fewer machines played than elsewhere allow for others; '' for none."""
+    if max(findings.machines.values(), default=0) < LEAST_MACHINES:
+        return ""
+    cases = (row.case for row in ranking.all_rows)
+    few = [case.strategy for case in cases if findings.machines[case] < LEAST_MACHINES]
+    return f"on one or two machines, for which alone figures hold: {', '.join(few)}" if few else ""
 
 
 def state(run: Run, *, is_stored: bool = True) -> str:
@@ -237,13 +248,20 @@ def _narrower(findings: RunFindings) -> str:
     helpful = remedies(run) if is_noisy else []
     if is_noisy and any(each.setting.on_cpu and each.setting.threads != 1 for each in contests):
         helpful.append("--threads 1")
-    # at least twice the time, in steps of five minutes
-    minutes = 5 * max(math.ceil(2 * (run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
-    budget = f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
-    asked = str(run.header.options.get("launches", ""))
-    helpful.append("more --launches" if asked.isdecimal() else budget)  # a number is not extended
+    helpful.append(more_launches([run]))
     them = "it" if findings.decided.undecided == 1 else "them"
     return f"{' or '.join(dict.fromkeys(helpful))} would narrow {them}"
+
+
+def more_launches(runs: Sequence[Run]) -> str:
+    """Write the option that gives runs more launches: twice those asked for, or twice the time."""
+    asked = str(runs[-1].header.options.get("launches", ""))
+    played = max((len(each.launches) for run in runs for each in run.measurements), default=0)
+    if asked.isdecimal() or played >= LOOKS[-1]:
+        return f"--launches {max(2 * played, LOOKS[-1])}"
+    seconds = sum(run.seconds or 0.0 for run in runs)
+    minutes = 5 * max(math.ceil(2 * seconds / _BUDGET_STEP), _FEWEST_STEPS)  # five at a time
+    return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
 
 
 # What has no figure -------------------------------------------------------------------------------

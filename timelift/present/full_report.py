@@ -163,6 +163,8 @@ def _verdicts(ranking: Ranking | None, findings: RunFindings) -> Iterator[str]:
     yield from _contest(ranking, best)
     if best and (text := changed_in_training(findings, best)):
         yield text.removesuffix(".")
+    if few := conditions.on_few_machines(ranking, findings):
+        yield few
     if ranking.rows and not all(row.ratio.is_known for row in ranking.all_rows):
         yield "within one launch: no interval"
     for row in ranking.unranked:

@@ -119,6 +119,11 @@ def times_at_most(ratio: float) -> str:
     return _times(ratio, math.ceil)
 
 
+def times_at_least(ratio: float) -> str:
+    """Write a lower bound of a ratio as a number of times, rounded down."""
+    return _times(ratio, math.floor)
+
+
 def _per_cent(ratio: float, rounded: Callable[[float], int]) -> str:
     share = round(ratio - 1, 9)
     step = 0.001 if share <= _FEW_PER_CENT else 0.01

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from timelift.analyse.stopping import Referee
+from timelift.analyse.stopping import Referee, plan_of_twins
 from timelift.case import COPY_SEPARATOR, Case
 from timelift.journal.files import SELFTEST_FOLDER
 from timelift.measure.campaign import CampaignReferee
@@ -82,4 +82,4 @@ class TwinsRace(Race):
 
     def referee(self) -> CampaignReferee:
         options, aside = self.request.options, self.request.catalogue.look_alikes
-        return Referee(options.precision, planted=True, aside=aside)
+        return Referee(plan_of_twins(options.precision), aside=aside)

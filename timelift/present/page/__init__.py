@@ -16,7 +16,7 @@ from typing import Any
 
 from timelift.analyse.findings import ExecutionPair, RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind
-from timelift.analyse.verdicts import RANK_MARGIN
+from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.files import replace_text
@@ -188,6 +188,7 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "top": in_short.top,
         "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
+        "worthwhile": percent(WORTHWHILE, 0),
         "left_out": in_short.left_out,
         "notes": in_short.notes,
         "is_section": section is not None,

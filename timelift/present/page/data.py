@@ -158,7 +158,8 @@ def _settings(
     }
     for setting in settings:
         ranking, best = rankings.get(setting), findings.recommendation_by_setting.get(setting)
-        said = page_words.lead(ranking, best), changed_in_training(findings, best) if best else ""
+        changes = changed_in_training(findings, best) if best else ""
+        said = page_words.lead(ranking, best, findings), changes
         yield (
             setting,
             {

@@ -14,8 +14,8 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import words
-from timelift.present.answer import FASTEST, in_one_sentence, known_as
+from timelift.present import conditions, words
+from timelift.present.answer import FASTEST, in_one_sentence
 
 _TIMES_SIGN = "\N{MULTIPLICATION SIGN}"
 #: Verdicts beside the baseline.
@@ -74,21 +74,19 @@ def name_on_page(name: str) -> str:
     return plain(name, NAME_LIMIT)
 
 
-def lead(ranking: Ranking | None, best: Recommendation | None) -> str:
+def lead(ranking: Ranking | None, best: Recommendation | None, findings: RunFindings) -> str:
     """Return the answer for a setting alone, and which others were not shown slower."""
     if ranking is None:
         return "Nothing was measured here."
     if best is None:
         return f"{'Only one lift' if ranking.rows else 'No lift'} was measured here."
-    gains = [row.speed_up.low for row in ranking.rows if row.speed_up]
-    if best.has_verdict and gains and max(gains) <= 1:  # as `advise` decides, not by verdicts
-        return f"Keep {name_on_page(known_as(ranking.baseline))}: nothing was shown faster."
     sentence = in_one_sentence(best)
     others = (row.case.strategy for row in ranking.rows if row.rank_low == 1)
     ties = [name_on_page(name) for name in others if name != best.strategy]
-    if not (ties and best.has_verdict):
-        return sentence
-    return f"{sentence} Not shown slower either: {first_few(ties, _NAMED)}."
+    if ties and best.has_verdict:
+        sentence += f" Not shown slower either: {first_few(ties, _NAMED)}."
+    few = conditions.on_few_machines(ranking, findings)
+    return f"{sentence} Measured {few}." if few else sentence
 
 
 def fastest(ranking: Ranking | None) -> str:
