@@ -135,7 +135,7 @@ class UserModel:
     labels if it `draws_labels`; they are `unpadded` where a mask reaches a lift and no step is
     padded. A model that `leaves_open` axes of its inputs is called at the size that the user asks
     for. It is `constant` if its outputs do not depend on what is drawn, and `steady` if two
-    training calls agree.
+    training calls and two train steps agree, `quiet` if they do with the rates of noise at 0.
     """
 
     factory: str
@@ -154,6 +154,7 @@ class UserModel:
     constant: bool = False
     unpadded: bool = False
     steady: bool = False
+    quiet: bool = False
 
     @classmethod
     def of(

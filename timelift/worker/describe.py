@@ -32,7 +32,7 @@ from timelift.worker.making import check_layer, make_layer, own_losses
 from timelift.worker.reference import other_weights, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
-from timelift.worker.whole_model import is_steady
+from timelift.worker.whole_model import Training, training_of
 
 
 def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
@@ -66,6 +66,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             described_lifts = [*map(describe_lift, lifts, disturbed)]
             repeated = repeated_calls(model, data.inputs, lifts)
         trains = bool(model.trainable_weights)
+        training = training_of(another, data) if trains else Training()  # which compiles it
         return {
             "name": model.name,
             "layers": len(model.layers),
@@ -78,7 +79,8 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "leaves_open": any(None in tensor.shape[1:] for tensor in inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": any(lift.mask_shape and not lift.padded for lift in lifts),
-            "steady": trains and is_steady(model, data.inputs),
+            "steady": training.steps is not None,
+            "quiet": training.quiet,
             "lifts": described_lifts,
             "repeated": repeated,
         }
