@@ -17,7 +17,7 @@ from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
-from timelift.source import ADDED
+from timelift.source import ADDED, NOISE_OF_A_CALL
 
 #: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
 DEFAULTS = {"first_call_limit": "300"}
@@ -65,8 +65,9 @@ class ModelLift:
     the name. `place` is such as `after LSTM(8)`; `access` is how Python reaches it from the model.
     `workload` is its name in a run. A call of the model has `steps` of `batch` sequences for the
     inner layer, both 0 if that is not called. `added` is what training adds to it: noise,
-    statistics or losses. It is `masked` if a mask reaches it in that call. The layer in a loop may
-    have several `outputs`. A train step of the model differentiates it by its `gradients`.
+    also of a call as a whole, statistics or losses. It is `masked` if a mask reaches it in that
+    call. The layer in a loop may have several `outputs`. A train step of the model differentiates
+    it by its `gradients`.
     """
 
     number: int
@@ -124,6 +125,8 @@ class ModelLift:
         """Return the words that two strategies declare otherwise of what training adds to it."""
         own = (name for name, kind in ADDED.items() if kind in self.added)
         words = {name: (_static(written, name), _static(other, name)) for name in own}
+        if NOISE_OF_A_CALL in self.added:
+            words["DROPOUT"] = _noise_of_calls(written), _noise_of_calls(other)
         return {name: pair for name, pair in words.items() if len({*pair}) > 1}
 
 
@@ -213,6 +216,14 @@ def _static(declared: Mapping[str, Any], name: str) -> str:
     """Return a declared word, of a static time axis if it depends on that; '' if undeclared."""
     word = declared.get(name, "")
     return str(word.get("static", "") if isinstance(word, Mapping) else word)
+
+
+def _noise_of_calls(declared: Mapping[str, Any]) -> str:
+    """The word for noise that a call draws once: each step has its own where each has a call.
+
+    Statistics tell that: they are those of each step only where each is a call of its own.
+    """
+    return "independent" if _static(declared, "BATCH_NORM").startswith("per_step") else "shared"
 
 
 def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
