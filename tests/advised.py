@@ -139,7 +139,7 @@ def states(folder):
         "masks that go wrong": [ModelAdvice(faulty)],
         "repeated calls alone": [ModelAdvice(make_model(lifts=[], repeated=repeated))],
         "two batches": [
-            advised(folder, make_model(batch=batch), whole=whole)
+            advised(folder, make_model(batch=batch, steady=True, quiet=True), whole=whole)
             for batch, whole in ((8, WHOLE), (32, SLOWER))
         ],
     }

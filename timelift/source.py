@@ -17,6 +17,8 @@ from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 
 #: What training may add to a layer, by the constant in which a strategy declares what it does then.
 ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
+#: A kind of noise: one drawn for all rows of a call, which are all steps where these share a call.
+NOISE_OF_A_CALL = "noise of a call"
 #: The word in place of a declared one where a strategy declares nothing and cannot be asked.
 UNKNOWN = "unknown"
 #: Those constants, and the ones for padding and masks.

@@ -311,7 +311,8 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         return
     what = "outputs are"
     if model.setting.phase is Phase.TRAIN:
-        where = "in training too" if model.steady else "in inference"
+        quiet = " (with the rates of noise at 0)" if model.quiet else ""
+        where = f"in training too{quiet}" if model.steady else "in inference"
         what = f"{where}, outputs, losses and gradients are"
     yield f"{what} those of your model (relative difference {max(errors):.0e})"
     if model.leaves_open and model.drawn:

@@ -18,7 +18,7 @@ from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
-from timelift.source import ADDED
+from timelift.source import ADDED, NOISE_OF_A_CALL
 
 #: Options whose default differs from that of `bench`: the first call of a user's model may be slow,
 #: and what gains little is no reason to change it.
@@ -67,8 +67,9 @@ class ModelLift:
     the name. `place` is such as `after LSTM(8)`; `access` is how Python reaches it from the model.
     `workload` is its name in a run. A call of the model has `steps` of `batch` sequences for the
     inner layer, both 0 if that is not called. `added` is what training adds to it: noise,
-    statistics or losses. It is `masked` if a mask reaches it in that call. The layer in a loop may
-    have several `outputs`. A train step of the model differentiates it by its `gradients`.
+    also of a call as a whole, statistics or losses. It is `masked` if a mask reaches it in that
+    call. The layer in a loop may have several `outputs`. A train step of the model differentiates
+    it by its `gradients`.
     """
 
     number: int
@@ -126,6 +127,8 @@ class ModelLift:
         """Return the words that two strategies declare otherwise of what training adds to it."""
         own = (name for name, kind in ADDED.items() if kind in self.added)
         words = {name: (_static(written, name), _static(other, name)) for name in own}
+        if NOISE_OF_A_CALL in self.added:
+            words["DROPOUT"] = _noise_of_calls(written), _noise_of_calls(other)
         return {name: pair for name, pair in words.items() if len({*pair}) > 1}
 
 
@@ -137,7 +140,7 @@ class UserModel:
     labels if it `draws_labels`; they are `unpadded` where a mask reaches a lift and no step is
     padded. A model that `leaves_open` axes of its inputs is called at the size that the user asks
     for. It is `constant` if its outputs do not depend on what is drawn, and `steady` if two
-    training calls agree.
+    training calls and two train steps agree, `quiet` if they do with the rates of noise at 0.
     """
 
     factory: str
@@ -156,6 +159,7 @@ class UserModel:
     constant: bool = False
     unpadded: bool = False
     steady: bool = False
+    quiet: bool = False
 
     @classmethod
     def of(
@@ -219,6 +223,14 @@ def _static(declared: Mapping[str, Any], name: str) -> str:
     """Return a declared word, of a static time axis if it depends on that; '' if undeclared."""
     word = declared.get(name, "")
     return str(word.get("static", "") if isinstance(word, Mapping) else word)
+
+
+def _noise_of_calls(declared: Mapping[str, Any]) -> str:
+    """The word for noise that a call draws once: each step has its own where each has a call.
+
+    Statistics tell that: they are those of each step only where each is a call of its own.
+    """
+    return "independent" if _static(declared, "BATCH_NORM").startswith("per_step") else "shared"
 
 
 def rivals_of_whole(changes: Changes) -> dict[str, Changes]:

@@ -11,9 +11,11 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import keras
@@ -23,7 +25,7 @@ from keras import ops
 from timelift.case import Gradients
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
-from timelift.source import ADDED
+from timelift.source import ADDED, NOISE_OF_A_CALL
 from timelift.worker import law, model_data
 from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
 from timelift.worker.layer_inputs import inputs_of, layer_inputs, whole_numbers
@@ -32,7 +34,16 @@ from timelift.worker.making import check_layer, make_layer, own_losses
 from timelift.worker.reference import other_weights, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
-from timelift.worker.whole_model import is_steady
+from timelift.worker.whole_model import Training, training_of
+
+#: Of a layer with noise: equal rows of a call, the calls, fewer if those take so many seconds, and
+#: the features that are looked at.
+_ROWS, _DRAWS, _LEAST_DRAWS, _SECONDS, _FEATURES = 64, 60, 16, 2.0, 1024
+#: The variance of the mean over rows, times their number, over that of a row: 1 for noise of each
+#: row, and `_ROWS` for noise of the call.
+_MOST_OF_ROWS = 8.0
+#: Rows that stay, while as many others change.
+_STAY = 8
 
 
 def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
@@ -66,6 +77,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             described_lifts = [*map(describe_lift, lifts, disturbed)]
             repeated = repeated_calls(model, data.inputs, lifts)
         trains = bool(model.trainable_weights)
+        training = training_of(another, data) if trains else Training()  # which compiles it
         return {
             "name": model.name,
             "layers": len(model.layers),
@@ -78,7 +90,8 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "leaves_open": any(None in tensor.shape[1:] for tensor in inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": any(lift.mask_shape and not lift.padded for lift in lifts),
-            "steady": trains and is_steady(model, data.inputs),
+            "steady": training.steps is not None,
+            "quiet": training.quiet,
             "lifts": described_lifts,
             "repeated": repeated,
         }
@@ -164,34 +177,80 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
         follows_weights = any(map(_differ, *both))
         if not lift.takes and (type(wrapper) is not usual or wrapper.activity_regularizer):
             return [*ADDED.values()], follows_weights  # it may do more than call the layer
-        first_step = keras.tree.map_structure(lambda x: x[:, 0], disturbed.received[0])
-        return added_by_training(lift.inner, first_step), follows_weights
+        rows = keras.tree.map_structure(
+            lambda x: ops.reshape(x, (-1, *x.shape[2:])), disturbed.received[0]
+        )
+        return added_by_training(lift.inner, rows), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
         return [*ADDED.values()], True
 
 
-def added_by_training(layer: Any, step: Any) -> list[str]:
-    """Return what two training calls of a layer on equal rows show, and one in inference.
+def added_by_training(layer: Any, rows: Any) -> list[str]:
+    """Return what training calls of a layer show, each from the same state.
 
-    Noise are seeds that advance, however seldom it is seen, or outputs that differ; statistics are
-    other variables that change, or outputs that are not those of inference, without noise or with
-    one for all rows; losses are those that no regulariser of a weight makes.
+    Noise are seeds that advance, however seldom it is seen, or outputs that differ from call to
+    call; statistics are other variables that change, or outputs of a row that change with the other
+    rows; losses are those that no regulariser of a weight makes.
     """
-    rows = max(len(keras.tree.flatten(step)[0]), 8)  # enough to show noise of their own
-    step = keras.tree.map_structure(lambda x: ops.repeat(x[:1], rows, axis=0), step)
-    outputs, changed = [], set[int]()
-    variables = [*layer.variables, *layer.metrics_variables]
+    variables, changed = [*layer.variables, *layer.metrics_variables], set[int]()
     seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}
-    for training in (False, True, True):
+
+    def call(rows: Any, *, reseeded: bool = False) -> list[Any]:
+        if reseeded:  # on JAX that imports TensorFlow
+            keras.utils.set_random_seed(0)
         with restored(variables) as before:
-            outputs.append(keras.tree.flatten(layer(step, training=training)))
-            changed |= {id(each) for each, value in before if (each.numpy() != value).any()}
-    inferred, *trained = outputs
-    is_noisy = changed & seeds or any(map(_differ, *trained))
-    has_own_noise = is_noisy and any(_differ(output, output[:1]) for output in trained[0])
-    keeps = changed - seeds or (not has_own_noise and any(map(_differ, trained[0], inferred)))
-    shown = is_noisy, keeps, own_losses(layer)
-    return [kind for kind, is_shown in zip(ADDED.values(), shown, strict=True) if is_shown]
+            outputs = keras.tree.flatten(layer(rows, training=True))
+            changed.update(id(each) for each, value in before if (each.numpy() != value).any())
+        return [output[:_STAY] for output in outputs]
+
+    same, others = (
+        keras.tree.map_structure(partial(_among, others=others), rows) for others in (False, True)
+    )
+    has_unseeded = any(map(_differ, call(same), call(same)))
+    among = (call(each, reseeded=has_unseeded) for each in (same, others))
+    keeps = any(map(_differ, *among)) or bool(changed - seeds)
+    shown = has_unseeded or bool(changed & seeds), keeps, own_losses(layer)
+    added = [kind for kind, is_shown in zip(ADDED.values(), shown, strict=True) if is_shown]
+    if "noise" in added and not keeps:
+        with restored(variables):
+            added += [NOISE_OF_A_CALL] * _is_of_calls(_draws(layer, others))
+    return added
+
+
+def _among(rows: Any, *, others: bool) -> Any:
+    """Return the first rows, and behind them again, or `others`: the last one, of floats no zeros.
+
+    Zeros would hide noise.
+    """
+    first = ops.take(rows, np.arange(_STAY) % len(rows), axis=0)
+    last = ops.repeat(rows[-1:], _STAY, axis=0) if others else first
+    if others and "float" in keras.backend.standardize_dtype(rows.dtype):
+        last = 3 * last + 1
+    return ops.concatenate([first, last], axis=0)
+
+
+def _draws(layer: Any, rows: Any) -> list[list[Any]]:
+    """Return outputs of training calls on rows that are all the last one."""
+    equal = keras.tree.map_structure(lambda x: ops.repeat(x[-1:], _ROWS, axis=0), rows)
+    draws, started = list[list[Any]](), time.monotonic()
+    while len(draws) < _DRAWS:
+        if len(draws) >= _LEAST_DRAWS and time.monotonic() - started > _SECONDS:
+            break
+        draws.append(keras.tree.flatten(layer(equal, training=True)))
+    return draws
+
+
+def _is_of_calls(draws: Sequence[Sequence[Any]]) -> bool:
+    """True if equal rows share noise in some feature, or if none is seen."""
+    largest = 0.0
+    for leaf in zip(*draws, strict=True):
+        flat = [law.widened(ops.convert_to_numpy(each)).reshape(_ROWS, -1) for each in leaf]
+        stride = flat[0].shape[1] // _FEATURES + 1
+        values = np.stack([each[:, ::stride] for each in flat]).astype("float64")
+        of_rows, of_means = values.var(axis=0).mean(axis=0), values.mean(axis=1).var(axis=0)
+        is_seen = of_rows > np.square(1e-5 * np.abs(values).max(axis=(0, 1)))
+        largest = max(largest, (_ROWS * of_means[is_seen] / of_rows[is_seen]).max(initial=0.0))
+    return not 0 < largest < _MOST_OF_ROWS
 
 
 def _differ(tensor: Any, other: Any) -> bool:

@@ -7,7 +7,7 @@ the user's layers, weights, classes and train steps stay what they are.
 The graph of a loop has operations that take steps out of one or several sequences, a layer that is
 called for each step, and an operation that stacks each of its outputs. After a change the layer
 returns its inputs, and the first stacking operation calls the lift once, on the sequences that the
-first step was taken from.
+first step was taken from. Called beyond the loop, such as by a train step, it is what it was.
 """
 
 import inspect
@@ -157,7 +157,7 @@ class Lift:
             return call(inputs, *args, **kwargs)
 
         def return_inputs(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_lifting:
+            if is_lifting or not sequences:  # the model calls it beyond the loop, too
                 return original(inputs, *args, **kwargs)
             first, *_ = keras.tree.flatten(inputs)
             return [first] * count if count > 1 else first

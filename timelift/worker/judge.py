@@ -10,7 +10,7 @@ some steps of some sequences: a lift means that if the layer, called so, compute
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from timelift.worker.reference import (
     FoldedReference,
     LayerCalls,
     Rows,
+    changed,
     draw_cotangents,
     is_finite,
     multiplied,
@@ -64,20 +65,11 @@ class Training:
     statistics: bool = False
 
 
-@contextmanager
-def silenced(layer: Any) -> Iterator[None]:
+def silenced(layer: Any) -> AbstractContextManager[None]:
     """Set the rates of noise of a layer and its parts to 0 inside; a traced call keeps its own."""
-    rates = [(part, name, getattr(part, name, None)) for part in parts_of(layer) for name in NOISE]
-    drawn = [each for each in rates if isinstance(each[2], int | float) and each[2] > 0]
-    try:
-        for part, name, _ in drawn:
-            with suppress(AttributeError):  # an RNN shows that of its cell
-                setattr(part, name, 0.0)
-        yield
-    finally:
-        for part, name, rate in drawn:
-            with suppress(AttributeError):
-                setattr(part, name, rate)
+    rates = [(part, name) for part in parts_of(layer) for name in NOISE]
+    own = (each for each in rates if isinstance(vars(each[0]).get(each[1]), int | float))
+    return changed([(*each, 0.0) for each in own])
 
 
 def declared(module: Any, name: str, time_axis: str) -> str:

@@ -160,6 +160,19 @@ def restored(variables: Iterable[Any]) -> Iterator[list[tuple[Any, Array]]]:
 
 
 @contextmanager
+def changed(attributes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Give attributes of objects other values inside."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in attributes]
+    try:
+        for each in attributes:
+            setattr(*each)
+        yield
+    finally:
+        for each in before:
+            setattr(*each)
+
+
+@contextmanager
 def multiplied(variables: Sequence[Any], factors: Iterable[Array | float]) -> Iterator[None]:
     """Multiply the values of variables inside."""
     with restored(variables) as before:

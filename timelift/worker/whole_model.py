@@ -4,13 +4,15 @@ By its law a model with lifts changed computes what it computes as written. Outp
 held to it, with their dtypes and masks, and the losses of layers: the sum, since that is what
 training adds, however many they are. Where two training calls of the model as written agree, so are
 the outputs, losses and gradients of training, and all weights after a call; else the gradients in
-inference.
+inference. Where two train steps agree, so is a step: its logs, its gradients, and the weights after
+it. If need be for that, the rates of noise are 0 on both sides.
 """
 
 import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -19,16 +21,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from timelift.case import Backend
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.find_lifts import mask_of
+from timelift.worker.judge import silenced
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import precision_of
-from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
+from timelift.worker.model_data import Data, call_of, data_of, make_ready, mode_of, warm_tracer
 from timelift.worker.prepare import count_weights, peak_facts
-from timelift.worker.reference import CHECKING, ROUNDED_CALLS, moved_by_rounding, restored
+from timelift.worker.reference import CHECKING, ROUNDED_CALLS, changed, moved_by_rounding, restored
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
 from timelift.worker.user_code import find_model, load_module, restore_process_state
 
@@ -117,13 +121,20 @@ class _AsWritten:
             tensors = [each for calls, *_ in self.seen for call in calls for each in call]
             additions = max(math.prod(shape) for shape, _ in tensors)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
-            held = engine, model, self.data.inputs, (tolerance.outputs, allowed)
-            trains = setting.differentiates and is_steady(model, self.data.inputs)
-            in_inference = setting.differentiates and not trains
-            how = in_inference, setting.differentiates
-            self.laws = [WholeLaw(*held, *how, training=False)]
-            if trains:
-                self.laws.append(WholeLaw(*held, differentiates=True, training=True))
+            training = Training()
+            if setting.differentiates:
+                training = training_of(model, self.data, makes_steps=task.launch == 1)
+            held = engine, model, self.data, (tolerance.outputs, allowed)
+            in_inference = setting.differentiates and not training.calls
+            reads = setting.differentiates
+            inferred = results_of(model, self.data.inputs, training=False, reads_losses=reads)
+            inference = WholeLaw(*held, inferred, differentiates=in_inference, reads_losses=reads)
+            self.laws = [inference]
+            how: dict[str, Any] = {"training": True, "quiet": training.quiet}
+            if training.calls:
+                self.laws.append(WholeLaw(*held, training.calls, differentiates=True, **how))
+            if training.steps:
+                self.laws.append(StepLaw(*held, training.steps, **how))
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Change the lifts whose numbers are the rival's parameters, each by the strategy there.
@@ -181,38 +192,102 @@ def results_of(model: Any, inputs: Any, *, training: bool, reads_losses: bool = 
     return Results(values, dtypes, len(losses), draws)
 
 
-def is_steady(model: Any, inputs: Any) -> bool:
-    """True if training calls of a model can be compared: none fails or has noise."""
+def step_of(model: Any, data: Data) -> Results:
+    """Make a train step of a model, and restore its variables; drawn labels are always the same.
+
+    SGD takes the place of Keras's optimisers: its momentum after a first step is the gradient.
+    Those of users give way to copies without a state. But on JAX the step runs eagerly, which is
+    quicker than to trace it.
+    """
+    data = make_ready(model, data, mode_of(model), np.random.default_rng(0))
+    own = {n: v for n, v in vars(model).items() if isinstance(v, keras.optimizers.Optimizer)}
+    fresh = {id(optimizer): _without_state(optimizer) for optimizer in own.values()}
+    is_jax = keras.backend.backend() == Backend.JAX
+    how = {"run_eagerly": not is_jax, "jit_compile": is_jax, "train_function": None}
+    how |= {name: fresh[id(optimizer)] for name, optimizer in own.items()}
+    drawn = {id(each) for each in model.variables} - {id(weight) for weight in model.weights}
+    with (
+        restored([*model.variables, *model.metrics_variables]) as before,
+        changed([(model, name, value) for name, value in how.items()]),
+    ):
+        logs = model.train_on_batch(data.inputs, data.labels, return_dict=True)
+        after = {f"weight {n} after a train step": w.numpy() for n, w in enumerate(model.weights)}
+        draws = any((v.numpy() != old).any() for v, old in before if id(v) in drawn)
+    names = law.leaf_names(logs, "log", "log")
+    logged = map(ops.convert_to_numpy, keras.tree.flatten(logs))
+    values = {f"a train step's {name}": log for name, log in zip(names, logged, strict=True)}
+    moments = [each.numpy() for one in fresh.values() for each in getattr(one, "momentums", ())]
+    gradients = {f"gradient {n} of a train step": each for n, each in enumerate(moments)}
+    return Results(values | after, {}, 0, draws, gradients)
+
+
+def _without_state(optimizer: Any) -> Any:
+    if type(optimizer).__module__.startswith("keras."):
+        return keras.optimizers.SGD(1e-3, momentum=0.5)
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training `calls` of a model, and train `steps`, that can be compared; None where they differ.
+
+    That may need `quiet`: the rates of noise are 0.
+    """
+
+    calls: Results | None = None
+    steps: Results | None = None
+    quiet: bool = False
+
+
+def training_of(model: Any, data: Data, *, makes_steps: bool = True) -> Training:
+    """Return what agrees if it is done twice, as written or else without noise."""
+    found = Training()
+    for quiet in (False, True):
+        with silenced(model) if quiet else nullcontext():
+            calls = _steady(partial(results_of, model, data.inputs, training=True))
+            steps = _steady(partial(step_of, model, data)) if calls and makes_steps else None
+        if steps or (calls and not found.calls):
+            found = Training(calls, steps, quiet)
+        if steps or (calls and not makes_steps):
+            break
+    return found
+
+
+def _steady(call: Callable[[], Results]) -> Results | None:
+    """The results of a call that neither fails nor draws noise, and gives the same again."""
     try:
-        first, second = (results_of(model, inputs, training=True) for _ in range(2))
+        first = call()
+        second = first if first.draws else call()
     except Exception:  # noqa: BLE001 - the user's layers may raise anything
-        return False
+        return None
     allowed = TOLERANCES[DtypePrecision.FLOAT32].outputs
     pairs = zip(second.values.values(), first.values.values(), strict=True)
-    return not first.draws and all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
+    agree = all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
+    return first if agree and not first.draws else None
 
 
 @dataclass
 class WholeLaw:
     """What a model as written gives in one mode; with gradients if the law `differentiates`.
 
-    `allowed` are relative errors of outputs and of gradients. Where a model is served, nobody
-    `reads_losses`.
+    `allowed` are relative errors of outputs and of gradients. If `quiet`, rates of noise are 0.
+    Where a model is served, nobody `reads_losses`.
     """
 
     engine: Engine
     model: Any
-    inputs: Any
+    data: Data
     allowed: tuple[float, float]
-    differentiates: bool
-    reads_losses: bool = True
+    wanted: Results
     training: bool = False
+    quiet: bool = False
+    differentiates: bool = False
+    reads_losses: bool = True
 
     def __post_init__(self) -> None:
-        self._wanted = self._results(self.model)
         if self.differentiates:
-            self._cotangent = _cotangent(self._wanted)
-            self._wanted = self._call(self.model)
+            self._cotangent = _cotangent(self.wanted)
+            self.wanted = self._call(self.model)
 
     def check(self, model: Any) -> float:
         """Return the largest error of a model, as a share of the largest value of its kind.
@@ -227,32 +302,33 @@ class WholeLaw:
         for (name, errors, scale, least), moved in zip(compared, rounding, strict=True):
             allowed = np.maximum(least, 2 * moved)
             if not (errors <= allowed).all():
-                said = _sentence(name, errors, allowed, found, self._wanted)
+                said = _sentence(name, errors, allowed, found, self.wanted)
                 raise LawBrokenError(f"in training, {said}" if self.training else said)
             worst = max(worst, float((errors * scale).max() / scale.max()))
         return worst
 
     def _results(self, model: Any) -> Results:
         reads, trains = self.reads_losses, self.training
-        return results_of(model, self.inputs, training=trains, reads_losses=reads)
+        return results_of(model, self.data.inputs, training=trains, reads_losses=reads)
 
     def _call(self, model: Any) -> Results:
-        results, wanted = self._results(model), self._wanted
-        for name in {**wanted.values, **results.values}:
-            if wanted.kind(name) != results.kind(name):
-                kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"
-                raise LawBrokenError(f"{name}: {kinds}")
-        if self.differentiates:
-            place, whole = self.engine.place, _Whole(model, self.inputs)
-            fed = place(np.zeros(1, "float32")), None, [place(self._cotangent)]
-            with restored(model.variables):
-                _, gradients = self.engine.differentiate(whole, *fed, training=self.training)
-            results.gradients = {f"gradient of weight {n}": by for n, by in enumerate(gradients)}
+        with silenced(model) if self.quiet else nullcontext():
+            results, wanted = self._results(model), self.wanted
+            for name in {**wanted.values, **results.values}:
+                if wanted.kind(name) != results.kind(name):
+                    kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"
+                    raise LawBrokenError(f"{name}: {kinds}")
+            if self.differentiates:
+                place, whole = self.engine.place, _Whole(model, self.data.inputs)
+                fed = place(np.zeros(1, "float32")), None, [place(self._cotangent)]
+                with restored(model.variables):
+                    _, by = self.engine.differentiate(whole, *fed, training=self.training)
+                results.gradients = {f"gradient of weight {n}": each for n, each in enumerate(by)}
         return results
 
     def _errors(self, found: Results) -> Iterator[tuple[str, Array, Array, float]]:
         """Yield name, errors of each feature in units of the scale, scale and allowed error."""
-        wanted = self._wanted
+        wanted = self.wanted
         for name, want in {**wanted.values, **wanted.gradients}.items():
             if not np.isfinite(law.widened(want)).all():
                 raise ValueError(
@@ -279,6 +355,13 @@ class WholeLaw:
                 results = self._call(self.model)
             calls.append([errors for _, errors, *_ in self._errors(results)])
         return [np.max(errors, axis=0) for errors in zip(*calls, strict=True)]
+
+
+class StepLaw(WholeLaw):
+    """What a train step of the model as written gives, by its own loss and its own way."""
+
+    def _results(self, model: Any) -> Results:
+        return step_of(model, self.data)
 
 
 def _sentence(name: str, errors: Array, allowed: Array, found: Results, wanted: Results) -> str:
