@@ -188,7 +188,7 @@ CASES = [
     on_torch("dense()", VECTOR, MASKED, (), ("conv_per_feature",), slow=True),
 ]
 #: What has no weights, and so no train step.
-WEIGHTLESS = ("layers.Dropout", "layers.GaussianNoise")
+WEIGHTLESS = ("layers.Dropout", "layers.GaussianNoise", "Gate")
 #: A train step is refused where a backward call is; those on TensorFlow are a cover.
 TRAINED = [
     replace(

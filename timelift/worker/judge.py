@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ class Training:
 def silenced(layer: Any) -> AbstractContextManager[None]:
     """Set the rates of noise of a layer and its parts to 0 inside; a traced call keeps its own."""
     rates = [(part, name) for part in parts_of(layer) for name in NOISE]
-    own = (each for each in rates if isinstance(vars(each[0]).get(each[1]), int | float))
+    own = (each for each in rates if isinstance(vars(each[0]).get(each[1]), Real))
     return changed([(*each, 0.0) for each in own])
 
 
