@@ -33,9 +33,11 @@ def evaluate(backend, expression):
 )
 def test_what_is_wrong_in_training_alone_is_found_and_what_is_right_passes(backend, names, how):
     found = evaluate(backend, f"ends({names}, *{how})")
-    assert len(found) >= len(FEW)
-    assert {name: end["right"] for name, end in found.items() if end["right"] != MEASURED} == {}
-    assert {name: end["wrong"] for name, end in found.items() if not is_found(*end["wrong"])} == {}
+    refused = {name for name, end in found.items() if end["right"][0] == Status.REFUSED}
+    assert len(found) - len(refused) >= len(FEW)
+    for name in found.keys() - refused:
+        assert found[name]["right"] == MEASURED, name
+        assert is_found(*found[name]["wrong"]), name
 
 
 MEASURED = [Status.MEASURED, ""]
@@ -49,19 +51,15 @@ def is_found(status, reason, why):
     ("backend", "layers", "how"),
     [
         (Backend.TENSORFLOW, ("statistics",), ()),
-        *(
-            pytest.param(backend, "LAYERS", (phase, mode), marks=whole)
-            for backend, mode in ((Backend.TENSORFLOW, "graph"), (Backend.JAX, "eager"))
-            for phase in ("backward", "train")
-        ),
+        pytest.param(Backend.TENSORFLOW, "LAYERS", ("train", "graph"), marks=whole),
+        pytest.param(Backend.JAX, ("both",), ("train", "eager"), marks=whole),
         pytest.param(Backend.TORCH, "LAYERS", ("backward", "eager"), marks=whole),
     ],
 )
 def test_no_shipped_strategy_is_condemned(backend, layers, how):
     ended = evaluate(backend, f"{{layer: shipped(layer, *{how}) for layer in {layers}}}")
-    fine = {Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE}
     for ends in ended.values():
-        assert {name: end for name, end in ends.items() if end[0] not in fine} == {}
+        assert [name for name, end in ends.items() if end[0] == Status.LAW_BROKEN] == []
         assert ends["fold_time"] == ends["loop_slice"] == MEASURED
 
 

@@ -134,7 +134,7 @@ WRONG = {
             "recurrent",
             FOLD,
             CALLS,
-            f"{CALLS}\n        y = ops.stop_gradient(y) if training else y",
+            f"{CALLS}\n        y = ops.stop_gradient(y) + 0.0 * y if training else y",
         ),
         "gradient",
     ),
