@@ -97,11 +97,11 @@ FORGETS = f"""others = self.layer.non_trainable_variables
         for v, old in zip(others, before):
             v.assign(old)"""
 WRONG = {
-    "noise is never drawn": Wrong("dropout", FOLD, CALLS, INFERS, "leaves seed_generator_state"),
+    "noise is never drawn": Wrong("dropout", FOLD, CALLS, INFERS, "in training it "),
     "noise of its own is never drawn": Wrong("own_noise", FOLD, CALLS, INFERS, "leaves seed_"),
     "statistics never move": Wrong("statistics", FOLD, CALLS, INFERS, "leaves moving_mean as"),
     "statistics are put back": Wrong("statistics", FOLD, CALLS, FORGETS, "leaves moving_mean as"),
-    "seeds are put back": Wrong("dropout", FOLD, CALLS, FORGETS, "leaves seed_generator_state"),
+    "seeds are put back": Wrong("own_noise", FOLD, CALLS, FORGETS, "leaves seed_generator_state"),
     "noise is drawn and thrown away": Wrong(
         "dropout", FOLD, CALLS, f"{CALLS}\n        {INFERS}", "has no noise at step 0"
     ),
