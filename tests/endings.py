@@ -187,6 +187,7 @@ NOTES = {
     "a loud run of half an hour": lasting(1800),
     "a loud run of 33 minutes": lasting(2000),
     "a loud run of a number of launches": lasting(9, launches="3"),
+    "a loud run of the most launches of its range": lasting(9, launches="2-3"),
 }
 
 
