@@ -116,6 +116,9 @@ ENDINGS = {
     ),
     "a gain in one of two settings": raced({"best": 1, TD: [2, 1]}, TWO),
     "what everybody writes is the best": raced({TD: 1, "other": 2}, TWO),
+    "what everybody writes has the least worst case": raced(
+        {TD: [1.1, 1], "fold_time": [1, 1.3]}, TWO
+    ),
     "no gain is shown": raced({"native": 1, TD: 1.0}, PLACES),
     "another baseline in half of the settings": without(TD, raced(WITH_LOOP, LONG), *LONG[2:]),
     "another baseline in most settings": without(TD, raced(WITH_LOOP, LONG), *LONG[1:]),
@@ -187,6 +190,7 @@ NOTES = {
     "a loud run of half an hour": lasting(1800),
     "a loud run of 33 minutes": lasting(2000),
     "a loud run of a number of launches": lasting(9, launches="3"),
+    "a loud run of the most launches of its range": lasting(9, launches="2-3"),
 }
 
 

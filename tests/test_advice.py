@@ -323,6 +323,28 @@ def test_what_is_undecided_names_the_option_that_decides(tmp_path, times, launch
     assert not replace(known, interrupted=True).wants_launches
 
 
+@pytest.mark.parametrize(
+    ("changes", "ended", "reason"),
+    [
+        ([{}, {"masked": True, "mask_fault": "they are lost"}], (), "masks go wrong at lift 2"),
+        ([{}], TIMES, "no strategy that keeps the meaning has figures"),
+        ([{"added": ["noise"]}], ("time_distributed", "native"), "no strategy that keeps the me"),
+    ],
+)
+def test_more_launches_are_not_asked_for_where_they_decide_nothing(
+    tmp_path, changes, ended, reason
+):
+    model = make_model(lifts=[LIFT | change for change in changes])
+    first = model.setting_of(model.lifts[0])
+    times = {Case(first, name): 1.0 for name in TIMES if name not in ended}
+    ends = [(Case(first, name), Status.FAILED, "no such thing") for name in ended]
+    known = ModelAdvice(model, run(tmp_path, times, ended=ends))
+    assert not known.wants_launches
+    verdict = " ".join(screen(known).split()).split("undecided: ")[-1]
+    assert verdict.startswith(reason)
+    assert "decide it" not in verdict
+
+
 def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():
     model = make_model(lifts=[LIFT | {"gradients": gradients} for gradients in Gradients])
     alone = [*map(model.setting_of, model.lifts)]

@@ -110,7 +110,7 @@ def page_of(html):
 
 #: A setting, and how the strategy to write there is named below.
 _BELOW = re.compile(
-    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|to keep|least to lose): (\w+)",
+    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|the one to keep|least to lose): (\w+)",
     re.MULTILINE,
 )
 

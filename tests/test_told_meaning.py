@@ -118,12 +118,13 @@ def test_a_strategy_of_unknown_meaning_is_shown_and_is_no_answer(tmp_path, run_c
     assert (WHY in table["differs"]) == is_unknown
 
 
-def test_a_strategy_of_unknown_meaning_asks_for_no_launches(tmp_path):
+@pytest.mark.parametrize("phases", [("backward",), ("forward", "backward")])
+def test_a_strategy_of_unknown_meaning_asks_for_no_launches(tmp_path, phases):
     times = {"fold_time": 1.0, "mine": 1.0, "time_distributed": 9.0}
     playing = dict[str, set[str]]()
     for word in ("pooled", "unknown"):
         seen = {"mine": {"BATCH_NORM": word}}
-        referee, path = Referee(), written(tmp_path, times, seen=seen, phases=("backward",))
+        referee, path = Referee(), written(tmp_path, times, seen=seen, phases=phases)
         for each in results.load(path).measurements:
             for line in each.launches:
                 sway = 1 + 0.2 * (line.number % 3 if each.case.strategy == "mine" else 0)

@@ -120,6 +120,13 @@ class LiftAdvice:
     def is_change(self) -> bool:
         return self.verdict is Advice.CHANGE
 
+    @property
+    def is_open(self) -> bool:
+        """True if launches may decide it: not all that keeps its meaning ended without figures."""
+        rivals = self.rivals.values()
+        has_ended = rivals and all(gain.end or gain.meaning for gain in rivals)
+        return self.lift.can_change and not has_ended
+
 
 @dataclass(frozen=True)
 class WholeRace:
@@ -266,8 +273,9 @@ class ModelAdvice:
     @property
     def wants_launches(self) -> bool:
         """True if nothing but the number of launches keeps it from an answer."""
-        is_open = self.verdict is Advice.UNDECIDED and not self.was_interrupted
-        has_ended = any(outcome.end for outcome in self.raced.values())
+        undecided = [one for one in self.lifts if one.verdict is Advice.UNDECIDED]
+        is_open = self.verdict is Advice.UNDECIDED and any(one.is_open for one in undecided)
+        has_ended = any(outcome.end for outcome in self.raced.values()) or self.was_interrupted
         return is_open and bool(self.runs) and not has_ended
 
 

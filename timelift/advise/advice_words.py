@@ -127,8 +127,9 @@ def _reason(advice: ModelAdvice) -> str:
 
 def _reason_alone(advice: ModelAdvice) -> str:
     """Return what the verdict rests on where no whole model was raced."""
-    rivals = [gain for lift in advice.lifts for gain in lift.rivals.values()]
-    gains = [gain for gain in rivals if not gain.meaning]
+    lifts = [one for one in advice.lifts if one.verdict is advice.verdict]
+    rivals = [gain for lift in lifts for gain in lift.rivals.values()]
+    gains = [gain for gain in rivals if not (gain.meaning or gain.end)]
     most = max((gain.speed_up.high for gain in gains if gain.is_compared), default=1.0)
     if advice.verdict is Advice.KEEP:
         left = f": at most {words.at_most(most)} to gain" if most > 1 else ""
@@ -137,10 +138,11 @@ def _reason_alone(advice: ModelAdvice) -> str:
         return f"no lift is shown to become faster{alike}{left}"
     if advice.was_interrupted:
         return "interrupted"
-    undecided = [one.lift for one in advice.lifts if one.verdict is Advice.UNDECIDED]
-    if not any(lift.can_change for lift in undecided):
-        return f"masks go wrong at {', '.join(lift.label for lift in undecided)}"
-    if min((gain.launches for gain in gains if not gain.end), default=0) < MIN_LAUNCHES:
+    if not any(one.is_open for one in lifts):
+        masks = ", ".join(one.lift.label for one in lifts if not one.lift.can_change)
+        no_figures = "no strategy that keeps the meaning has figures"
+        return f"masks go wrong at {masks}" if masks else no_figures
+    if min((gain.launches for gain in gains), default=0) < MIN_LAUNCHES:
         return f"it needs {MIN_LAUNCHES} launches"
     if advice.worthwhile:
         return "the whole model was not raced"

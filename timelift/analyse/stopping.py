@@ -240,8 +240,8 @@ def _of_baseline(samples: AlignedSamples, anchor: int) -> NDArray[np.bool_]:
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    The `plan` is by default a `ranking_plan`. The strategies `aside` are not ranked, nor is a case
-    of unknown meaning: they play where others of their setting do.
+    The `plan` is by default a `ranking_plan`. Neither strategies `aside` nor those of unknown
+    meaning in a workload are ranked there: they play where others of their setting do.
     """
 
     decision_points: Sequence[int] = LOOKS
@@ -255,15 +255,20 @@ class Referee:
             self._lines.append(line)
 
     def to_play(self) -> frozenset[Case]:
-        rivals: list[Measurement] = []
-        aside: list[Measurement] = []
-        for measurement in self.measurements():
-            is_unknown = UNKNOWN in (trained_meaning(measurement) or {}).values()
-            is_aside = is_unknown or measurement.case.strategy in self._aside
-            (aside if is_aside else rivals).append(measurement)
+        measured = self.measurements()
+        unknown = {
+            (measurement.case.setting.workload, measurement.case.strategy)
+            for measurement in measured
+            if UNKNOWN in (trained_meaning(measurement) or {}).values()
+        }
+        aside = {
+            case
+            for case in (measurement.case for measurement in measured)
+            if case.strategy in self._aside or (case.setting.workload, case.strategy) in unknown
+        }
+        rivals = [measurement for measurement in measured if measurement.case not in aside]
         doubtful = unsettled(rivals, self._plan)
-        along = (measurement.case for measurement in aside)
-        playing = frozenset(case for case in along if case.setting in doubtful)
+        playing = frozenset(case for case in aside if case.setting in doubtful)
         return playing.union(*doubtful.values())
 
     def doubts_peak_of(self) -> frozenset[Case]:

@@ -14,7 +14,7 @@ from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
-from timelift.choose.choices import Choice, Goal, Query, Undecided, not_ranked
+from timelift.choose.choices import Choice, Goal, Query, Undecided, of_unknown_meaning
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.journal.lines import object_or_empty
@@ -98,7 +98,8 @@ def _answer(query: Query, choices: Sequence[Choice], run: Run, title: str = "") 
     if changes := _changes(query, choice, run):
         yield f"changes in training: {words.changes_in_words(changes)}"
     yield from (
-        f"{name} is not ranked: {why}" for name, why in not_ranked(choice.ranking, run).items()
+        f"{name} is not ranked: {why}"
+        for name, why in of_unknown_meaning(choice.ranking, run).items()
     )
     if len(choices) > 1:
         return
@@ -222,7 +223,7 @@ def answer_as_json(
         },
         **(_numbers(query.goal, choices[0], run) if is_measured else _NOT_MEASURED),
         meaning=dict(_changes(query, choices[0], run)) or None,
-        not_ranked=not_ranked(choices[0].ranking, run),
+        not_ranked=of_unknown_meaning(choices[0].ranking, run),
         trust=trust,
         use=how_to_use(strategy, query.setting, run, project),
         code=code_to_paste(strategy, query.setting, run, project) or None,

@@ -245,14 +245,14 @@ def _choice(ranking: Ranking, goal: Goal, run: Run) -> Choice | Undecided:
     if not ranking.is_contest:
         ended = (each for each in left_out(run) if each.reason and ranking.setting in each.settings)
         reasons = [f"{', '.join(each.strategies)}: {each.reason}" for each in ended]
-        reasons += [f"{name}: {why}" for name, why in not_ranked(ranking, run).items()]
+        reasons += [f"{name}: {why}" for name, why in of_unknown_meaning(ranking, run).items()]
         return Undecided("; ".join(["a strategy was measured alone, beside no other", *reasons]))
     if goal is Goal.TIME:
         return _by_time(ranking)
     return _by_fact(ranking, goal, [run.by_case[row.case] for row in ranking.rows])
 
 
-def not_ranked(ranking: Ranking, run: Run) -> dict[str, str]:
+def of_unknown_meaning(ranking: Ranking, run: Run) -> dict[str, str]:
     """Return why strategies of unknown meaning in training are no answers, by name."""
     why, cases = TrainedMeanings(run).why_unknown, [row.case for row in ranking.unranked]
     return {case.strategy: reason for case in cases if (reason := why(case))}

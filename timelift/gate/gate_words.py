@@ -16,6 +16,7 @@ from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
 from timelift.present import conditions
+from timelift.present.answer import NOT_DECIDED
 from timelift.present.summary import Section
 from timelift.present.tables import Column, Table
 from timelift.present.words import percent, percent_interval, percent_more
@@ -132,12 +133,12 @@ def _headline_without_failures(outcomes: Sequence[CaseOutcome], label: str) -> s
     The gate is not decided where most cases are not.
     """
     undecided = [outcome for outcome in outcomes if outcome.ending is Ending.UNDECIDED]
-    text = f"one of {counted(len(outcomes), 'case')} fails the gate against {label}"
+    start = f"{NOT_DECIDED}: none" if 2 * len(undecided) > len(outcomes) else "None"
+    text = f"{start} of {counted(len(outcomes), 'case')} fails the gate against {label}"
     if not undecided:
-        return f"N{text}."
-    start = "Not decided: n" if 2 * len(undecided) > len(outcomes) else "N"
+        return f"{text}."
     are = "is" if len(undecided) == 1 else "are"
-    return f"{start}{text}, but {len(undecided):,} {are} undecided: {_would_pass(undecided)}."
+    return f"{text}, but {len(undecided):,} {are} undecided: {_would_pass(undecided)}."
 
 
 def _would_pass(undecided: Iterable[CaseOutcome]) -> str:

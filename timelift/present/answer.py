@@ -20,7 +20,7 @@ from timelift.present import words
 from timelift.present.tables import Column, Table
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
-FASTEST, KEPT, LEAST_TO_LOSE = "fastest", "to keep", "least to lose"
+FASTEST, KEPT, LEAST_TO_LOSE = "fastest", "the one to keep", "least to lose"
 _KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as written"}
 #: The word for a run that gives no answer, in every command.
 NOT_DECIDED = "Not decided"
@@ -167,7 +167,7 @@ def answer_table(findings: RunFindings) -> Table:
             limit=_LONGEST_CELL,
         ),
         Column("price", "costs over the best, at most", drop_order=2),
-        Column("slower", "shown slower", limit=_LONGEST_CELL),
+        Column("slower", "another faster", limit=_LONGEST_CELL),
     )
     rows = [*_rows(findings, baseline)]
     return Table("answer", "What to write", columns, rows).without_empty_columns()
@@ -264,10 +264,10 @@ def in_one_sentence(answer: Recommendation) -> str:
         lead, than = (f"Keep {name}", "") if answer.is_decided else (NOT_DECIDED, f" than {name}")
         left = f"{words.at_most(answer.price.ratio)} to gain{_dearest(answer)}"
         return f"{lead}: nothing is shown faster{than}; at most {left}."
+    priced = _priced(answer) if answer.is_decided or answer.price.ratio > 1 else ""
+    told = "; ".join(filter(None, (gained, priced)))
     if not answer.is_decided:
-        told = "; ".join([gained, *([_priced(answer)] if answer.price.ratio > 1 else [])])
         return f"{NOT_DECIDED}: {name} looked best, {told}."
-    told = "; ".join(filter(None, (gained, _priced(answer))))
     return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {told}."
 
 
@@ -276,13 +276,14 @@ def safety(findings: RunFindings) -> str:
     answer = findings.answer
     if answer is None or not answer.has_verdict:
         return ""
-    is_told = answer.is_decided and not answer.is_never_beaten and not findings.places.answers
+    is_told = answer.lost or (answer.is_decided and not answer.is_never_beaten)
     is_told_below = len(findings.answers) > 1
     slower = "; ".join(where_slower(answer, is_brief=is_told_below))
     not_slower = f"{_NOT_SHOWN} slower{slower.removeprefix(_NOT_SHOWN)}"
     told = f"another is shown faster {slower}" if answer.lost else not_slower
     text = f"{_faster_in_some(answer)}{told}."
-    shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
+    is_for_all = is_told and not findings.places.answers
+    shown = [f"{text[0].upper()}{text[1:]}"] if is_for_all else []
     return " ".join([*shown, *_disagreement(findings.places)])
 
 

@@ -256,8 +256,9 @@ def _narrower(findings: RunFindings) -> str:
 def more_launches(runs: Sequence[Run]) -> str:
     """Write the option that gives runs more launches: twice those asked for, or twice the time."""
     asked = str(runs[-1].header.options.get("launches", ""))
+    most = asked.rpartition("-")[2]
     played = max((len(each.launches) for run in runs for each in run.measurements), default=0)
-    if asked.isdecimal() or played >= LOOKS[-1]:
+    if asked.isdecimal() or played >= (float(most) if most.isdecimal() else LOOKS[-1]):
         return f"--launches {max(2 * played, LOOKS[-1])}"
     seconds = sum(run.seconds or 0.0 for run in runs)
     minutes = 5 * max(math.ceil(2 * seconds / _BUDGET_STEP), _FEWEST_STEPS)  # five at a time

@@ -1,7 +1,7 @@
 """What recommended strategies change in training, and which of unknown meaning are not ranked."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation, recommend_by
@@ -40,10 +40,13 @@ def _answers(findings: RunFindings) -> Iterator[Recommendation]:
         yield from recommend_by(axis, answer.rankings).values() if axis else [answer]
 
 
-def not_ranked(findings: RunFindings) -> Iterable[tuple[str, str]]:
-    """Return a note on each strategy of unknown meaning: pairs of a label and a text."""
-    told: dict[str, str] = {}
-    for case in (row.case for ranking in findings.rankings for row in ranking.unranked):
-        if why := findings.meanings.why_unknown(case):
-            told[f"{case.strategy} ({case.setting.workload}): {why}"] = "not ranked"
-    return [(label, text) for text, label in told.items()]
+def unknown_meanings(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield a note on each strategy of unknown meaning: a label and a text."""
+    cases = (row.case for ranking in findings.rankings for row in ranking.unranked)
+    told = (
+        f"{case.strategy} ({case.setting.workload}): {why}"
+        for case in cases
+        if (why := findings.meanings.why_unknown(case))
+    )
+    for text in dict.fromkeys(told):
+        yield "not ranked", text

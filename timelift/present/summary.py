@@ -17,7 +17,7 @@ from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
 from timelift.present.answer import answer_table, headline, safety
-from timelift.present.meaning import changed_in_training, not_ranked
+from timelift.present.meaning import changed_in_training, unknown_meanings
 from timelift.present.tables import Table
 from timelift.present.words import duration, value_in_words
 
@@ -186,7 +186,7 @@ def _notes(
     if run.header.races_whole_model:
         yield from declared(run, "title")
     yield from conditions.machines(run)
-    yield from not_ranked(findings)
+    yield from unknown_meanings(findings)
     yield from conditions.train_steps(findings)
     yield from conditions.varying_lengths(findings)
     yield from conditions.other_ways(findings)
