@@ -75,6 +75,11 @@ def test_what_a_file_does_not_declare_is_observed_where_it_can_be():
     }
 
 
+def test_what_equals_the_layer_at_every_step_changes_nothing_whatever_is_declared():
+    observed = evaluate(Backend.TENSORFLOW, "observed('fold_time', 'doubled', declares=True)")
+    assert observed == {"doubled": [["statistics"], {"BATCH_NORM": "per_step"}]}
+
+
 def test_losses_of_steps_with_masks_are_those_of_the_layer_with_them():
     ends = evaluate(Backend.TENSORFLOW, "ends_with_masks()")
     assert ends == {"fold_time": MEASURED, "loop_slice": MEASURED}

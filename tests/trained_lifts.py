@@ -54,6 +54,17 @@ def spectral():
     return layers.SpectralNormalization(layers.Dense(5))
 
 
+class Doubled(layers.Dense):
+    """Computes something else in training, at each step by itself."""
+
+    def call(self, x, training=None):
+        return super().call(x) * (2 if training else 1)
+
+
+def doubled():
+    return Doubled(5)
+
+
 class OwnNoise(layers.Dense):
     """Draws noise that no attribute of it silences."""
 
@@ -208,11 +219,13 @@ def _task(layer, rivals, phase, mode, lengths=Lengths.FULL):
     return Task(setting, rivals, f"{__file__}:{layer}", inputs, SEED, 0.0, warms=False)
 
 
-def observed(strategy, *names):
-    """Return by layer what training adds to it, and what an undeclared strategy makes of that."""
+def observed(strategy, *names, declares=False):
+    """Return by layer what training adds to it, and what a strategy makes of that."""
     meanings = {}
     with tempfile.TemporaryDirectory() as folder:
-        (rival,) = rivals = _written(folder, {strategy: _without_words(strategy)})
+        declared = STRATEGIES[strategy].path.read_text(encoding="utf-8")
+        text = declared if declares else _without_words(strategy)
+        (rival,) = rivals = _written(folder, {strategy: text})
         for layer in names:
             task = _task(layer, rivals, Phase.BACKWARD, Mode.EAGER)
             under_test = SettingUnderTest(

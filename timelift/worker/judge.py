@@ -183,7 +183,8 @@ class InnerLayer:
         """
         state = self.training.moves if self._differentiates else [each for each, _ in self._state]
         names = {variable.name for variable in state}
-        shown = [SEED in names, bool(names - {SEED}), bool(own_losses(self.layer))]
+        keeps = self.training.statistics or bool(names - {SEED})
+        shown = [SEED in names, keeps, bool(own_losses(self.layer))]
         unknown = self.adds_more and not any(shown[1:])
         return [kind for kind, told in zip(ADDED.values(), shown, strict=True) if told or unknown]
 

@@ -116,15 +116,15 @@ class _InTraining:
         """Return the layer as called by the declared word, or by each of these if there is none.
 
         What is called at every step, as the first of these words says, means what the layer does,
-        so it is tried beside any. Empty if the declared word stands for no calls. `k` is the steps
-        of a chunk, or the groups.
+        so it is tried beside any; and before it where no variable keeps what a call was made of, so
+        that both may fit. Empty if the declared word stands for no calls. `k` is the steps of a
+        chunk, or the groups.
         """
         word, size = self._declared(name), self.prepared.rival.parameters.get("k", 0)
         k, (usual, *_) = size if isinstance(size, int) else 0, words
-        called = {
-            each: self._inner.as_called(words.get(each, ""), k)
-            for each in ([word, usual] if word else words)
-        }
+        keeps = any(variable.name != SEED for variable in self._inner.training.moves)
+        asked = ([word, usual] if keeps else [usual, word]) if word else words
+        called = {each: self._inner.as_called(words.get(each, ""), k) for each in asked}
         is_known = not word or called[word] is not None
         return {each: known for each, known in called.items() if known and is_known}
 
