@@ -63,12 +63,23 @@ def test_no_shipped_strategy_is_condemned(backend, layers, how):
 
 
 def test_what_a_file_does_not_declare_is_observed_where_it_can_be():
-    observed = evaluate(Backend.TENSORFLOW, "observed('fold_time', 'both', 'regularised', 'apart')")
-    assert observed == {
-        "both": {"DROPOUT": "independent", "BATCH_NORM": "pooled"},
-        "regularised": {"INNER_LOSSES": "averaged"},
-        "apart": {"DROPOUT": "independent", "BATCH_NORM": "unknown"},
+    names = "'both', 'regularised', 'apart', 'frozen'"
+    assert evaluate(Backend.TENSORFLOW, f"observed('fold_time', {names})") == {
+        "both": [["noise", "statistics"], {"DROPOUT": "independent", "BATCH_NORM": "pooled"}],
+        "regularised": [["losses"], {"INNER_LOSSES": "averaged"}],
+        "apart": [["noise", "statistics"], {"DROPOUT": "independent", "BATCH_NORM": "unknown"}],
+        "frozen": [[], None],  # though it has variables that could change
     }
+
+
+def test_what_equals_the_layer_at_every_step_changes_nothing_whatever_is_declared():
+    observed = evaluate(Backend.TENSORFLOW, "observed('fold_time', 'doubled', declares=True)")
+    assert observed == {"doubled": [["statistics"], {"BATCH_NORM": "per_step"}]}
+
+
+def test_losses_of_steps_with_masks_are_those_of_the_layer_with_them():
+    ends = evaluate(Backend.TENSORFLOW, "ends_with_masks()")
+    assert ends == {"fold_time": MEASURED, "loop_slice": MEASURED}
 
 
 @pytest.mark.parametrize(

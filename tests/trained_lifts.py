@@ -14,7 +14,7 @@ from keras import layers
 from tests.law_cases import BATCH, SEED, ends_of
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Lengths, Mode, Phase, Setting
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import open_engine
 from timelift.worker.prepare import SettingUnderTest
@@ -54,6 +54,17 @@ def spectral():
     return layers.SpectralNormalization(layers.Dense(5))
 
 
+class Doubled(layers.Dense):
+    """Computes something else in training, at each step by itself."""
+
+    def call(self, x, training=None):
+        return super().call(x) * (2 if training else 1)
+
+
+def doubled():
+    return Doubled(5)
+
+
 class OwnNoise(layers.Dense):
     """Draws noise that no attribute of it silences."""
 
@@ -73,6 +84,17 @@ def own_noise():
 def apart():
     """Has statistics that are not compared, since its noise is not silenced."""
     return keras.Sequential([OwnNoise(5), layers.BatchNormalization()])
+
+
+def frozen():
+    """Has statistics that training leaves as they are, and a seed without noise."""
+    norm = layers.BatchNormalization(trainable=False)
+    return keras.Sequential([layers.Reshape((3, FEATURES // 3)), layers.LSTM(4), norm])
+
+
+def masked():
+    """Has losses of its own, of what its mask leaves over."""
+    return keras.Sequential([layers.LSTM(4), layers.ActivityRegularization(l2=0.1)])
 
 
 class Wrong(NamedTuple):
@@ -197,18 +219,31 @@ def _task(layer, rivals, phase, mode, lengths=Lengths.FULL):
     return Task(setting, rivals, f"{__file__}:{layer}", inputs, SEED, 0.0, warms=False)
 
 
-def observed(strategy, *names):
-    """Return by layer what a strategy that declares nothing is seen to mean."""
+def observed(strategy, *names, declares=False):
+    """Return by layer what training adds to it, and what a strategy makes of that."""
     meanings = {}
     with tempfile.TemporaryDirectory() as folder:
-        (rival,) = rivals = _written(folder, {strategy: _without_words(strategy)})
+        declared = STRATEGIES[strategy].path.read_text(encoding="utf-8")
+        text = declared if declares else _without_words(strategy)
+        (rival,) = rivals = _written(folder, {strategy: text})
         for layer in names:
             task = _task(layer, rivals, Phase.BACKWARD, Mode.EAGER)
             under_test = SettingUnderTest(
                 open_engine(task.setting), task, WorkerChannel(lambda _: None)
             )
-            meanings[layer] = under_test.prepare(rival).facts["meaning"]
+            facts = under_test.prepare(rival).facts
+            meanings[layer] = facts["added"], facts["meaning"]
     return meanings
+
+
+def ends_with_masks():
+    """Return how lifts of a layer with losses, whose steps have masks, end when they are traced."""
+    words = ('MASKS = "passed"', 'MASKS = {"static": "passed", "dynamic": "passed"}')
+    with tempfile.TemporaryDirectory() as folder:
+        texts = {name: STRATEGIES[name].path.read_text(encoding="utf-8") for name in (FOLD, LOOP)}
+        rivals = _written(folder, {name: text.replace(*words) for name, text in texts.items()})
+        task = _task("masked", rivals, Phase.BACKWARD, Mode.GRAPH)
+        return ends_of(replace(task, inputs=read_inputs("float32[5,3]+mask")))
 
 
 def shipped(layer, phase="backward", mode="eager"):

@@ -107,8 +107,8 @@ class Facts:
     #: What training may add to the layer, as its state and losses tell in the first launch.
     added: Annotated[list[str] | None, _HIDDEN] = None
     #: What the strategy makes in training of what is `added`, by the constant that declares it: the
-    #: declared word once it was tested, else the observed one, else `source.UNKNOWN`. In the first
-    #: launch, where a call differentiates.
+    #: word that was observed, else the declared one, else `source.UNKNOWN`. In the first launch,
+    #: where a call differentiates.
     meaning: Annotated[dict[str, str] | None, _HIDDEN] = None
     #: In the first launch of a usual run: the device's name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
@@ -294,12 +294,10 @@ def engine_facts(measurement: Measurement) -> dict[str, str]:
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
 
 
-def trained_meaning(measurement: Measurement) -> dict[str, str] | None:
-    """Return the `meaning` of a case, by constant; None where no launch has asked for it."""
+def trained_meaning(measurement: Measurement) -> dict[str, str]:
+    """Return the `meaning` of a case, by constant; empty where no launch has asked for it."""
     told = (launch.facts.meaning for launch in measurement.launches)
-    words = next((each for each in told if each is not None), None)
-    if words is None:
-        return None
+    words: Mapping[str, Any] = next(filter(None, told), {})
     return {str(name): word for name, word in words.items() if isinstance(word, str)}
 
 

@@ -34,7 +34,7 @@ from timelift.worker.making import check_layer, make_layer, own_losses
 from timelift.worker.reference import other_weights, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
-from timelift.worker.whole_model import Training, training_of
+from timelift.worker.whole_model import TrainingResults, training_of
 
 #: Of a layer with noise: equal rows of a call, the calls, fewer if those take so many seconds, and
 #: the features that are looked at.
@@ -77,7 +77,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             described_lifts = [*map(describe_lift, lifts, disturbed)]
             repeated = repeated_calls(model, data.inputs, lifts)
         trains = bool(model.trainable_weights)
-        training = training_of(another, data) if trains else Training()  # which compiles it
+        training = training_of(another, data) if trains else TrainingResults()  # which compiles it
         return {
             "name": model.name,
             "layers": len(model.layers),

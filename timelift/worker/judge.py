@@ -73,13 +73,6 @@ def silenced(layer: Any) -> AbstractContextManager[None]:
     return changed([(*each, 0.0) for each in own])
 
 
-def declared(module: Any, name: str, time_axis: str) -> str:
-    """Return what a strategy's file declares by a constant; '' if nothing, or that it refuses."""
-    word = getattr(module, name, "")
-    word = word.get(time_axis, "") if isinstance(word, Mapping) else word
-    return "" if word == "refused" else str(word)
-
-
 def calls_of(word: str, valid: Array, k: int) -> tuple[Sequence[Rows], Sequence[Rows]] | None:
     """Return the calls of a word: those that change variables, and those that make the outputs.
 
@@ -146,10 +139,11 @@ class InnerLayer:
         self, engine: Engine, task: Task, layer: Any, shared: SharedInputs, *, noisy: bool = False
     ) -> None:
         setting, self.layer, self._engine = task.setting, layer, engine
+        self._differentiates = gradients = setting.differentiates
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
         #: Weights, which a call may assign: a gradient that is not finite makes them so.
-        trained = layer.trainable_variables if setting.differentiates else []
+        trained = layer.trainable_variables if gradients else []
         self._weights = [(variable, variable.numpy()) for variable in trained]
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the dtype of these.
@@ -157,15 +151,14 @@ class InnerLayer:
         self.input_precision = coarsest(dtypes, setting.device, engine.identity())
         self.adds_more, self.has_own_losses = noisy, False
         self._shared = shared
-        self.training = self._asked() if setting.differentiates else Training()
+        self.training = self._asked() if gradients else Training()
         if noisy:
             self.training = replace(self.training, draws=True, quiet=False)
-        training = setting.differentiates and not self.trains_differently
+        training = gradients and not self.trains_differently
         names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
         self.calls = calls = LayerCalls(engine, layer, shared, training, names)
         noise = np.random.default_rng([task.seed, 1])
         weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
-        gradients = setting.differentiates
         self.reference = reference_at(shared.steps, calls, weigh, gradients=gradients)
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
@@ -184,16 +177,30 @@ class InnerLayer:
         return [variable.numpy() for variable in self.training.moves]
 
     def _find_added(self) -> list[str]:
-        """Return what training may add; noise that has no seed may come from anywhere."""
-        names = {variable.name for variable, _ in self._state}
-        shown = [SEED in names, bool(names - {SEED}), bool(own_losses(self.layer))]
+        """Return what training adds, or may add where no call differentiates.
+
+        Noise that has no seed may come from anywhere.
+        """
+        state = self.training.moves if self._differentiates else [each for each, _ in self._state]
+        names = {variable.name for variable in state}
+        keeps = self.training.statistics or bool(names - {SEED})
+        shown = [SEED in names, keeps, bool(own_losses(self.layer))]
         unknown = self.adds_more and not any(shown[1:])
         return [kind for kind, told in zip(ADDED.values(), shown, strict=True) if told or unknown]
 
     def is_steady(self) -> bool:
-        """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
+        """True if calls on the same inputs agree; a layer may draw noise from anywhere.
+
+        One that training changes is called in training if rivals are compared there.
+        """
         self.restore()
-        step_outputs = partial(self.calls.outputs, self.reference.steps, folded=False)
+        if self.trains_differently and self.training.quiet:
+            with self.silent():
+                return self._repeats(replace(self.calls, training=True))
+        return self._repeats(self.calls)
+
+    def _repeats(self, calls: LayerCalls) -> bool:
+        step_outputs = partial(calls.outputs, self.reference.steps, folded=False)
         first = step_outputs()
         return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
 

@@ -12,15 +12,15 @@ import keras
 import numpy as np
 
 from timelift import messages
-from timelift.case import Lengths, Mode, TimeAxis
+from timelift.case import Lengths, Mode, Setting, TimeAxis
 from timelift.messages import Emit
 from timelift.source import UNKNOWN
 from timelift.worker import law
 from timelift.worker.checks import GradientCalls, GradientsOfCall, PreparedRival, check_at_steps
-from timelift.worker.engines import Array
+from timelift.worker.engines import Array, mask_arg
 from timelift.worker.find_lifts import mask_of
 from timelift.worker.inputs import Feeds
-from timelift.worker.judge import NOISY_CALLS, SEED, AsCalled, InnerLayer, declared, silenced
+from timelift.worker.judge import NOISY_CALLS, SEED, AsCalled, InnerLayer, silenced
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import own_losses
 from timelift.worker.reference import CHECKING, Begin
@@ -32,14 +32,9 @@ _ASKED = 4.0
 _MOST_ALIKE = 0.2
 #: How many times as far off as gradients what calls change may be, and the largest share.
 _CHANGED, _MOST_CHANGED = 10.0, 0.25
+_WORDS = ("per_step", "pooled", "first_step", "per_step_and_first_again", "per_chunk", "per_group")
 #: The words of statistics and of losses, each with the word of the same calls.
-_STATISTICS = {
-    word: word
-    for word in (
-        *("per_step", "pooled", "first_step", "per_step_and_first_again"),
-        *("per_chunk", "per_group"),
-    )
-}
+_STATISTICS = dict(zip(_WORDS, _WORDS, strict=True))
 _LOSSES = {
     "kept": "per_step",
     "averaged": "pooled",
@@ -95,7 +90,7 @@ class _InTraining:
         self._check_moves()
         if training.draws:
             meaning["DROPOUT"] = self._noise()
-        with silenced(self._inner.layer):
+        with silenced(self._inner.layer), silenced(self.model):  # which may have copies
             if training.statistics:
                 asked = self._as_called("BATCH_NORM", _STATISTICS)
                 if asked and training.quiet and self._is_full:
@@ -115,24 +110,21 @@ class _InTraining:
         return min(_CHANGED * TOLERANCES[self._inner.precision].gradients, _MOST_CHANGED)
 
     def _declared(self, name: str) -> str:
-        setting = self.timed.feeds.setting
-        is_known = setting.mode is Mode.EAGER  # a tensor has a length, whatever a model knows
-        axis = TimeAxis.STATIC if is_known else setting.time_axis
-        return declared(self.prepared.module, name, axis)
+        return _declared(self.prepared.module, name, self.timed.feeds.setting)
 
     def _as_called(self, name: str, words: Mapping[str, str]) -> dict[str, AsCalled]:
         """Return the layer as called by the declared word, or by each of these if there is none.
 
         What is called at every step, as the first of these words says, means what the layer does,
-        so it is tried beside any. Empty if the declared word stands for no calls. `k` is the steps
-        of a chunk, or the groups.
+        so it is tried beside any; and before it where no variable keeps what a call was made of, so
+        that both may fit. Empty if the declared word stands for no calls. `k` is the steps of a
+        chunk, or the groups.
         """
         word, size = self._declared(name), self.prepared.rival.parameters.get("k", 0)
         k, (usual, *_) = size if isinstance(size, int) else 0, words
-        called = {
-            each: self._inner.as_called(words.get(each, ""), k)
-            for each in ([word, usual] if word else words)
-        }
+        keeps = any(variable.name != SEED for variable in self._inner.training.moves)
+        asked = ([word, usual] if keeps else [usual, word]) if word else words
+        called = {each: self._inner.as_called(words.get(each, ""), k) for each in asked}
         is_known = not word or called[word] is not None
         return {each: known for each, known in called.items() if known and is_known}
 
@@ -216,12 +208,12 @@ class _InTraining:
 
     def losses(self) -> str:
         """Return what becomes of the layer's own losses: what shows, or else what is declared."""
-        inner, word = self._inner, self._declared("INNER_LOSSES")
+        inner, word, feed = self._inner, self._declared("INNER_LOSSES"), self.prepared.feed
         if word in _NO_LOSSES or not (self._is_full and inner.training.quiet):
             return word or UNKNOWN
         try:
             with inner.silent():
-                self.model(self.prepared.feed.inputs, training=True)
+                self.model(feed.inputs, training=True, **mask_arg(feed.mask))
                 found = inner.sum_of(own_losses(self.model))
         except Exception:  # noqa: BLE001 - what a loop or a map keeps has no value outside of it
             return word or UNKNOWN
@@ -238,17 +230,20 @@ class _InTraining:
         return UNKNOWN if found or word else "lost"
 
 
-def check_mask(model: Any, prepared: PreparedRival, feeds: Feeds) -> None:
-    """Reject a rival that loses the mask over steps though it declares to hand it on.
-
-    One that declares nothing is noted to lose it.
-    """
-    word, feed = getattr(prepared.module, "MASKS", ""), prepared.feed
-    if feeds.ragged or feed.mask is None or word not in {"", "passed"}:
+def check_mask(model: Any, prepared: PreparedRival, setting: Setting) -> None:
+    """Reject a rival that loses the mask over steps though it declares to hand it on."""
+    feed = prepared.feed
+    if feed.mask is None or _declared(prepared.module, "MASKS", setting) != "passed":
         return
     outputs = keras.tree.flatten(model(feed.inputs, mask=feed.mask))
-    if any(mask_of(output) is not None for output in outputs):
-        return
-    if word:
+    if all(mask_of(output) is None for output in outputs):
         raise LawBrokenError("loses the mask over steps, and declares MASKS = 'passed'")
-    prepared.meaning["MASKS"] = "lost"
+
+
+def _declared(module: Any, name: str, setting: Setting) -> str:
+    """Return what a strategy's file declares by a constant; '' if nothing, or that it refuses."""
+    word = getattr(module, name, "")
+    if isinstance(word, Mapping):
+        is_known = setting.mode is Mode.EAGER  # a tensor has a length, whatever a model knows
+        word = word.get(TimeAxis.STATIC if is_known else setting.time_axis, "")
+    return "" if word == "refused" else str(word)

@@ -81,7 +81,7 @@ class SettingUnderTest:
                             raise
                     finally:
                         inner.restore()
-                    if inner.trains_differently or not self.task.setting.differentiates:
+                    if not (inner.training.quiet and self.task.setting.differentiates):
                         raise LostError(_UNSTEADY, Status.REFUSED)
                     again = self.engine, self.task, inner.layer, self._inputs_for(inner.layer)
                     inner = self._layers[rival.layer] = InnerLayer(*again, noisy=True)
@@ -186,7 +186,7 @@ class SettingUnderTest:
             check = check_in_training if is_changed else check_rival
             facts["law_error"] = check(inner, model, prepared, feeds, self.emit)
             if self.task.launch == 1:
-                check_mask(model, prepared, feeds)
+                check_mask(model, prepared, setting)
                 facts["meaning"] = prepared.meaning or None
             if setting.phase is Phase.TRAIN:
                 facts["zero_gradients"] = inner.zero_gradients

@@ -121,20 +121,21 @@ class _AsWritten:
             tensors = [each for calls, *_ in self.seen for call in calls for each in call]
             additions = max(math.prod(shape) for shape, _ in tensors)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
-            training = Training()
+            training = TrainingResults()
             if setting.differentiates:
                 training = training_of(model, self.data, makes_steps=task.launch == 1)
             held = engine, model, self.data, (tolerance.outputs, allowed)
+            called = partial(results_of, data=self.data)
+            infers = partial(called, training=False, reads_losses=setting.differentiates)
             in_inference = setting.differentiates and not training.calls
-            reads = setting.differentiates
-            inferred = results_of(model, self.data.inputs, training=False, reads_losses=reads)
-            inference = WholeLaw(*held, inferred, differentiates=in_inference, reads_losses=reads)
-            self.laws = [inference]
+            self.laws = [WholeLaw(*held, infers, infers(model), differentiates=in_inference)]
             how: dict[str, Any] = {"training": True, "quiet": training.quiet}
             if training.calls:
-                self.laws.append(WholeLaw(*held, training.calls, differentiates=True, **how))
+                trained = partial(called, training=True), training.calls
+                self.laws.append(WholeLaw(*held, *trained, differentiates=True, **how))
             if training.steps:
-                self.laws.append(StepLaw(*held, training.steps, **how))
+                steps = partial(step_of, data=self.data), training.steps
+                self.laws.append(WholeLaw(*held, *steps, **how))
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Change the lifts whose numbers are the rival's parameters, each by the strategy there.
@@ -173,11 +174,14 @@ class Results:
         return f"{self.dtypes.get(name, '')}{[*self.values[name].shape]}"
 
 
-def results_of(model: Any, inputs: Any, *, training: bool, reads_losses: bool = True) -> Results:
-    """Call a model and restore its variables; the results have no gradients."""
+def results_of(model: Any, data: Data, *, training: bool, reads_losses: bool = True) -> Results:
+    """Call a model and restore its variables; the results have no gradients.
+
+    Where a model is served, nobody reads losses.
+    """
     fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
     with restored(model.variables) as before:
-        returned = model(inputs, training=training)
+        returned = model(data.inputs, training=training)
         read = model.losses if reads_losses else ()
         losses = [float(fetch(ops.sum(loss))) for loss in read]
         after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
@@ -228,7 +232,7 @@ def _without_state(optimizer: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingResults:
     """Training `calls` of a model, and train `steps`, that can be compared; None where they differ.
 
     That may need `quiet`: the rates of noise are 0.
@@ -239,15 +243,15 @@ class Training:
     quiet: bool = False
 
 
-def training_of(model: Any, data: Data, *, makes_steps: bool = True) -> Training:
+def training_of(model: Any, data: Data, *, makes_steps: bool = True) -> TrainingResults:
     """Return what agrees if it is done twice, as written or else without noise."""
-    found = Training()
+    found = TrainingResults()
     for quiet in (False, True):
         with silenced(model) if quiet else nullcontext():
-            calls = _steady(partial(results_of, model, data.inputs, training=True))
+            calls = _steady(partial(results_of, model, data, training=True))
             steps = _steady(partial(step_of, model, data)) if calls and makes_steps else None
         if steps or (calls and not found.calls):
-            found = Training(calls, steps, quiet)
+            found = TrainingResults(calls, steps, quiet)
         if steps or (calls and not makes_steps):
             break
     return found
@@ -268,21 +272,20 @@ def _steady(call: Callable[[], Results]) -> Results | None:
 
 @dataclass
 class WholeLaw:
-    """What a model as written gives in one mode; with gradients if the law `differentiates`.
+    """What a `call` of a model as written gives; with gradients if the law `differentiates`.
 
     `allowed` are relative errors of outputs and of gradients. If `quiet`, rates of noise are 0.
-    Where a model is served, nobody `reads_losses`.
     """
 
     engine: Engine
     model: Any
     data: Data
     allowed: tuple[float, float]
+    call: Callable[[Any], Results]
     wanted: Results
     training: bool = False
     quiet: bool = False
     differentiates: bool = False
-    reads_losses: bool = True
 
     def __post_init__(self) -> None:
         if self.differentiates:
@@ -307,13 +310,9 @@ class WholeLaw:
             worst = max(worst, float((errors * scale).max() / scale.max()))
         return worst
 
-    def _results(self, model: Any) -> Results:
-        reads, trains = self.reads_losses, self.training
-        return results_of(model, self.data.inputs, training=trains, reads_losses=reads)
-
     def _call(self, model: Any) -> Results:
         with silenced(model) if self.quiet else nullcontext():
-            results, wanted = self._results(model), self.wanted
+            results, wanted = self.call(model), self.wanted
             for name in {**wanted.values, **results.values}:
                 if wanted.kind(name) != results.kind(name):
                     kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"
@@ -355,13 +354,6 @@ class WholeLaw:
                 results = self._call(self.model)
             calls.append([errors for _, errors, *_ in self._errors(results)])
         return [np.max(errors, axis=0) for errors in zip(*calls, strict=True)]
-
-
-class StepLaw(WholeLaw):
-    """What a train step of the model as written gives, by its own loss and its own way."""
-
-    def _results(self, model: Any) -> Results:
-        return step_of(model, self.data)
 
 
 def _sentence(name: str, errors: Array, allowed: Array, found: Results, wanted: Results) -> str:
