@@ -30,7 +30,7 @@ DECLARED = {
 }
 POOLED = "BatchNormalization sees all steps at once"
 AVERAGED = "the layer's losses (add_loss, activity regularizer) are averaged over the steps"
-WHY = "its meaning in training is unknown; declare BATCH_NORM in its file"
+WHY = "its meaning in training is unknown; declare BATCH_NORM in its file (docs/protocol.md)"
 
 
 def written(folder, times=TIMES, added=("statistics",), seen=None, declared=DECLARED, **grid):

@@ -133,17 +133,22 @@ WRONG = {
     ),
     "noise is shared by steps that are said to have their own": Wrong(
         *("dropout", "vectorized_map", 'DROPOUT = "shared"', 'DROPOUT = "independent"'),
-        "its noise is shared, and it declares 'independent'",
+        "its noise is shared by all steps, and it declares 'independent'",
     ),
     "statistics of all steps are said to be those of each": Wrong(
         *("statistics", FOLD, 'BATCH_NORM = "pooled"', 'BATCH_NORM = "per_step"'),
-        "declares BATCH_NORM = 'per_step'; in training, beside the layer called per step, moving_",
+        "in training, beside the layer called as per_step says, moving_",
     ),
     "statistics of all steps are said to be those of the first": Wrong(
-        *("both", FOLD, 'BATCH_NORM = "pooled"', 'BATCH_NORM = "first_step"'), "called first step, "
+        *("both", FOLD, 'BATCH_NORM = "pooled"', 'BATCH_NORM = "first_step"'),
+        "called as first_step says, ",
     ),
     "statistics move twice": Wrong(
-        "statistics", FOLD, CALLS, f"{CALLS}\n        {CALLS}", "called pooled, moving_mean is"
+        "statistics",
+        FOLD,
+        CALLS,
+        f"{CALLS}\n        {CALLS}",
+        "called as pooled says, moving_mean is",
     ),
     "outputs are shifted in training": Wrong(
         "dropout", FOLD, CALLS, f"{CALLS}\n        y = y + 0.1 if training else y", "outputs differ"

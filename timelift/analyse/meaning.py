@@ -53,7 +53,7 @@ class TrainedMeanings:
         seen: dict[tuple[str, str, bool], dict[str, str]] = defaultdict(dict)
         for case, measurement in self.run.by_case.items():
             key = case.setting.workload, case.strategy, _is_known(case.setting)
-            own = trained_meaning(measurement) or {}
+            own = trained_meaning(measurement)
             unknown = {name: word for name, word in own.items() if word == UNKNOWN}
             seen[key] = own | seen[key] | unknown
         return seen
@@ -63,7 +63,7 @@ class TrainedMeanings:
         of_axes = [(case.setting.workload, case.strategy, known) for known in (True, False)]
         own = [self._seen.get(key, {}) for key in of_axes]
         names = [name for name in ADDED if UNKNOWN in (words.get(name) for words in own)]
-        remedy = f"declare {' and '.join(names)} in its file"
+        remedy = f"declare {' and '.join(names)} in its file (docs/protocol.md)"
         return f"its meaning in training is unknown; {remedy}" if names else ""
 
     def words(self, case: Case) -> dict[str, str]:

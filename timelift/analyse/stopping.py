@@ -259,7 +259,7 @@ class Referee:
         unknown = {
             (measurement.case.setting.workload, measurement.case.strategy)
             for measurement in measured
-            if UNKNOWN in (trained_meaning(measurement) or {}).values()
+            if UNKNOWN in trained_meaning(measurement).values()
         }
         aside = {
             case

@@ -46,7 +46,7 @@ _LOSSES = {
 _OWN_NOISE = "independent"
 #: Words that promise no loss.
 _NO_LOSSES = frozenset({"lost", "unreachable"})
-_HAND_ON = "call the layer with the `training` that the model is called with"
+_HAND_ON = "hand `training` on to the layer"
 
 
 def check_in_training(
@@ -92,9 +92,11 @@ class _InTraining:
             meaning["DROPOUT"] = self._noise()
         with silenced(self._inner.layer), silenced(self.model):  # which may have copies
             if training.statistics:
+                begin(messages.CALLING_EVERY_STEP)
                 asked = self._as_called("BATCH_NORM", _STATISTICS)
+                begin(CHECKING)
                 if asked and training.quiet and self._is_full:
-                    meaning["BATCH_NORM"], worst = self._statistics(asked, begin)
+                    meaning["BATCH_NORM"], worst = self._statistics(asked)
                     return worst
                 meaning["BATCH_NORM"] = (asked and self._declared("BATCH_NORM")) or UNKNOWN
             is_equal = training.quiet and not training.statistics
@@ -167,22 +169,19 @@ class _InTraining:
         if any(abs(loss) > allowed for loss in alike.losses_of(by_both, NOISY_CALLS)):
             return _OWN_NOISE
         if word not in {"shared", ""}:
-            raise LawBrokenError(f"its noise is shared, and it declares {word!r}")
+            raise LawBrokenError(f"its noise is shared by all steps, and it declares {word!r}")
         return "shared"
 
-    def _statistics(self, asked: Mapping[str, AsCalled], begin: Begin) -> tuple[str, float]:
+    def _statistics(self, asked: Mapping[str, AsCalled]) -> tuple[str, float]:
         """Return by which word the layer, called so, trains alike, and the largest error."""
         checked, reasons = self._silent_calls(training=True), list[str]()
         result, after = checked.call(self.prepared.feed), self._inner.state
         self._inner.restore()
         for word, called in asked.items():
-            begin(messages.CALLING_EVERY_STEP)
             try:
                 return word, self._compare(checked, result, after, called)
             except LawBrokenError as error:
-                reasons.append(f"beside the layer called {word.replace('_', ' ')}, {error}")
-            finally:
-                begin(CHECKING)
+                reasons.append(f"beside the layer called as {word} says, {error}")
         said = self._declared("BATCH_NORM")
         declares = f"BATCH_NORM = {said!r}" if said else "no BATCH_NORM"
         raise LawBrokenError(f"declares {declares}; in training, {reasons[0]}")
