@@ -224,7 +224,9 @@ def _among(rows: Any, *, others: bool) -> Any:
     """
     first = ops.take(rows, np.arange(_STAY) % len(rows), axis=0)
     last = ops.repeat(rows[-1:], _STAY, axis=0) if others else first
-    if others and "float" in keras.backend.standardize_dtype(rows.dtype):
+    is_float = "float" in keras.backend.standardize_dtype(rows.dtype)
+    are_numbers = bool(ops.any(last != 0)) and bool(ops.all(last == ops.round(last)))
+    if others and is_float and not are_numbers:  # of an Embedding, whose rows may end there
         last = 3 * last + 1
     return ops.concatenate([first, last], axis=0)
 
