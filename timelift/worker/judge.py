@@ -164,7 +164,7 @@ class InnerLayer:
             precisions = self.precision, self.input_precision
             self.folded_reference = FoldedReference(calls, self.reference, precisions, noise)
         self.added = self._find_added()
-        self._as_called: dict[tuple[str, int], AsCalled] = {}
+        self._as_called: dict[tuple[str, int], Callable[[], AsCalled]] = {}
         self.restore()
 
     @property
@@ -267,11 +267,11 @@ class InnerLayer:
     def _changed(self) -> list[Any]:
         return [variable for variable, old in self._state if (variable.numpy() != old).any()]
 
-    def as_called(self, word: str, k: int) -> AsCalled | None:
-        """Return the layer as called by a word; None for an unknown one."""
+    def as_called(self, word: str, k: int) -> Callable[[], AsCalled] | None:
+        """Return what calls the layer by a word, at its first call; None for an unknown word."""
         calls = calls_of(word, self.calls.shared.valid, k)
         if calls and (word, k) not in self._as_called:
-            self._as_called[word, k] = self._call_as(*calls)
+            self._as_called[word, k] = cache(partial(self._call_as, *calls))
         return self._as_called.get((word, k))
 
     def _call_as(self, changing: Sequence[Rows], making: Sequence[Rows]) -> AsCalled:

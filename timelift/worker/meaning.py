@@ -4,7 +4,7 @@ Where training changes what a layer computes, by noise, by variables that move o
 own, a rival has to do alike. Noise, that of Keras's layers, is silenced to compare the rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +46,8 @@ _LOSSES = {
 _OWN_NOISE = "independent"
 #: Words that promise no loss.
 _NO_LOSSES = frozenset({"lost", "unreachable"})
+#: What calls the layer, by its word.
+Asked = Mapping[str, Callable[[], AsCalled]]
 _HAND_ON = "hand `training` on to the layer"
 
 
@@ -92,11 +94,9 @@ class _InTraining:
             meaning["DROPOUT"] = self._noise()
         with silenced(self._inner.layer), silenced(self.model):  # which may have copies
             if training.statistics:
-                begin(messages.CALLING_EVERY_STEP)
                 asked = self._as_called("BATCH_NORM", _STATISTICS)
-                begin(CHECKING)
                 if asked and training.quiet and self._is_full:
-                    meaning["BATCH_NORM"], worst = self._statistics(asked)
+                    meaning["BATCH_NORM"], worst = self._statistics(asked, begin)
                     return worst
                 meaning["BATCH_NORM"] = (asked and self._declared("BATCH_NORM")) or UNKNOWN
             is_equal = training.quiet and not training.statistics
@@ -114,8 +114,8 @@ class _InTraining:
     def _declared(self, name: str) -> str:
         return _declared(self.prepared.module, name, self.timed.feeds.setting)
 
-    def _as_called(self, name: str, words: Mapping[str, str]) -> dict[str, AsCalled]:
-        """Return the layer as called by the declared word, or by each of these if there is none.
+    def _as_called(self, name: str, words: Mapping[str, str]) -> Asked:
+        """Return what calls the layer by the declared word, or by each of these if there is none.
 
         What is called at every step, as the first of these words says, means what the layer does,
         so it is tried beside any; and before it where no variable keeps what a call was made of, so
@@ -172,12 +172,15 @@ class _InTraining:
             raise LawBrokenError(f"its noise is shared by all steps, and it declares {word!r}")
         return "shared"
 
-    def _statistics(self, asked: Mapping[str, AsCalled]) -> tuple[str, float]:
+    def _statistics(self, asked: Asked, begin: Begin) -> tuple[str, float]:
         """Return by which word the layer, called so, trains alike, and the largest error."""
         checked, reasons = self._silent_calls(training=True), list[str]()
         result, after = checked.call(self.prepared.feed), self._inner.state
         self._inner.restore()
-        for word, called in asked.items():
+        for word, call in asked.items():
+            begin(messages.CALLING_EVERY_STEP)
+            called = call()
+            begin(CHECKING)
             try:
                 return word, self._compare(checked, result, after, called)
             except LawBrokenError as error:
@@ -217,8 +220,9 @@ class _InTraining:
         except Exception:  # noqa: BLE001 - what a loop or a map keeps has no value outside of it
             return word or UNKNOWN
         asked = self._as_called("INNER_LOSSES", _LOSSES)
-        wanted = {each: called.losses for each, called in asked.items()}
-        for each, total in wanted.items():
+        wanted = dict[str, float]()
+        for each, call in asked.items():
+            wanted[each] = total = call().losses
             if abs(found - total) <= self._allowed * abs(total):
                 return each
         if word and wanted:
