@@ -90,6 +90,10 @@ class Facts:
     zero_gradients: _Hidden = None
     #: Rounds that are lost because a rival retraced.
     dropped_rounds: _Hidden = None
+    #: The processors that other programs took of those that the worker may use, on average.
+    others_cores: _Hidden = None
+    #: What of them the worker might have used itself, by its threads and its quota.
+    missing_cores: _Hidden = None
     #: The time that all threads together waited for a processor, over the time of the rounds.
     waited_share: _Hidden = None
     #: The share of the processors' time that a hypervisor took during the rounds.
@@ -139,6 +143,10 @@ WAITED_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.merge is 
 
 # A case in a launch ------------------------------------------------------------------------------
 
+#: A launch that misses more processors than this was disturbed: what is counted of them comes in
+#: ticks of 10 ms, over a second or more.
+MISSING_CORES = 0.1
+
 
 @dataclass(frozen=True)
 class CaseInLaunch:
@@ -169,6 +177,11 @@ class CaseInLaunch:
     @property
     def was_timed(self) -> bool:
         return not all(map(math.isnan, self.seconds_per_call))
+
+    @property
+    def is_disturbed(self) -> bool:
+        """True if other programs took cores that the launch might have used; False if unknown."""
+        return (self.facts.number("missing_cores") or 0.0) > MISSING_CORES
 
     def fields(self) -> dict[str, Any]:
         """Return fields for JSON: the median before the samples, which a reader may then skip."""
