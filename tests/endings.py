@@ -257,6 +257,10 @@ MACHINES = {
         "facts": FACTS | {"throttled_periods": 0, "dropped_rounds": 0},
     },
     "loud, with other guests": {"scenario": LOUD, "facts": FACTS | {"stolen_share": 0.05}},
+    "loud, beside another program": {
+        "scenario": LOUD,
+        "facts": FACTS | {"others_cores": 0.9, "missing_cores": 0.9},
+    },
     "loud, with a hot GPU": {"scenario": LOUD, "facts": FACTS | {"throttled": 1}},
 }
 

@@ -231,7 +231,7 @@ def test_a_quota_is_found_wherever_it_is_set_and_nowhere_else(tmp_path, own, fil
 
 def test_where_no_group_counts_periods_none_are_told(tmp_path):
     own_groups = groups(tmp_path, "0::/\n", {"cpu.stat": "nr_throttled many\nx\n"})
-    assert "throttled_periods" not in system.Disturbances(own_groups).facts()
+    assert "throttled_periods" not in system.Disturbances(groups=own_groups).facts()
 
 
 def test_a_machine_without_control_groups_has_none(tmp_path):
@@ -250,7 +250,7 @@ def test_a_container_with_another_quota_is_another_machine(tmp_path):
 def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tmp_path):
     files = {"a/cpu.max": "150000 100000", "a/cpu.stat": stat(3), "cpu.stat": stat(40)}
     watched = groups(tmp_path, "0::/a\n", files)
-    watching = system.Disturbances(watched)
+    watching = system.Disturbances(groups=watched)
     assert watching.facts()["throttled_periods"] == 0
     groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(8), "cpu.stat": stat(42)})
     assert watching.facts()["throttled_periods"] == 7
@@ -258,7 +258,7 @@ def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tm
 
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
     watched = groups(tmp_path, "0::/\n", container(5))
-    watching = system.Disturbances(watched)
+    watching = system.Disturbances(groups=watched)
     groups(tmp_path, "0::/\n", container(2))
     assert watching.facts()["throttled_periods"] == 0
     (tmp_path / "mounted" / "cpu.stat").unlink()

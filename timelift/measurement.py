@@ -8,13 +8,14 @@ worker's interpreter may have no package of ours.
 import itertools
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property, reduce
 from typing import Annotated, Any, get_type_hints
 
-from timelift.case import Case, Status
+from timelift.case import Case, Setting, Status
 
 # Facts -------------------------------------------------------------------------------------------
 
@@ -146,6 +147,8 @@ WAITED_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.merge is 
 #: A launch that misses more processors than this was disturbed: what is counted of them comes in
 #: ticks of 10 ms, over a second or more.
 MISSING_CORES = 0.1
+#: Undisturbed launches beside which disturbed ones do not count: as many as a verdict needs.
+ENOUGH_LAUNCHES = 3
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,26 @@ class Measurement:
 
 
 MeasurementsByCase = Mapping[Case, Measurement]
+
+
+def without_disturbed(lines: Iterable[CaseInLaunch]) -> list[CaseInLaunch]:
+    """Return lines without the samples of disturbed launches that are not needed.
+
+    They are where all their rivals have `ENOUGH_LAUNCHES` others. Which launch counts depends on
+    other programs alone, and on no time.
+    """
+    lines = [*lines]
+    timed = [line for line in lines if line.was_timed]
+    quiet = Counter(line.case for line in timed if not line.is_disturbed)
+    needed = {_launch(line) for line in timed if quiet[line.case] < ENOUGH_LAUNCHES}
+    left_out = {_launch(line) for line in timed if line.is_disturbed} - needed
+    return [
+        replace(line, seconds_per_call=()) if _launch(line) in left_out else line for line in lines
+    ]
+
+
+def _launch(line: CaseInLaunch) -> tuple[Setting, int]:
+    return line.case.setting, line.number
 
 
 def merge(lines: Iterable[CaseInLaunch]) -> tuple[Measurement, ...]:

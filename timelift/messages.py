@@ -21,6 +21,8 @@ from timelift.measurement import CaseInLaunch
 #: The environment variable with a folder of the run, in which later workers find what earlier ones
 #: compiled of an inner layer. No rival's program is there.
 COMPILED_FOLDER = "TIMELIFT_COMPILED"
+#: The environment variable with the process of which all processes of a run descend.
+RUN_PROCESS = "TIMELIFT_RUN_PROCESS"
 #: The stage of a worker in which rounds are played.
 PLAYING = "playing rounds"
 #: The stage in which a rival is traced and called once, which has a limit of its own.

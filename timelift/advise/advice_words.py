@@ -284,6 +284,7 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
                 names = ", ".join(f"{strategy} in lift {number}" for number, strategy in changes)
                 yield f"the whole model {f'with {names}' if names else 'as written'}: {outcome.end}"
     yield from _evidence(advices[0].model, advices)
+    yield from _noise(advices)
     if any(advice.was_interrupted and advice.run_names for advice in advices):
         yield "provisional: it was interrupted; this rests on the launches until then"
 
@@ -323,6 +324,11 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         yield "it is not compiled, so it was trained by the mean of its outputs"
 
 
+def _noise(advices: Iterable[ModelAdvice]) -> Iterator[str]:
+    told = (conditions.neighbours(run) for advice in advices for run in advice.runs)
+    yield from filter(None, told)
+
+
 def _next(advices: Sequence[ModelAdvice], *, as_code: bool) -> Iterator[str]:
     """Yield what to type next."""
     model = advices[0].model
@@ -360,6 +366,7 @@ def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
         "advice": advice.verdict,
         "provisional": advice.was_interrupted,
         "runs": advice.run_names,
+        "noise": [*_noise([advice])],
         "gain": advice.gain,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
         "whole": [{"changes": dict(key), "gain": gain} for key, gain in advice.raced.items()],

@@ -12,6 +12,8 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
+from timelift.case import Setting
+from timelift.measurement import CaseInLaunch
 
 #: More than this is a disturbance: the canary's spread between launches (sd of log seconds), and
 #: the share of the time that the host stole.
@@ -26,6 +28,8 @@ class MachineActivity:
     canary_spread: float | None
     #: The share of the time that the host gave to other guests.
     stolen_share: float | None
+    #: The processors that other programs took, on average.
+    others_cores: float | None
     #: The time for which threads waited for a processor, as a share of the time of the run.
     waited_share: float | None
     #: The periods in which the container's quota held the run back.
@@ -69,10 +73,25 @@ def machine_activity(run: Run) -> MachineActivity:
     return MachineActivity(
         canary_spread=max(spreads, default=None),
         stolen_share=_mean(run, "stolen_share"),
+        others_cores=_mean(run, "others_cores"),
         waited_share=_mean(run, "waited_share"),
         throttled_periods=sum(held_back) if held_back else None,
         dropped_rounds=sum(dropped) if dropped else None,
     )
+
+
+def disturbed(run: Run) -> Mapping[Setting, Sequence[CaseInLaunch]]:
+    """Return a line of each disturbed launch that counts, by the settings that have any."""
+    lines = {
+        (measurement.case.setting, launch.number): launch
+        for measurement in run.measurements
+        for launch in measurement.launches
+        if launch.is_disturbed and launch.was_timed
+    }
+    launches = defaultdict[Setting, list[CaseInLaunch]](list)
+    for (setting, _), line in lines.items():
+        launches[setting].append(line)
+    return launches
 
 
 def is_too_noisy(run: Run, rankings: Sequence[Ranking]) -> bool:
@@ -89,7 +108,8 @@ def remedies(run: Run) -> list[str]:
     """Return what would help against the disturbances that were seen, in a few words each."""
     activity = machine_activity(run)
     is_seen = {
-        "a machine without other programs": (activity.canary_spread or 0.0) > _RESTLESS,
+        "a machine without other programs": bool(disturbed(run))
+        or (activity.canary_spread or 0.0) > _RESTLESS,
         "a host without other guests": (activity.stolen_share or 0.0) > _STOLEN,
         "a higher processor quota (docker run --cpus)": (activity.throttled_periods or 0.0) > 0,
         "a cooler GPU": (_mean(run, "throttled") or 0.0) > 0,

@@ -17,7 +17,13 @@ from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import End, Header, RunEnd, parse_time
 from timelift.journal.reading import NumberedLine, read_lines
-from timelift.measurement import CaseInLaunch, Measurement, MeasurementsByCase, merge
+from timelift.measurement import (
+    CaseInLaunch,
+    Measurement,
+    MeasurementsByCase,
+    merge,
+    without_disturbed,
+)
 
 Samples = NDArray[np.float64]
 
@@ -41,10 +47,13 @@ class Run:
     def of_lines(
         cls, header: Header, lines: Iterable[CaseInLaunch], end: End, warnings: Iterable[str] = ()
     ) -> "Run":
-        """Return the run of a journal's lines; its `end` is empty while the run goes on."""
+        """Return the run of a journal's lines; its `end` is empty while the run goes on.
+
+        Beside another side all launches count, since both were disturbed alike.
+        """
         return cls(
             header,
-            merge(lines),
+            merge(lines if header.against else without_disturbed(lines)),
             complete=end.exit == RunEnd.COMPLETE,
             warnings=tuple(warnings),
             ended=end.ended,

@@ -28,7 +28,13 @@ from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
-from timelift.measurement import CaseInLaunch, Measurement, merge, trained_meaning
+from timelift.measurement import (
+    CaseInLaunch,
+    Measurement,
+    merge,
+    trained_meaning,
+    without_disturbed,
+)
 from timelift.source import UNKNOWN
 
 #: A verdict on a rival this much slower or faster, a log ratio, needs no such care: noise among
@@ -276,4 +282,4 @@ class Referee:
         return frozenset()
 
     def measurements(self) -> tuple[Measurement, ...]:
-        return merge(self._lines)
+        return merge(without_disturbed(self._lines))

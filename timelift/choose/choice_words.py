@@ -21,7 +21,7 @@ from timelift.journal.lines import object_or_empty
 from timelift.measurement import fact_or_bound
 from timelift.present import words
 from timelift.present.answer import FASTEST, LEAST_TO_LOSE, label_of
-from timelift.present.conditions import state
+from timelift.present.conditions import neighbours, state
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.project import Project
 
@@ -38,6 +38,8 @@ def answer_lines(
     yield from map(plain, _answer(query, choices, run, _title(strategy, run)))
     yield plain(f"use it: {how_to_use(strategy, query.setting, run, project)}")
     yield plain(f"trust: {trust}")
+    if noise := neighbours(run):
+        yield plain(f"noise: {noise}")
 
 
 def answer_as_code(
@@ -225,6 +227,7 @@ def answer_as_json(
         meaning=dict(_changes(query, choices[0], run)) or None,
         not_ranked=of_unknown_meaning(choices[0].ranking, run),
         trust=trust,
+        noise=neighbours(run) or None,
         use=how_to_use(strategy, query.setting, run, project),
         code=code_to_paste(strategy, query.setting, run, project) or None,
     )

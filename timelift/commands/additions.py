@@ -9,6 +9,7 @@ from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
 from timelift.journal.files import NamedRuns
+from timelift.present import conditions
 from timelift.present.summary import Additions, Section
 from timelift.selftest import trust
 
@@ -40,6 +41,7 @@ def additions(run: Run, results: Path) -> Additions:
 
 def section(run: Run) -> Section | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
+    neighbours = conditions.neighbours(run)
     if run.header.against:
-        return gate_words.section(gate_findings(run))
-    return trust.section(run) if run.header.races_copies else None
+        return gate_words.section(gate_findings(run)).plus(neighbours)
+    return trust.section(run).plus(neighbours) if run.header.races_copies else None

@@ -24,7 +24,7 @@ from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measure.worker_state import ShowStage
-from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
+from timelift.measurement import ENOUGH_LAUNCHES, WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
@@ -87,6 +87,7 @@ class Campaign:
         self._doubtful_peaks: frozenset[Setting] = frozenset()
         self._peaks_read: set[Setting] = set()
         self._pool: LaunchPool | None = None
+        self._last_again = options.launches.most
 
     @property
     def exit_word(self) -> RunEnd:
@@ -136,10 +137,40 @@ class Campaign:
             self._budget.import_seconds = pool.import_seconds
             self._pace.start()
             for group in self.options.groups(self._referee.decision_points):
+                if self._is_beyond_fewest(group):
+                    self._play_again(pool)
                 wanted = self._wanted(group)
                 if not wanted or self._stopped():
                     break
                 self._play_side_by_side(pool, group, wanted)
+            self._play_again(pool)
+
+    def _play_again(self, pool: LaunchPool) -> None:
+        """Play settings again that other programs disturbed, as long as that may take.
+
+        These launches are numbered beyond the most. Where both sides of a case are disturbed alike,
+        none is played again.
+        """
+        if self.options.two_sided or self.options.launches.fewest < ENOUGH_LAUNCHES:
+            return
+        while not self._stopped() and (wanted := self._disturbed(self._last_again + 1)):
+            self._last_again += 1
+            with self._budget.playing_again():
+                self._play_side_by_side(pool, (self._last_again,), wanted)
+
+    def _disturbed(self, number: int) -> Wanted:
+        """Return the cases with fewer undisturbed launches than usual ones, to play as a launch."""
+        most, cases = self.options.launches.most, []
+        for case, result in self.results.items():
+            usual = sum(launch.number <= most for launch in result.launches)
+            quiet = sum(not launch.is_disturbed for launch in result.launches)
+            if self._is_open(case) and quiet < usual:
+                cases.append(case)
+        return {
+            setting: own
+            for setting, own in by_setting(cases).items()
+            if (number, setting) in self._played or self._budget.fits_again(setting)
+        }
 
     def _first_processes(self) -> Iterator[ProcessKey]:
         """Yield the processes of the fewest launches with something left to play."""
@@ -237,8 +268,10 @@ class Campaign:
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
+        is_again = slot.number > self.options.launches.most
         with self._lock:
             fits = self._budget.fits(setting, beyond_fewest=self._is_beyond_fewest(slot.group))
+            fits = self._budget.fits_again(setting) if is_again else fits
             return self._fits.setdefault((slot.group[0], setting), fits)
 
     def _show_stage(
@@ -247,7 +280,8 @@ class Campaign:
         launches = self.options.launches
         is_more = self._is_beyond_fewest(slot.group)
         of = f"at most {launches.most}" if is_more else str(launches.fewest)
-        where = f"launch {slot.number} of {of} · setting {place} of {settings}"
+        launch = f"launch {slot.number} of {of}" if slot.number <= launches.most else "again"
+        where = f"{launch} · setting {place} of {settings}"
         with self._lock:
             left = self._seconds_left(slot.group, place, settings)
             seconds = self._pace.seconds_gone, left
@@ -256,6 +290,8 @@ class Campaign:
     def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
         """Return what the rest of all launches takes, or of the time that they may take."""
         launches, pace, budget = self.options.launches, self._pace, self._budget
+        if group[0] > launches.most:
+            return budget.left_again
         played = group[0] - 1 + len(group) * (place - 1) / settings
         more = launches.most - max(played, launches.fewest)
         imports = more * budget.import_seconds / 2  # they come in pairs, which import at once

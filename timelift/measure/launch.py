@@ -44,7 +44,8 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
 def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with `variables`, and this package found in `home`."""
     untraced = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
-    merged = untraced | dict(variables or {}) | {IMPORTED_BY: "timelift"}
+    own = {IMPORTED_BY: "timelift", messages.RUN_PROCESS: str(os.getpid())}
+    merged = untraced | dict(variables or {}) | own
     installed = home == _HOME and home.name in {"site-packages", "dist-packages"}
     folders = ["" if installed else str(home), merged.get("PYTHONPATH", "")]
     return merged | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}

@@ -13,6 +13,8 @@ from timelift.measure.request import RunOptions
 
 #: Longer times are said in minutes.
 _SECONDS_SHOWN = 90
+#: What disturbed settings that are played again may take, as a share of all else.
+_AGAIN = 0.5
 
 
 def plan_in_words(cases: int, settings: int, options: RunOptions) -> str:
@@ -68,6 +70,7 @@ class Budget:
         self._limit = float("inf") if seconds is None else seconds
         self._limit_beyond = spare if seconds is None else seconds
         self._prices: dict[Setting, float] = {}
+        self._again, self._again_since = 0.0, math.inf
         self.import_seconds = 0.0
 
     def left(self, *, beyond_fewest: bool) -> float:
@@ -83,6 +86,26 @@ class Budget:
 
     def fits(self, setting: Setting, *, beyond_fewest: bool) -> bool:
         return self._prices.get(setting, 0.0) <= self.left(beyond_fewest=beyond_fewest)
+
+    @contextmanager
+    def playing_again(self) -> Iterator[None]:
+        self._again_since = self._clock()
+        yield
+        self._again, self._again_since = self._again_so_far, math.inf
+
+    @property
+    def _again_so_far(self) -> float:
+        return self._again + max(0.0, self._clock() - self._again_since)
+
+    @property
+    def left_again(self) -> float:
+        """The seconds for which settings may be played again."""
+        again = self._again_so_far
+        within = _AGAIN * (self._clock() - self._started - again) - again
+        return max(0.0, min(within, self.left(beyond_fewest=False)))
+
+    def fits_again(self, setting: Setting) -> bool:
+        return self._prices.get(setting, 0.0) < self.left_again
 
     def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
         """True if new launches could import the backend and play one of the settings in time."""

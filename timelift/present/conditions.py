@@ -6,17 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from timelift.analyse.evidence import LEAST_MACHINES, machine_count
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
-from timelift.analyse.quality import MachineActivity, machine_activity, remedies
+from timelift.analyse.quality import MachineActivity, disturbed, machine_activity, remedies
 from timelift.analyse.ranking import Ranking
 from timelift.analyse.results import Run, launch_numbers
 from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
-from timelift.journal.lines import flattened
+from timelift.journal.lines import Machine, flattened
 from timelift.measurement import Measurement, engine_facts, fact, median
 from timelift.present import words
 
@@ -65,6 +67,8 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
         yield "disturbances", text
+    if text := neighbours(run):
+        yield "noise", text
     if findings.is_too_noisy and not run.header.races_copies:  # those are judged elsewhere
         yield "noise", comparisons(findings)
 
@@ -205,12 +209,31 @@ def _engines(measured: Iterable[Measurement]) -> Iterator[str]:
         yield f"{place}: {', '.join(f'{name} {value}' for name, value in facts.items())}"
 
 
+def neighbours(run: Run) -> str:
+    """Write what other programs took of the cores where that counts; '' where it does not."""
+    settings = {case.setting for case in run.measured}
+    lines = disturbed(run)
+    if not lines:
+        return ""
+    taken = [line.facts.number("others_cores") or 0.0 for own in lines.values() for line in own]
+    kinds = (run.header.kinds.get(setting.machine, Machine()) for setting in lines)
+    cores = {str(kind.identity.get("cores")) for kind in kinds}
+    of = f" of {cores.pop()}" if len(cores) == 1 else ""
+    return (
+        f"other programs took {float(np.mean(taken)):.2g}{of} cores in "
+        f"{len(lines)} of {counted(len(settings), 'setting')}: end them and measure again"
+    )
+
+
 def disturbances(activity: MachineActivity) -> Iterator[str]:
     if activity.canary_spread is not None:
         spread = words.percent(activity.canary_spread)
         yield f"a fixed piece of work took {spread} more or less from launch to launch"
     if activity.stolen_share is not None:
         yield f"the host gave {words.percent(activity.stolen_share)} of the time to other guests"
+    taken = activity.others_cores
+    others = "an unknown number of" if taken is None else f"{taken:.2f}"
+    yield f"other programs took {others} cores"
     if activity.waited_share is not None:
         seconds = f"{activity.waited_share:.2f} s"
         yield f"in every second, threads waited {seconds} for a processor, all together"

@@ -46,6 +46,13 @@ class Section:
     notes: tuple[str, ...] = ()
     details: Table | None = None
 
+    def plus(self, note: str) -> "Section":
+        """Return the section with a sentence more at the end of its head; '' adds none."""
+        if not note:
+            return self
+        versions = [(*version, note) for version in self.versions]
+        return replace(self, versions=versions, notes=(*self.notes, note))
+
 
 @dataclass(frozen=True)
 class Additions:
@@ -194,6 +201,8 @@ def _notes(
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
+    if text := conditions.neighbours(run):
+        yield "noise", text
     yield "noise", conditions.comparisons(findings)
     if trust:
         yield "trust", trust

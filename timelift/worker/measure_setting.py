@@ -21,6 +21,7 @@ from timelift.worker import law, making, system
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
+from timelift.worker.neighbours import Neighbours
 from timelift.worker.prepare import SettingUnderTest, status_of
 from timelift.worker.varying import VaryingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
@@ -31,6 +32,7 @@ Done = TypeVar("Done")
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
     """Prepare the rivals of a task, wait for `Go`, play them, and report each by an event."""
     emit = channel.emit
+    neighbours = Neighbours(task.setting.threads)
     system.limit_memory(task.memory_bytes)
     try:
         engine = open_engine(task.setting.at_length(task.setting.seq_len))
@@ -53,7 +55,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             return
     if prepared:
         varying = under_test if isinstance(under_test, VaryingUnderTest) else None
-        Playing(engine, task, channel, under_test.dice).run(prepared, varying)
+        Playing(engine, task, channel, under_test.dice, neighbours).run(prepared, varying)
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
@@ -94,14 +96,21 @@ class Playing:
     """The rounds of one setting, played at will or, if `conducted`, sample by sample as ordered."""
 
     def __init__(
-        self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
+        self,
+        engine: Engine,
+        task: Task,
+        channel: WorkerChannel,
+        dice: random.Random,
+        neighbours: Neighbours,
     ) -> None:
         self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
+        self.neighbours = neighbours
 
     def run(self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest | None = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         self.channel.emit(messages.Ready())
         self.channel.listen()
+        self.neighbours.note()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
         if varying and self.task.round_seconds > 0:
             self._play_lengths(rivals, varying, shared)
@@ -115,7 +124,7 @@ class Playing:
         self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest, shared: dict[str, Any]
     ) -> None:
         """Play the calls of varying lengths, a rival after the other, and report every rival."""
-        disturbances = system.Disturbances()
+        disturbances = system.Disturbances(self.neighbours)
         gc.freeze()
         gc.disable()
         for prepared in self.dice.sample(rivals, len(rivals)):
@@ -174,7 +183,7 @@ class Playing:
         gc.freeze()
         gc.disable()
         self.channel.emit(messages.Busy(messages.PLAYING))
-        disturbances = system.Disturbances()
+        disturbances = system.Disturbances(self.neighbours)
         played: dict[str, Any] = {}
         if self.task.conducted:
             self._play_as_ordered(players)

@@ -18,6 +18,7 @@ from typing import Any
 
 from timelift.canary import OWN_GROUPS, Groups, time_canary, time_copy
 from timelift.case import GPU
+from timelift.worker.neighbours import Neighbours
 
 _THREADS = Path("/proc/self/task")
 #: NVML's bits for reasons that lower the clocks of a GPU (nvml.h, nvmlClocksEventReasons): slowed
@@ -38,20 +39,22 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 class Disturbances:
     """Disturbances of the machine from now on: waits, stolen time, a container's quota, the canary.
 
-    `facts` leaves out what the system does not report.
+    `facts` leaves out what the system does not report, and has those of the `neighbours`.
     """
 
-    def __init__(self, groups: Groups = OWN_GROUPS) -> None:
+    def __init__(self, neighbours: Neighbours | None = None, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
+        self._neighbours = neighbours or Neighbours()
+        self._neighbours.note()
         self._canary = time_canary()
         self._before = self._counts()
 
     def facts(self) -> dict[str, float]:
         """Return waits as a share of the time that passed; those of many threads may exceed 1."""
+        facts: dict[str, float] = {**self._neighbours.facts()}
         now = self._counts()
         both = now.keys() & self._before.keys()
         passed = {name: max(0, now[name] - self._before[name]) for name in both}
-        facts: dict[str, float] = {}
         for part, whole in (("waited", "passed"), ("stolen", "processor")):
             if part in passed and passed[whole]:
                 facts[f"{part}_share"] = round(passed[part] / passed[whole], 4)

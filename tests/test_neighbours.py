@@ -1,0 +1,152 @@
+"""Other programs beside a run: what they take is measured, told, and played again."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from tests import gates, journals
+from tests.test_campaign import ScriptedReferee, play  # noqa: F401 - a fixture
+from timelift.analyse import results
+from timelift.commands import additions
+from timelift.measure.options import LaunchRange
+from timelift.measurement import CaseInLaunch, Facts, without_disturbed
+from timelift.messages import RUN_PROCESS
+from timelift.present import conditions
+from timelift.worker import neighbours
+from timelift.worker.neighbours import Neighbours
+
+BESIDE = Facts(others_cores=0.9, missing_cores=0.9)
+QUIET = Facts(others_cores=0.05, missing_cores=0.05)
+
+
+class Quota:
+    def __init__(self, cores=None):
+        self.quota_cores = lambda: cores
+
+
+def proc(folder, busy, idle, **processes):
+    """A /proc of two processors in ticks, and of processes: (parent, own ticks, its children's)."""
+    folder.mkdir(exist_ok=True)
+    lines = (f"cpu{core} {busy} 0 0 {idle} 7 0 0 0 0 0" for core in (0, 1))
+    (folder / "stat").write_text("\n".join(["cpu 1 2 3", *lines, "btime 5"]))
+    for name, (parent, ticks, ended) in processes.items():
+        own = folder / name.strip("p")
+        own.mkdir(exist_ok=True)
+        before = f"{own.name} (a (name) S {parent} 1 1 0 -1 0 0 0 0 0"
+        (own / "stat").write_text(f"{before} {ticks} 0 {ended} 0 20 0 1")
+    return folder
+
+
+@pytest.fixture
+def seen(tmp_path, monkeypatch):
+    """Facts after ten seconds in which two processors worked 5 s each, 2 s of them for the run."""
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr(neighbours.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setenv(RUN_PROCESS, "10")
+    tick = os.sysconf("SC_CLK_TCK")
+
+    def facts(threads, quota=None):
+        folder = proc(tmp_path / "proc", 0, 0, p10=(1, 5, 0), p11=(10, 0, 0), p99=(1, 0, 0))
+        watching = Neighbours(threads, Quota(quota), folder)
+        run = {"p10": (1, 5 + tick // 2, tick // 2), "p11": (10, tick, 0)}
+        proc(folder, 5 * tick, 5 * tick, **run, p99=(1, 8 * tick, 0))
+        return watching.facts()
+
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("threads", "quota", "missing"),
+    [(0, None, 0.8), (2, None, 0.8), (1, None, 0.0), (0, 1.5, 0.3), (8, None, 0.8)],
+)
+def test_others_take_what_the_run_and_its_ended_children_did_not(seen, threads, quota, missing):
+    assert seen(threads, quota) == {"others_cores": 0.8, "missing_cores": missing}
+
+
+def test_where_no_processor_time_is_reported_nothing_is_known_of_others(tmp_path):
+    assert Neighbours(proc=tmp_path / "none").facts() == {}
+
+
+def played(name, number, facts, seconds=(1e-3,)):
+    return CaseInLaunch(journals.case(name), number, seconds_per_call=seconds, facts=facts)
+
+
+def counting(lines):
+    return {(one.case.strategy, one.number) for one in without_disturbed(lines) if one.was_timed}
+
+
+def test_disturbed_launches_do_not_count_beside_three_others_of_all_their_rivals():
+    facts = {1: BESIDE, 2: QUIET, 3: QUIET, 4: QUIET, 5: replace(BESIDE, missing_cores=0.1)}
+    lines = [played(name, number, facts[number]) for name in "ab" for number in facts]
+    everything = {(one.case.strategy, one.number) for one in lines}
+    assert counting(lines) == everything - {("a", 1), ("b", 1)}
+    assert counting([*lines, played("c", 1, BESIDE)]) == everything | {("c", 1)}
+    assert counting([one for one in lines if one.number < 4]) == {
+        (name, number) for name in "ab" for number in (1, 2, 3)
+    }
+
+
+@pytest.fixture
+def disturbed_in(play, monkeypatch):  # noqa: F811 - the fixture
+    """Play a campaign of which other programs disturb these launches."""
+    outcome = CaseInLaunch.__init__
+
+    def run(numbers, **options):
+        def beside(self, case, number, **fields):
+            facts = BESIDE if number in numbers else QUIET
+            outcome(self, case, number, **(fields | {"facts": facts}))
+
+        monkeypatch.setattr(CaseInLaunch, "__init__", beside)
+        chosen, _, _ = play(ScriptedReferee("fast", until=5), **options)
+        return tuple(
+            [number for number, length, names in chosen if length == 4 and name in names]
+            for name in ("fast", "slow")
+        )
+
+    return run
+
+
+def test_disturbed_settings_are_played_again_before_it_is_decided_who_goes_on(disturbed_in):
+    assert disturbed_in({}) == ([1, 2, 3, 4, 5], [1, 2, 3])
+    assert disturbed_in({1}) == ([1, 2, 3, 9, 4, 5], [1, 2, 3, 9])
+
+
+def test_what_is_played_again_takes_half_as_long_as_all_else(disturbed_in):
+    usual = LaunchRange(4, 4)
+    assert disturbed_in({*range(99)}, launches=usual)[1] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("options", [{"launches": LaunchRange(2, 2)}, {"two_sided": True}])
+def test_where_two_sides_or_few_launches_are_asked_for_nothing_is_played_again(
+    disturbed_in, options
+):
+    assert max(disturbed_in({1}, **options)[1]) <= 3
+
+
+def test_a_disturbed_run_says_so_and_a_quiet_one_does_not(tmp_path):
+    def run(facts):
+        cases = [journals.case(name, seq_len=length) for name in "ab" for length in (4, 8)]
+        lines = [
+            journals.line(case, launch, facts=facts(case)) for case in cases for launch in (1, 2, 3)
+        ]
+        path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+        return conditions.neighbours(results.load(path))
+
+    taken = {"others_cores": 0.9, "missing_cores": 0.9}
+    assert run(lambda case: taken if case.setting.seq_len == 4 else {}) == (
+        "other programs took 0.9 of 2 cores in 1 of 2 settings: end them and measure again"
+    )
+    assert run(lambda _: {"others_cores": 0.9, "missing_cores": 0.0}) == ""
+
+
+def test_a_gate_beside_another_program_is_told_and_judged_as_it_is(tmp_path):
+    quiet, loud = (
+        results.load(gates.run_file(tmp_path / name, slow=1.2, **facts))
+        for name, facts in {"quiet": {}, "loud": BESIDE.fields()}.items()
+    )
+    told, not_told = additions.section(loud), additions.section(quiet)
+    assert told.headline == not_told.headline
+    assert "took 0.9 of 2 cores in" in told.notes[-1]
+    assert not_told.notes == told.notes[:-1]
