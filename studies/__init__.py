@@ -32,6 +32,7 @@ STUDIES = {
     "fleet": "the schedule of a cluster, by simulation: up to 1,000 machines, slow ones, deaths",
     "kills": "runs that are killed at random moments and go on",
     "mutants": "mutants of a room, and how many of them its tests see",
+    "neighbours": "runs beside a program on one processor say so, and agree once it has left",
     "sample_length": "seconds per call do not depend on how long a sample lasts",
     "support": "which strategy lifts which workload, on which backend",
 }

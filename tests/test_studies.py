@@ -47,7 +47,7 @@ from timelift.messages import RivalSpec, Task
 from timelift.selftest.trust import Proportion
 
 #: Studies of timings, which judge no machine that is busy otherwise.
-LIVE = ("advice", "gate", "sample_length")
+LIVE = ("advice", "gate", "neighbours", "sample_length")
 ALONE = (pytest.mark.alone, pytest.mark.whole)
 
 
