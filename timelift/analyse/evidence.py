@@ -5,7 +5,9 @@ sample of machines: the unit of evidence is the highest level that varies (Kalib
 "Rigorous benchmarking in reasonable time", ISMM, 63-74). From three machines on launches of each
 are averaged, and the variance of these means holds that between machines and that between launches
 (Burdick and Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two say too
-little of how machines differ: launches are the evidence, and the answer holds for these two.
+little of how machines differ: launches are the evidence, and the answer holds for these two. The
+same is true of the runs of a machine that were put together: what a session does to a rival, all
+launches of a run share.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects, all_pairs, mean_and_variance, stack
-from timelift.analyse.results import Samples
+from timelift.analyse.results import LEAST_MACHINES, Samples
 from timelift.analyse.variances import Families
-
-#: From so many on, machines are the evidence.
-LEAST_MACHINES = 3
 
 
 def machine_count(marks: Iterable[str]) -> int:
@@ -35,8 +34,8 @@ def by_machine(
 ) -> Effects:
     """Return all parts, with machines in place of launches where three or more played a part.
 
-    `marks` are the machines of each part's launches. What a machine does to a row it may do to it
-    in all parts, or to all rows that are `alike`.
+    `marks` are the machines of each part's launches, or the runs (`launch_marks`). What a machine
+    does to a row it may do to it in all parts, or to all rows that are `alike`.
     """
     effects = stack([*map(_machine_means, parts, marks)])
     if max(map(machine_count, marks)) < LEAST_MACHINES:

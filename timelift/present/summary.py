@@ -23,8 +23,8 @@ from timelift.present.words import duration, value_in_words
 
 #: The most rows of the table.
 ROWS = 12
-#: The words of the table that mean more than they say.
-WORDS = "shown: beyond what launches differ by; at most: the end of a 95 % interval"
+#: What words of the table and brackets mean, over launches of a session, runs or machines.
+WORDS = "shown: beyond what {} differ by; at most: a 95 % bound"
 #: The most reasons why something has no figure, and the characters of one.
 _MOST_REASONS, _LONGEST_REASON = 3, 140
 
@@ -78,13 +78,15 @@ class Summary:
     The answer for everything is the `headline` and `below` it where it loses, and what it changes
     in training. The table of workloads names a strategy only where they differ, and has no row for
     a single workload. The notes begin with what is `left_out` of figures, with its reasons, and of
-    rows. `tables_command` prints every setting. `state` is why the run is not whole, or ''; it
+    rows. `words` says what the headline and the table mean. `tables_command` prints every setting.
+    `state` is why the run is not whole, or ''; it
     stands above everything.
     """
 
     top: str
     headline: str
     below: str
+    words: str
     table: Table
     left_out: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
@@ -111,6 +113,7 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
         _what_was_measured(findings),
         headline(findings),
         " ".join(filter(None, (safety(findings), changed_in_training(findings)))),
+        WORDS.format(conditions.over(findings.run)),
         _without_repetition(answer_table(findings), findings),
         tuple(_left_out(findings, command)),
         notes,
