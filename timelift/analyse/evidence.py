@@ -21,12 +21,8 @@ from timelift.analyse.variances import Families
 
 
 def machine_count(marks: Iterable[str]) -> int:
-    return len({machine_of(mark) for mark in marks} - {""})
-
-
-def machine_of(mark: str) -> str:
-    """Return the machine of a mark, without the cores that a process was bound to."""
-    return mark.partition("-")[0]
+    """Return how many machines have these marks, without the cores that processes were bound to."""
+    return len({mark.partition("-")[0] for mark in marks} - {""})
 
 
 def by_machine(
@@ -71,9 +67,8 @@ def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
     if machine_count(marks) < LEAST_MACHINES:
         return effects
     means, errors = np.full((2, *effects.effect.shape), np.nan)
-    machines = [*map(machine_of, marks)]
-    for place, machine in enumerate(sorted({*machines}, key=lambda name: (not name, name))):
-        own = [each == machine for each in machines]
+    for place, machine in enumerate(sorted({*marks}, key=lambda name: (not name, name))):
+        own = [mark == machine for mark in marks]
         launches = np.isfinite(effects.effect[:, own]).sum(-1)
         means[:, place] = mean_and_variance(effects.effect[:, own])[0]
         squares = mean_and_variance(effects.standard_error[:, own] ** 2)[0]

@@ -25,13 +25,7 @@ from timelift.analyse.ranking import (
     rank_run,
 )
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
-from timelift.analyse.results import (
-    Level,
-    Run,
-    launch_marks,
-    launch_numbers,
-    seconds_by_launch,
-)
+from timelift.analyse.results import Level, Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest

@@ -311,12 +311,11 @@ class _Rivals:
         comparison, log_ratio = self._comparison(i, self.baseline)
         width = comparison.half_width(ALPHA / (2 * (len(self.samples.cases) - 1)))
         ends = _exp(log_ratio - width), _exp(log_ratio + width)
-        # by the variance of one, which n shrink to a mean's: Hahn and Meeker 1991, section 4.8
+        verdict = comparison.swapped().verdict
+        # the variance of one is n times that of the mean: Hahn and Meeker 1991, section 4.7
         spread = comparison.half_width(ALPHA / 2) * math.sqrt(comparison.launches + 1)
         further = _interval(log_ratio, spread, spread)
-        return SpeedUp(
-            _exp(log_ratio), *ends, verdict=comparison.swapped().verdict, further=further
-        )
+        return SpeedUp(_exp(log_ratio), *ends, verdict=verdict, further=further)
 
     def _comparison(self, i: int, j: int) -> tuple[Comparison, float]:
         """Return the comparison of `j` with `i`, and its log ratio, of times if they never met."""

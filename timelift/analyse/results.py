@@ -121,15 +121,11 @@ class Level(StrEnum):
     @classmethod
     def of(cls, launches: Sequence[CaseInLaunch]) -> "Level":
         """Return the highest level of which three or more played, else launches."""
-        levels = (one for one in cls if len(one.names(launches)) >= LEAST_MACHINES)
-        return next(levels, cls.LAUNCH)
+        return next((one for one in cls if len(one.names(launches)) >= LEAST_MACHINES), cls.LAUNCH)
 
 
 def launch_marks(measurements: Iterable[Measurement], numbers: Sequence[int]) -> Sequence[str]:
-    """Return the run of each of these launches, where runs are the evidence, else its machine.
-
-    It is '' where unknown.
-    """
+    """Return each launch's run, where runs are the evidence, or machine, '' where unknown."""
     launches = [launch for rival in measurements for launch in rival.launches]
     level = Level.RUN if Level.of(launches) is Level.RUN else Level.MACHINE
     marks = {one.number: name for one in launches if (name := getattr(one, level))}

@@ -98,14 +98,14 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
 
 def over(run: Run) -> str:
     """Write what intervals are over, of which they hold: `3 runs`, `launches of this session`."""
-    return " or ".join(dict.fromkeys(map(_over, run.launches_by_setting.values())))
+    return " or ".join(dict.fromkeys(map(_over, run.launches_by_setting.values()))) or "launches"
 
 
 def _over(launches: Sequence[CaseInLaunch]) -> str:
-    level = Level.of(launches)
-    if level is Level.LAUNCH:
-        return f"launches of {_SESSIONS[len(Level.RUN.names(launches))]}"
-    return counted(len(level.names(launches)), level)
+    level, runs = Level.of(launches), len(Level.RUN.names(launches))
+    if level is Level.MACHINE:
+        return "machines"
+    return f"{runs} runs" if level is Level.RUN else f"launches of {_SESSIONS[runs]}"
 
 
 def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:

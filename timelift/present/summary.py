@@ -23,7 +23,7 @@ from timelift.present.words import duration, value_in_words
 
 #: The most rows of the table.
 ROWS = 12
-#: What words of the table and brackets mean, over launches of a session, runs or machines.
+#: The words of the table that mean more than they say.
 WORDS = "shown: beyond what {} differ by; at most: a 95 % bound"
 #: The most reasons why something has no figure, and the characters of one.
 _MOST_REASONS, _LONGEST_REASON = 3, 140
@@ -78,9 +78,8 @@ class Summary:
     The answer for everything is the `headline` and `below` it where it loses, and what it changes
     in training. The table of workloads names a strategy only where they differ, and has no row for
     a single workload. The notes begin with what is `left_out` of figures, with its reasons, and of
-    rows. `words` says what the headline and the table mean. `tables_command` prints every setting.
-    `state` is why the run is not whole, or ''; it
-    stands above everything.
+    rows. `words` says what they mean. `tables_command` prints every setting. `state` is why the run
+    is not whole, or ''; it stands above everything.
     """
 
     top: str
