@@ -398,8 +398,7 @@ def test_each_real_run_is_predicted_by_the_others(tmp_path, capsys):
     names = ["a", "b", "c", "d"]
     for seed, name in enumerate(names):
         lines = journals.campaign(journals.grid(), seed=seed)
-        head = journals.header(id=name)
-        journals.write(tmp_path / f"{name}.jsonl", head, *lines, journals.END)
+        journals.write(tmp_path / f"{name}.jsonl", journals.header(id=name), *lines, journals.END)
     words = [str(tmp_path / f"{name}.jsonl") for name in names]
     assert tomorrow.main(words) == 0
     lines = capsys.readouterr().out.splitlines()

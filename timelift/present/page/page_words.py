@@ -26,7 +26,7 @@ _VERDICTS = {
     Verdict.UNDECIDED: "undecided",
 }
 #: Titles of the facts about a strategy in a setting, in the order of `facts`.
-FACTS = ("times as fast, a run tomorrow", "time", "first call", "peak memory", "may cost", "not ranked")
+FACTS = ("times as fast tomorrow", "time", "first call", "peak memory", "may cost", "not ranked")
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
