@@ -24,6 +24,7 @@ STUDIES = {
     "law": "planted mistakes are found by the law, and no right fold is condemned",
     "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
     "machines": "intervals where machines differ: what they hold with 2, 3, 5 and 10 of them",
+    "tomorrow": "what several runs say of sessions, and of a run tomorrow: what their ranges hold",
     "real_noise": "the same on what self-tests recorded of equal rivals",
     "history": "slow-downs in simulated histories and pairs of runs: found, late, false",
     "advice": "what is advised on twenty models after published ones, and whether it is true",

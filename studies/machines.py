@@ -17,8 +17,7 @@ from studies import noise, parser, program
 from studies.noise import Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.effects import AlignedSamples
-from timelift.analyse.evidence import LEAST_MACHINES
-from timelift.analyse.results import Samples
+from timelift.analyse.results import LEAST_MACHINES, Samples
 from timelift.analyse.verdicts import Verdict, compare_pairs
 
 SETTINGS = 12

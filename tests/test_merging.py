@@ -7,13 +7,20 @@ import pytest
 
 from tests import journals
 from tests.simulated import TD, of_lengths, raced
+from timelift.analyse.effects import aligned_samples
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.merging import merge_runs
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.recommend import on_places
 from timelift.analyse.results import Run, load
+from timelift.analyse.verdicts import compare_pairs
 from timelift.case import Phase, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, machine_names
+from timelift.present import conditions
+from timelift.present.case_table import for_programs
+from timelift.present.full_report import report
+from timelift.present.summary import summary
 
 GPU = {
     "name": "other-cpu-16cores-64gib-example-gpu",
@@ -58,6 +65,7 @@ def test_shards_of_a_grid_are_one_run_with_the_numbers_of_their_launches(written
     run = merged(written("a", short), written("b", long))
     assert run.complete
     assert {*run.by_case} == {*short, *long}
+    assert conditions.over(run) == "launches of one session"
     assert {launch.number for each in run.measurements for launch in each.launches} == {1, 2, 3}
 
 
@@ -70,10 +78,38 @@ def test_launches_of_one_setting_are_numbered_on_and_keep_their_marks_and_their_
     for case, measurement in run.by_case.items():
         own = [launch for each in alone for launch in each.by_case[case].launches]
         assert measurement.launches == tuple(
-            replace(launch, number=number) for number, launch in enumerate(own, 1)
+            replace(launch, number=number, run=str((number + 2) // 3))
+            for number, launch in enumerate(own, 1)
         )
     assert [launch.mark for launch in measurement.launches][2:4] == ["m1", "m2"]
     assert all(row.launches == 9 for ranking in rank_run(run) for row in ranking.all_rows)
+
+
+@pytest.mark.parametrize(
+    ("names", "marks", "over", "units"),
+    [
+        ("a", "1", "launches of this session", 3),
+        ("ab", "11", "launches of these two sessions", 6),
+        ("abc", "121", "3 runs", 3),
+        ("abcd", "1123", "machines", 3),
+    ],
+)
+def test_intervals_say_what_they_are_over_and_three_runs_tell_of_a_run_tomorrow(
+    written, names, marks, over, units
+):
+    paths = [written(name * (place + 1)) for place, name in enumerate(names)]
+    for path, mark in zip(paths, marks, strict=True):
+        path.write_text(path.read_text().replace('"rivals"', f'"mark":"{mark}","rivals"'))
+    run = merged(*paths) if len(paths) > 1 else load(*paths)
+    for pairs in compare_pairs(aligned_samples(run.measurements)):
+        assert {pair.launches for pair in pairs.values()} == {units}
+    findings, is_told = RunFindings(run), over == "3 runs"
+    assert summary(findings, None).words.startswith(f"shown: beyond what {over} differ by")
+    assert ("A run tomorrow: at least 1." in summary(findings, None).below) is is_told
+    assert f"intervals over {over}" in dict(report(findings).head)["speed-up"]
+    data = for_programs(findings).data
+    known = {name for name, low in zip(data["strategy"], data["tomorrow_low"], strict=True) if low}
+    assert known - {TD} == ({*RIVALS} - {TD} if is_told else set())
 
 
 def test_rivals_that_did_not_meet_share_no_launch(written):

@@ -27,6 +27,7 @@ from studies import (
     remains,
     sample_length,
     support,
+    tomorrow,
 )
 from studies.gate import NEUTRAL, NOTHING, SLIPS, Suite
 from studies.history import HistoryKind, HistorySize, simulate
@@ -381,3 +382,26 @@ def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
     setting = Setting("sensor", 3, 2, phase)
     ends = ends_of(Task(setting, tuple(rivals), workload.factory, workload.inputs, 7, 0.0))
     assert ends == dict.fromkeys([*SLIPS, *NEUTRAL, NOTHING], (Status.MEASURED, ""))
+
+
+def test_three_runs_hold_the_mean_over_sessions_and_a_run_tomorrow_and_their_launches_do_not():
+    random = np.random.default_rng(7)
+    marks = [tomorrow.mark((3, 5), (0.01, 0.01), random) for _ in range(10)]
+    holds, false, ahead, at_least, alike, by_launch, _, of_mean = np.mean(marks, axis=0)
+    assert min(holds, ahead, at_least, alike) >= 0.93
+    assert max(by_launch, of_mean) < 0.9
+    this_session, *_, of_all, _, _ = tomorrow.mark((1, 12), (0.01, 0.01), random)
+    assert (this_session >= 0.93, false < 0.01, of_all < 0.6) == (True, True, True)
+
+
+def test_each_real_run_is_predicted_by_the_others(tmp_path, capsys):
+    names = ["a", "b", "c", "d"]
+    for seed, name in enumerate(names):
+        lines = journals.campaign(journals.grid(), seed=seed)
+        journals.write(tmp_path / f"{name}.jsonl", journals.header(id=name), *lines, journals.END)
+    words = [str(tmp_path / f"{name}.jsonl") for name in names]
+    assert tomorrow.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == names[::-1]
+    assert all("of 16" in line and "of 4" in line for line in lines[1:5])
+    assert tomorrow.main(words[:3]) == 1

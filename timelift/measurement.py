@@ -159,7 +159,7 @@ class CaseInLaunch:
     rival sat it out: position `i` of every rival of the setting in the launch is the same moment. A
     sample is that many seconds times `calls_per_sample`, which is 1 where a file lacks it. `rivals`
     is how many lines of the journal were written together. `mark` is that of the machine, '' in
-    older files.
+    older files; `run` that of its run, where several were put together, and is in no file.
     """
 
     case: Case
@@ -171,6 +171,12 @@ class CaseInLaunch:
     calls_per_sample: int = 1
     facts: Facts = Facts()
     mark: str = ""
+    run: str = ""
+
+    @property
+    def machine(self) -> str:
+        """The machine of the mark, without the cores that a process was bound to."""
+        return self.mark.partition("-")[0]
 
     @cached_property
     def median_seconds(self) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance
 from timelift.analyse.evidence import by_machine, worth_of_rows
-from timelift.analyse.results import Samples
+from timelift.analyse.results import Samples, launch_marks
 from timelift.analyse.variances import Families, Spread, rivals_in, shrink_variances
 from timelift.case import Case
 from timelift.measurement import Measurement
@@ -163,8 +163,9 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
 
 def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     """Return the seconds of first calls that are known, with the marks of their machines."""
-    facts = ((one.facts.number("first_call_seconds"), one.mark) for one in measurement.launches)
-    return [(took, mark) for took, mark in facts if took is not None and 0 < took < math.inf]
+    facts = {one.number: one.facts.number("first_call_seconds") for one in measurement.launches}
+    marks = zip(facts.values(), launch_marks([measurement], [*facts]), strict=True)
+    return [(took, mark) for took, mark in marks if took is not None and 0 < took < math.inf]
 
 
 def _estimate_logs(

@@ -5,7 +5,9 @@ sample of machines: the unit of evidence is the highest level that varies (Kalib
 "Rigorous benchmarking in reasonable time", ISMM, 63-74). From three machines on launches of each
 are averaged, and the variance of these means holds that between machines and that between launches
 (Burdick and Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two say too
-little of how machines differ: launches are the evidence, and the answer holds for these two.
+little of how machines differ: launches are the evidence, and the answer holds for these two. The
+same is true of the runs of a machine that were put together: what a session does to a rival, all
+launches of a run share.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,20 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects, all_pairs, mean_and_variance, stack
-from timelift.analyse.results import Samples
+from timelift.analyse.results import LEAST_MACHINES, Samples
 from timelift.analyse.variances import Families
-
-#: From so many on, machines are the evidence.
-LEAST_MACHINES = 3
 
 
 def machine_count(marks: Iterable[str]) -> int:
-    return len({machine_of(mark) for mark in marks} - {""})
-
-
-def machine_of(mark: str) -> str:
-    """Return the machine of a mark, without the cores that a process was bound to."""
-    return mark.partition("-")[0]
+    """Return how many machines have these marks, without the cores that processes were bound to."""
+    return len({mark.partition("-")[0] for mark in marks} - {""})
 
 
 def by_machine(
@@ -35,8 +30,8 @@ def by_machine(
 ) -> Effects:
     """Return all parts, with machines in place of launches where three or more played a part.
 
-    `marks` are the machines of each part's launches. What a machine does to a row it may do to it
-    in all parts, or to all rows that are `alike`.
+    `marks` are the machines of each part's launches, or the runs (`launch_marks`). What a machine
+    does to a row it may do to it in all parts, or to all rows that are `alike`.
     """
     effects = stack([*map(_machine_means, parts, marks)])
     if max(map(machine_count, marks)) < LEAST_MACHINES:
@@ -72,9 +67,8 @@ def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
     if machine_count(marks) < LEAST_MACHINES:
         return effects
     means, errors = np.full((2, *effects.effect.shape), np.nan)
-    machines = [*map(machine_of, marks)]
-    for place, machine in enumerate(sorted({*machines}, key=lambda name: (not name, name))):
-        own = [each == machine for each in machines]
+    for place, machine in enumerate(sorted({*marks}, key=lambda name: (not name, name))):
+        own = [mark == machine for mark in marks]
         launches = np.isfinite(effects.effect[:, own]).sum(-1)
         means[:, place] = mean_and_variance(effects.effect[:, own])[0]
         squares = mean_and_variance(effects.standard_error[:, own] ** 2)[0]

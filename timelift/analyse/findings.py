@@ -25,7 +25,7 @@ from timelift.analyse.ranking import (
     rank_run,
 )
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
-from timelift.analyse.results import Run, launch_marks, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Level, Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
@@ -125,6 +125,17 @@ class RunFindings:
         """How many machines played each measured case; 0 where its launches do not tell."""
         launches = ((case, rival.launches) for case, rival in self.run.measured.items())
         return {case: machine_count(one.mark for one in own) for case, own in launches}
+
+    @cached_property
+    def levels(self) -> Mapping[Setting, Level]:
+        """What the evidence is in each setting."""
+        launches = self.run.launches_by_setting.items()
+        return {setting: Level.of(own) for setting, own in launches}
+
+    def tomorrow(self, row: RankedCase) -> Interval | None:
+        """Return where the speed-up of a further run would lie, where runs are the evidence."""
+        by_runs = self.levels[row.case.setting] is Level.RUN
+        return row.speed_up.further if by_runs and row.speed_up else None
 
     @cached_property
     def has_other_executions(self) -> bool:

@@ -1,8 +1,9 @@
 """Several runs as one: shards of a grid, further launches, and kinds of machines.
 
 Launches of a setting that an earlier run has, too, are numbered on: none overwrites another, and
-rivals share a number only if they met. Machines whose identity differs become values of the axis
-`machine`. What has one name in two runs and is not the same is refused.
+rivals share a number only if they met. Each keeps the place of its run, which may be the evidence.
+Machines whose identity differs become values of the axis `machine`. What has one name in two runs
+and is not the same is refused.
 """
 
 from collections import defaultdict
@@ -79,7 +80,7 @@ def _facts(header: Header) -> Iterator[tuple[tuple[str, object], object]]:
 def _together(runs: Iterable[Run], name_of: Mapping[Identity, str]) -> Iterable[Measurement]:
     merged: dict[Case, Measurement] = {}
     played = defaultdict[Setting, int](int)  # the highest number of a launch
-    for run in runs:
+    for place, run in enumerate(runs, 1):
         names = {old: name_of[identity_of(own)] for old, own in run.header.kinds.items()}
         cases = {
             case: replace(case, setting=replace(case.setting, machine=names[case.setting.machine]))
@@ -88,7 +89,10 @@ def _together(runs: Iterable[Run], name_of: Mapping[Identity, str]) -> Iterable[
         after = max((played[case.setting] for case in cases.values()), default=0)
         for old, case in cases.items():
             own = run.by_case[old]
-            lines = [replace(each, case=case, number=each.number + after) for each in own.launches]
+            lines = [
+                replace(one, case=case, number=one.number + after, run=f"{place} {one.run}".strip())
+                for one in own.launches
+            ]
             played[case.setting] = max(played[case.setting], *(line.number for line in lines), 0)
             if own.status is not Status.MEASURED:
                 lines.append(CaseInLaunch(case, 0, status=own.status, reason=own.reason))

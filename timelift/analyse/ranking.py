@@ -42,10 +42,12 @@ class SpeedUp(Interval):
     """How many times as fast a rival is as the baseline, from the rounds that both played.
 
     The intervals of all rivals of a setting hold at once (Bonferroni). `verdict` is that of the
-    rival beside the baseline.
+    rival beside the baseline. `further` is where one more launch, run or machine, whichever is the
+    evidence, would lie: the 95 % prediction interval of this rival alone.
     """
 
     verdict: Verdict
+    further: Interval = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,11 @@ class _Rivals:
         comparison, log_ratio = self._comparison(i, self.baseline)
         width = comparison.half_width(ALPHA / (2 * (len(self.samples.cases) - 1)))
         ends = _exp(log_ratio - width), _exp(log_ratio + width)
-        return SpeedUp(_exp(log_ratio), *ends, verdict=comparison.swapped().verdict)
+        verdict = comparison.swapped().verdict
+        # the variance of one is n times that of the mean: Hahn and Meeker 1991, section 4.7
+        spread = comparison.half_width(ALPHA / 2) * math.sqrt(comparison.launches + 1)
+        further = _interval(log_ratio, spread, spread)
+        return SpeedUp(_exp(log_ratio), *ends, verdict=verdict, further=further)
 
     def _comparison(self, i: int, j: int) -> tuple[Comparison, float]:
         """Return the comparison of `j` with `i`, and its log ratio, of times if they never met."""

@@ -6,13 +6,14 @@ Nothing in a file is trusted: a line that is not as in `timelift.journal` is lef
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.case import Case, Status
+from timelift.case import Case, Setting, Status
 from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import End, Header, RunEnd, parse_time
@@ -30,6 +31,8 @@ Samples = NDArray[np.float64]
 #: How many damaged lines are named, and how many characters of what is wrong with one.
 _MOST_NAMED, _LONGEST_REASON = 12, 160
 _DAY = 86_400
+#: From so many on, machines are the evidence, or runs that were put together.
+LEAST_MACHINES = 3
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,14 @@ class Run:
     def by_case(self) -> MeasurementsByCase:
         return {measurement.case: measurement for measurement in self.measurements}
 
+    @cached_property
+    def launches_by_setting(self) -> Mapping[Setting, list[CaseInLaunch]]:
+        """The launches of all measured cases of each setting."""
+        launches: dict[Setting, list[CaseInLaunch]] = {}
+        for case, measurement in self.measured.items():
+            launches.setdefault(case.setting, []).extend(measurement.launches)
+        return launches
+
     @property
     def without_result(self) -> list[Measurement]:
         """The measurements that ended without a time: skipped, failed or lost."""
@@ -106,10 +117,27 @@ def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
     return tuple(sorted({launch.number for rival in measurements for launch in rival.launches}))
 
 
+class Level(StrEnum):
+    """What the evidence is (see `evidence`), by the name that a launch has for its own."""
+
+    MACHINE = "machine"
+    RUN = "run"
+    LAUNCH = "number"
+
+    def names(self, launches: Iterable[CaseInLaunch]) -> set[str]:
+        return {str(getattr(launch, self)) for launch in launches} - {""}
+
+    @classmethod
+    def of(cls, launches: Sequence[CaseInLaunch]) -> "Level":
+        """Return the highest level of which three or more played, else launches."""
+        return next((one for one in cls if len(one.names(launches)) >= LEAST_MACHINES), cls.LAUNCH)
+
+
 def launch_marks(measurements: Iterable[Measurement], numbers: Sequence[int]) -> Sequence[str]:
-    """Return the mark of the machine that played each of these launches, '' where unknown."""
+    """Return each launch's run, where runs are the evidence, or machine, '' where unknown."""
     launches = [launch for rival in measurements for launch in rival.launches]
-    marks = {launch.number: launch.mark for launch in launches if launch.mark}
+    level = Level.RUN if Level.of(launches) is Level.RUN else Level.MACHINE
+    marks = {one.number: name for one in launches if (name := getattr(one, level))}
     return [marks.get(number, "") for number in numbers]
 
 

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from timelift.analyse.evidence import LEAST_MACHINES
+from timelift.analyse.results import LEAST_MACHINES
 from timelift.case import Setting
 
 #: An item that cost so many nodes is given up.

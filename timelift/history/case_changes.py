@@ -146,7 +146,7 @@ def log_canary(run: Run) -> Samples:
 
 def _log_seconds(measurement: Measurement) -> float:
     medians = np.log([[launch.median_seconds for launch in measurement.launches]])
-    marks = [launch.mark for launch in measurement.launches]
+    marks = [launch.machine for launch in measurement.launches]
     return float(np.nanmean(by_machine([Effects(medians, medians)], [marks]).effect))
 
 

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
@@ -147,6 +148,7 @@ class AnswerRow:
     place: str
     write: str
     gain: str
+    tomorrow: str
     price: str
     slower: str
     settings: int
@@ -166,6 +168,7 @@ def answer_table(findings: RunFindings) -> Table:
             drop_order=1,
             limit=_LONGEST_CELL,
         ),
+        Column("tomorrow", "a run tomorrow", drop_order=3),
         Column("price", "costs over the best, at most", drop_order=2),
         Column("slower", "another faster", limit=_LONGEST_CELL),
     )
@@ -180,7 +183,7 @@ def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
         groups[ranking.setting.workload, place].append(ranking)
     for key, rankings in sorted(groups.items()):
         answer = recommend(rankings)
-        yield _row(key, answer, baseline) if answer else _without_contest(key, rankings)
+        yield _row(key, answer, findings, baseline) if answer else _without_contest(key, rankings)
 
 
 def _place(axis: str, value: object) -> str:
@@ -190,14 +193,17 @@ def _place(axis: str, value: object) -> str:
 def _without_contest(key: tuple[str, str], rankings: Sequence[Ranking]) -> AnswerRow:
     names = dict.fromkeys(row.case.strategy for ranking in rankings for row in ranking.rows)
     only = f"only {next(iter(names))} was measured" if len(names) == 1 else "nothing to compare"
-    return AnswerRow(*key, only if names else "no lift was measured", "", "", "", len(rankings))
+    return AnswerRow(*key, only if names else "no lift was measured", "", "", "", "", len(rankings))
 
 
-def _row(key: tuple[str, str], answer: Recommendation, baseline: str) -> AnswerRow:
+def _row(
+    key: tuple[str, str], answer: Recommendation, findings: RunFindings, baseline: str
+) -> AnswerRow:
     return AnswerRow(
         *key,
         write=answer.strategy,
         gain=_gains_in_words(answer, baseline),
+        tomorrow=_tomorrow(answer, findings),
         price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
         settings=answer.settings,
@@ -271,8 +277,20 @@ def in_one_sentence(answer: Recommendation) -> str:
     return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {told}."
 
 
+def _tomorrow(answer: Recommendation, findings: RunFindings) -> str:
+    """Write the range of one setting, or the least low end of several; '' if one is unknown."""
+    gains = _other_baselines(answer)
+    rows = [row for ranking, row in answer.rows if gains and ranking.baseline == gains[0].baseline]
+    ranges = [findings.tomorrow(row) or Interval(math.nan) for row in rows]
+    if len(ranges) == 1:
+        return words.from_low_to_high(*ranges)
+    lows = [own.low for own in ranges]
+    is_known = lows and all(map(math.isfinite, lows))
+    return f"at least {words.times_at_least(min(lows))}" if is_known else ""
+
+
 def safety(findings: RunFindings) -> str:
-    """Write in how many settings the answer for all, and another, is shown faster, or ''."""
+    """Write a run tomorrow, and in how many settings the answer for all is shown faster, or ''."""
     answer = findings.answer
     if answer is None or not answer.has_verdict:
         return ""
@@ -282,9 +300,11 @@ def safety(findings: RunFindings) -> str:
     not_slower = f"{_NOT_SHOWN} slower{slower.removeprefix(_NOT_SHOWN)}"
     told = f"another is shown faster {slower}" if answer.lost else not_slower
     text = f"{_faster_in_some(answer)}{told}."
-    is_for_all = is_told and not findings.places.answers
-    shown = [f"{text[0].upper()}{text[1:]}"] if is_for_all else []
-    return " ".join([*shown, *_disagreement(findings.places)])
+    shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
+    if range_ := _tomorrow(answer, findings):
+        shown = [f"A run tomorrow: {range_} times as fast.", *shown]
+    for_all = [] if findings.places.answers else shown
+    return " ".join([*for_all, *_disagreement(findings.places)])
 
 
 def _disagreement(places: Places) -> Iterator[str]:

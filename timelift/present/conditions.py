@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.evidence import LEAST_MACHINES, machine_count
+from timelift.analyse.evidence import machine_count
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, disturbed, machine_activity, remedies
 from timelift.analyse.ranking import Ranking
-from timelift.analyse.results import Run, launch_numbers
+from timelift.analyse.results import LEAST_MACHINES, Level, Run, launch_numbers
 from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
 from timelift.journal.lines import Machine, flattened
-from timelift.measurement import Measurement, engine_facts, fact, median
+from timelift.measurement import CaseInLaunch, Measurement, engine_facts, fact, median
 from timelift.present import words
 
 #: The modes in the words of each backend.
@@ -50,6 +50,8 @@ _FEW_GRADIENTS = (
 #: What the machines of a cluster share nearly always.
 _EVERYWHERE = {"system", "architecture"}
 _FEW_MACHINES = "one or two played {}: figures hold for these, and from three on for others too"
+#: The sessions of launches that are evidence, by the number of runs that were put together.
+_SESSIONS = ("this session", "one session", "these two sessions")
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -84,13 +86,11 @@ def machines(run: Run) -> Iterator[tuple[str, str]]:
 
 def evidence(run: Run) -> Iterator[tuple[str, str]]:
     """Yield what the figures rest on where several machines played: a label and a text."""
-    marks = defaultdict[Setting, list[str]](list)
-    for case, measurement in run.measured.items():
-        marks[case.setting] += [launch.mark for launch in measurement.launches]
-    counts = sorted(machine_count(own) for own in marks.values())
+    marks = [{launch.mark for launch in own} for own in run.launches_by_setting.values()]
+    counts = sorted(map(machine_count, marks))
     few = sum(count < LEAST_MACHINES for count in counts)
     if not counts or counts[-1] < 2:  # noqa: PLR2004 - one machine has no others beside it
-        if any(len({*own} - {""}) > 1 for own in marks.values()):
+        if any(len(own - {""}) > 1 for own in marks):
             yield "machines", "nodes of one machine played this: figures hold for it"
     elif few:
         where = "each setting" if few == len(counts) else f"{few} of {len(counts)} settings"
@@ -98,6 +98,18 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
     else:
         ends = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
         yield "machines", f"intervals rest on {ends} machines and allow for their differences"
+
+
+def over(run: Run) -> str:
+    """Write what intervals are over, of which they hold: `3 runs`, `launches of this session`."""
+    return " or ".join(dict.fromkeys(map(_over, run.launches_by_setting.values()))) or "launches"
+
+
+def _over(launches: Sequence[CaseInLaunch]) -> str:
+    level, runs = Level.of(launches), len(Level.RUN.names(launches))
+    if level is Level.MACHINE:
+        return "machines"
+    return f"{runs} runs" if level is Level.RUN else f"launches of {_SESSIONS[runs]}"
 
 
 def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:

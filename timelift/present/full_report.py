@@ -92,13 +92,12 @@ def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report
 
 
 def _baselines(findings: RunFindings) -> Iterator[str]:
-    """Yield the baseline of the speed-ups; several with the number of their settings."""
+    """Yield the baseline of the speed-ups, several with their settings, and what brackets are."""
     names = Counter(ranking.baseline for ranking in findings.rankings if ranking.baseline)
-    if len(names) == 1:
-        yield f"times as fast as {next(iter(names))}"
-    elif names:
-        parts = (f"{name} in {counted(count, 'setting')}" for name, count in names.most_common())
-        yield f"times as fast as {', '.join(parts)}"
+    parts = (f"{name} in {counted(count, 'setting')}" for name, count in names.most_common())
+    if names:
+        of, over = ", ".join(names if len(names) == 1 else parts), conditions.over(findings.run)
+        yield f"times as fast as {of}; brackets: 95 % intervals over {over}"
 
 
 def _head(run: Run) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from timelift.case import AXES, Case
 from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run
 from timelift.measurement import FACT_RULES, SHOWN_FACTS
-from timelift.present.case_table import FIRST_CALL, OVER_PHASE, SPEED_UP, for_programs
+from timelift.present.case_table import FIRST_CALL, OVER_PHASE, SPEED_UP, TOMORROW, for_programs
 
 #: A run, or its name: a path, a folder, the beginning of a commit, or `latest`.
 RunOrName = Run | str | Path
@@ -25,7 +25,7 @@ UNITS = {
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
     **dict.fromkeys(FIRST_CALL, "seconds"),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
-    **dict.fromkeys(SPEED_UP, "times as fast as the baseline"),
+    **dict.fromkeys((*SPEED_UP, *TOMORROW), "times as fast as the baseline"),
     **{name: rule.unit for name, rule in FACT_RULES.items() if rule.unit},
 }
 
@@ -61,7 +61,7 @@ def load(
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     table = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    numbers = (*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, *SPEED_UP)
+    numbers = (*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, *SPEED_UP, *TOMORROW)
     return table.astype(dict.fromkeys(numbers, float))
 
 

@@ -24,7 +24,7 @@ from timelift.present.words import duration, value_in_words
 #: The most rows of the table.
 ROWS = 12
 #: The words of the table that mean more than they say.
-WORDS = "shown: beyond what launches differ by; at most: the end of a 95 % interval"
+WORDS = "shown: beyond what {} differ by; at most: a 95 % bound"
 #: The most reasons why something has no figure, and the characters of one.
 _MOST_REASONS, _LONGEST_REASON = 3, 140
 
@@ -85,13 +85,14 @@ class Summary:
     The answer for everything is the `headline` and `below` it where it loses, and what it changes
     in training. The table of workloads names a strategy only where they differ, and has no row for
     a single workload. The notes begin with what is `left_out` of figures, with its reasons, and of
-    rows. `tables_command` prints every setting. `state` is why the run is not whole, or ''; it
-    stands above everything.
+    rows. `words` says what they mean. `tables_command` prints every setting. `state` is why the run
+    is not whole, or ''; it stands above everything.
     """
 
     top: str
     headline: str
     below: str
+    words: str
     table: Table
     left_out: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
@@ -118,6 +119,7 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
         _what_was_measured(findings),
         headline(findings),
         " ".join(filter(None, (safety(findings), changed_in_training(findings)))),
+        WORDS.format(conditions.over(findings.run)),
         _without_repetition(answer_table(findings), findings),
         tuple(_left_out(findings, command)),
         notes,

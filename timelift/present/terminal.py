@@ -19,7 +19,7 @@ from timelift.analyse.left_out import Kind
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
-from timelift.present.summary import ROWS, WORDS, Section, Summary
+from timelift.present.summary import ROWS, Section, Summary
 from timelift.present.tables import Column, Table
 
 #: The most columns and lines of the end of a run; a narrower terminal has more lines.
@@ -94,7 +94,7 @@ def _summary(summary: Summary, width: int) -> Group:
     state = [Text(plain(summary.state), "yellow")] if summary.state else []
     rows = [Text(""), _rows(summary.table, width)] if summary.table.rows else []
     if summary.below:
-        rows += [Text(WORDS, "dim")]
+        rows += [Text(summary.words, "dim")]
     said = Text.assemble((plain(summary.headline), "bold"), f" {plain(summary.below)}")
     top = Text(plain(summary.top))
     return Group(

@@ -171,6 +171,12 @@ def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
     return f"{write(estimate.value)}{in_brackets(estimate, write)}"
 
 
+def from_low_to_high(interval: "Interval") -> str:
+    """Write the ends of an interval of speed-ups, rounded outwards; '' if they are unknown."""
+    low, high = interval.low, interval.high
+    return f"{times_at_least(low)} to {times_at_most(high)}" if interval.is_known else ""
+
+
 def sentence(text: str) -> str:
     """Begin a text with a capital letter, and end it with a full stop."""
     return f"{text[0].upper()}{text[1:].removesuffix('.')}."

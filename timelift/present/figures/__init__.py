@@ -67,7 +67,7 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         Quantity(
             "Time per call",
             "time per call ({unit})",
-            "bars: 95 % intervals over launches, wider than those of ratios",
+            "bars: 95 % intervals, wider than those of ratios",
             lambda row, _: row.seconds_per_call,
             unit_for,
         )
@@ -76,7 +76,7 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         Quantity(
             "First call",
             "first call ({unit})",
-            "bars: 95 % intervals over launches; the first call builds, traces and compiles",
+            "bars: 95 % intervals; the first call builds, traces and compiles",
             lambda row, findings: findings.first_calls.get(row.case),
             lambda _: SECONDS,
         ),

@@ -27,7 +27,6 @@ from timelift.present.full_report import Report, in_markdown, report
 from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.summary import (
     ROWS,
-    WORDS,
     Additions,
     Section,
     Summary,
@@ -192,7 +191,8 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "left_out": in_short.left_out,
         "notes": in_short.notes,
         "is_section": section is not None,
-        "words": WORDS,
+        "words": in_short.words,
+        "over": conditions.over(findings.run),
     }
     if section is None:
         return shared | _answer(findings, in_short)
@@ -273,7 +273,7 @@ def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
             Column("verdict", value=attrgetter("comparison.verdict")),
         ),
         pairs,
-        f"{conditions.modes(settings)}. Intervals are 95 %, over launches: the two are timed "
+        f"{conditions.modes(settings)}. Intervals are 95 %: the two are timed "
         "seconds apart, in processes of their own",
     )
 

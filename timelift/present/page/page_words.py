@@ -26,7 +26,7 @@ _VERDICTS = {
     Verdict.UNDECIDED: "undecided",
 }
 #: Titles of the facts about a strategy in a setting, in the order of `facts`.
-FACTS = ("time", "first call", "peak memory", "may cost", "not ranked")
+FACTS = ("times as fast tomorrow", "time", "first call", "peak memory", "may cost", "not ranked")
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
@@ -126,6 +126,7 @@ def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
     case, seconds = row.case, row.seconds_per_call
     first_call, peak = findings.first_calls.get(case), findings.peak_bytes.get(case)
     best, cost = findings.recommendation_by_setting.get(case.setting), row.cost_over_best.high
+    yield words.from_low_to_high(findings.tomorrow(row) or Interval(math.nan))
     call = f"{words.a_call(case.setting.phase)}{_over(case, findings)}"
     yield f"{words.with_interval(seconds, words.time_in_words)} {call}"
     yield words.with_interval(first_call, words.time_in_words) if first_call else ""
