@@ -62,6 +62,7 @@ def describe() -> dict[str, Any]:
     return {
         "machine": msgspec.to_builtins(machine.describe(installed_backends())),
         "mark": machine.machine_mark(),
+        "boot": machine.boot_id(),
         "backends": installed_backends(),
         "devices": device_names(),
     }
@@ -86,7 +87,8 @@ def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) ->
     def say(text: str) -> None:
         tell({"said": text})
 
-    with machine_lock(say, _PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
+    path = _lock(order["core"])
+    with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=path), pool:
         for part, task in enumerate(tasks):
             started = time.monotonic()
             slot = replace(slot, reads_beside=reads[part] == "beside")

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -106,6 +107,11 @@ def without_folders(text: str, root: Path) -> str:
     text = _HOST.sub(r"\1://…", text)
     shown = _ABSOLUTE.sub(lambda path: f"…/{Path(path[0]).name}", text)
     return shown.encode(errors="replace").decode()
+
+
+def typed_command(root: Path) -> str:
+    """Return the command as a line that names no folder outside of the project at `root`."""
+    return without_folders(shlex.join([_program(), *sys.argv[1:]]), root)
 
 
 def _program() -> str:

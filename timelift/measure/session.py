@@ -1,9 +1,9 @@
 """One run: its kind of race, its campaign and its journal."""
 
+import math
 import os
 import signal
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,11 +30,12 @@ from timelift.measure.header import (
     refuse_other_cases,
     refuse_other_machine,
     shareable_header,
+    typed_command,
     without_folders,
 )
 from timelift.measure.options import LaunchRange
 from timelift.measure.place import Place
-from timelift.measure.progress import Display
+from timelift.measure.progress import Display, NotedDisplay
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
 
@@ -133,14 +134,12 @@ class Session:
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, {}))
             campaign.run(lambda *_: None, display, referee)
             return
-        started, budget = time.monotonic(), options.budget
-        with self.place.lock(display.say, budget, lambda: self.interrupted):
-            if budget is not None:
-                left = budget - (time.monotonic() - started)
-                options = replace(options, budget=left)
+        command = typed_command(self.request.project.root)
+        with self.place.lock(display.say, command, lambda: self.interrupted) as note:
+            note(math.inf if options.budget is None else options.budget)
             played = self._resume(chosen) if self.resumed else {}
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, played))
-            self._measure(campaign, display, referee)
+            self._measure(campaign, NotedDisplay(display, note), referee)
 
     def _begun(self, campaign: Campaign) -> Campaign:
         """Return the campaign, which signals reach from now on."""
