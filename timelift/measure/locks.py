@@ -60,7 +60,8 @@ def machine_lock(
         if math.isfinite(seconds):
             holder["until"] = time.time() + seconds
         with contextlib.suppress(OSError):
-            os.pwrite(descriptor, json.dumps(holder).ljust(_BYTES).encode(), 0)
+            text = json.dumps(holder, ensure_ascii=False).ljust(_BYTES)
+            os.pwrite(descriptor, text.encode(), 0)
 
     try:
         _acquire(descriptor, say, patience, stop)
