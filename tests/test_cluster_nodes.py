@@ -77,11 +77,10 @@ def test_a_joiner_is_of_a_kind_that_there_is_and_equal_to_it(cluster):
     ("boots", "machines"), [("xxy", ["a", "a-2", "c"]), (["", "", ""], ["a", "b-2", "c"])]
 )
 def test_containers_of_one_host_are_one_machine_where_the_boot_is_known(cluster, boots, machines):
-    here, marks = cluster(seen("a")), ("a", "b-2", "c")
-    joined = [
-        here.join(seen(mark, mark=mark, boot=boot)) for mark, boot in zip(marks, boots, strict=True)
-    ]
-    assert [each.mark for each in joined] == machines
+    here = cluster(seen("a"))
+    told = zip(("a", "b-2", "c"), boots, strict=True)
+    marks = [here.join(seen(mark, mark=mark, boot=boot)).mark for mark, boot in told]
+    assert marks == machines
 
 
 def looked(told):

@@ -1,11 +1,9 @@
 """Errors whose text is for the user, and parts of their sentences.
 
-The nearest names, counts with their nouns, percentages, times that are left, and errors of
-exhausted memory.
+The nearest names, counts with their nouns, percentages, and errors of exhausted memory.
 """
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,8 +23,6 @@ _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaus
 _LONGEST = 400
 #: The most names that are listed if none is close.
 _MOST_KNOWN = 12
-#: Longer times are said in minutes.
-_SECONDS_SHOWN = 90
 
 
 class UserError(Exception):
@@ -84,13 +80,6 @@ def counted(count: int, noun: str) -> str:
     else:
         plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
-
-
-def time_left(seconds: float) -> str:
-    """Return `up to 40 s left`, or `up to 2 min left`; '' if that is not known."""
-    if seconds <= _SECONDS_SHOWN:
-        return f"up to {seconds:.0f} s left"
-    return f"up to {math.ceil(seconds / 60)} min left" if math.isfinite(seconds) else ""
 
 
 def read_share(text: str) -> float:

@@ -334,7 +334,6 @@ class FactChange:
 
     @property
     def breaks(self) -> bool:
-        """True if it decides by itself: calls are traced again."""
         return self.worse and self.name == "traces"
 
 

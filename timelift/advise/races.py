@@ -7,7 +7,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -78,12 +77,11 @@ def advise_on(  # noqa: PLR0913 - what the door has
     seen = [user_model.look_at_model(project, factory, feeding, texts) for feeding in feedings]
     models = [each.in_phase(phase) for each in seen]
     command = without_folders(f"timelift advise {model}", project.root)
-    lock = (place or Place()).lock(say, command)
-    has_races = any(lift.can_change for each in models for lift in each.lifts)
-    with lock if has_races else nullcontext(lambda _: None) as note:
-        seconds = math.inf if budget is None else budget
-        note(seconds)
-        ends = time.monotonic() + seconds
+    if not any(lift.can_change for each in models for lift in each.lifts):
+        return [*map(ModelAdvice, models)]  # nothing to wait for
+    with (place or Place()).lock(say, command) as note:
+        note(budget or math.inf)
+        ends = time.monotonic() + (budget or math.inf)
         for fed in models:
             now, left = time.monotonic(), len(feedings) - len(advices)
             advices.append(find_advice(ask, fed, texts, now + (ends - now) / left))

@@ -291,14 +291,12 @@ def _program_of(outcome: CaseOutcome) -> str:
 def _other_weights(outcomes: Iterable[CaseOutcome]) -> Iterator[str]:
     """Yield which workloads have another layer by their counts of weights, the only known fact."""
     facts = (fact for outcome in outcomes for fact in outcome.facts if fact.name == "weights")
-    counts = Counter((fact.case.setting.workload, fact.old, fact.new) for fact in facts)
-    layers = [
-        f"{workload} has {new:,.0f} for {old:,.0f} ({counted(count, 'case')})"
-        for (workload, old, new), count in counts.items()
-    ]
-    if layers:
-        named = first_few(layers, _MOST_NAMES)
-        yield f"other weights: {named}; such a layer passes or fails by what it costs"
+    texts = (
+        f"{fact.case.setting.workload} has {fact.new:,.0f} for {fact.old:,.0f}" for fact in facts
+    )
+    named = [f"{text} ({counted(count, 'case')})" for text, count in Counter(texts).items()]
+    if named:
+        yield f"other weights: {first_few(named, _MOST_NAMES)}; these pass or fail by what they cost"
 
 
 def _changed_names(against: Against) -> Iterator[str]:

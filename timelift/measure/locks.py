@@ -17,14 +17,14 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
-from timelift.errors import UserError, time_left
+from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.journal.lines import utc_now
 
 #: The file of a machine's lock.
 NAME = "timelift.lock"
-#: The bytes of its text, the characters of a command in it, and the most seconds left to believe.
-_BYTES, _LONGEST_COMMAND, _LONGEST_LEFT = 1024, 100, 1e6
+#: The bytes of its text, the characters of a command in it, and the most minutes left to believe.
+_BYTES, _LONGEST_COMMAND, _MOST_MINUTES = 1024, 100, 10_000
 #: Seconds between two tries of a run that waits.
 _PAUSE = 0.5
 #: The locks that are held here, by thread and file.
@@ -99,10 +99,7 @@ def _acquire(
         if stop():
             raise KeyboardInterrupt
         if time.monotonic() - started > patience:
-            raise UserError(
-                f"another run on this machine ({holder}) did not end within {patience:.0f} s; try "
-                "again when it has"
-            )
+            raise UserError(f"another run did not end within {patience:.0f} s ({holder}); end it")
         time.sleep(_PAUSE)
 
 
@@ -113,10 +110,10 @@ def _holder(descriptor: int) -> tuple[str, str]:
         words = [f"process {int(holder['pid'])}", f"since {plain(holder['since'], 25)}"]
         if command := holder.get("command"):
             words.append(f"`{plain(command, _LONGEST_COMMAND)}`")
-        left = float(holder.get("until", 0)) - time.time()
+        minutes = math.ceil((float(holder.get("until", 0)) - time.time()) / 60)
     except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return "of an unknown process", ""
-    return ", ".join(words), f", {time_left(left)}" if 0 < left < _LONGEST_LEFT else ""
+    return ", ".join(words), f", up to {minutes} min left" if 0 < minutes < _MOST_MINUTES else ""
 
 
 class BuildOrPlayLock:

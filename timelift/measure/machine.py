@@ -44,7 +44,6 @@ SPEED_VARIABLES = (
 )
 #: What keras.json may say of the order of axes and of numbers that changes what layers compute.
 UNUSUAL_SETTINGS = ("channels_first", "float16", "bfloat16", "float64")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 #: Where WSL, AMD and Tegra show GPUs, of which `device_names` knows nothing.
 _OTHER_GPUS = [Path("/dev", name) for name in ("dxg", "kfd", "nvgpu", "nvhost-gpu")]
@@ -115,9 +114,8 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
 def machine_mark() -> str:
     """Return 8 digits that tell this machine from others, and nothing more of it.
 
-    A container is a machine of its own, but among the nodes of a cluster, which know each other by
-    their `boot_id`. Where the process is bound to some cores, 4 more digits after a dash tell them
-    from others.
+    A container is a machine of its own (a cluster knows better). Where the process is bound to some
+    cores, 4 more digits after a dash tell them from others.
     Source: machine-id(5), which asks for a keyed digest of the id where it leaves the machine.
     """
     known = text_of(Path("/etc/machine-id")).strip() or f"{uuid.getnode():x}"
@@ -125,11 +123,6 @@ def machine_mark() -> str:
     marks = [hmac.new(secret, text.encode(), hashlib.sha256) for text in ("timelift", f"{cores}")]
     machine, own = (mark.hexdigest() for mark in marks)
     return f"{machine[:8]}-{own[:4]}" if cores else machine[:8]
-
-
-def boot_id() -> str:
-    """Return an id that all containers of a host share until it starts anew; '' if unknown."""
-    return text_of(_BOOT_ID).strip()
 
 
 def bound_cores() -> list[int] | None:

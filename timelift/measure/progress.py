@@ -1,5 +1,6 @@
 """What a campaign reports while it runs, and the time that it has left."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -7,8 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from timelift.case import Setting
-from timelift.errors import counted, time_left
+from timelift.errors import counted
 from timelift.measure.request import RunOptions
+
+#: Longer times are said in minutes.
+_SECONDS_SHOWN = 90
 
 
 def plan_in_words(cases: int, settings: int, options: RunOptions) -> str:
@@ -40,30 +44,20 @@ class StageBegun:
 
     @property
     def words(self) -> str:
-        return " · ".join(filter(None, (time_left(self.left), self.where, self.doing)))
+        left = f"up to {math.ceil(self.left / 60)} min left" if math.isfinite(self.left) else ""
+        if self.left <= _SECONDS_SHOWN:
+            left = f"up to {self.left:.0f} s left"
+        return " · ".join(filter(None, (left, self.where, self.doing)))
 
 
 class Display(Protocol):
+    note: Callable[[float], None]  # is told at each stage how many seconds are left
+
     def say(self, text: str) -> None:
         """Print a line that stays."""
 
     def show(self, stage: StageBegun) -> None:
         """Show a stage until the next one."""
-
-
-@dataclass(frozen=True)
-class NotedDisplay:
-    """A display that also notes for others the seconds that are left at each stage."""
-
-    display: Display
-    note: Callable[[float], None]
-
-    def say(self, text: str) -> None:
-        self.display.say(text)
-
-    def show(self, stage: StageBegun) -> None:
-        self.note(stage.left)
-        self.display.show(stage)
 
 
 class Budget:

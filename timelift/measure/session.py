@@ -1,8 +1,9 @@
 """One run: its kind of race, its campaign and its journal."""
 
-import math
 import os
+import shlex
 import signal
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,15 +28,15 @@ from timelift.measure.header import (
     journal_path,
     new_header,
     open_resumed,
+    program,
     refuse_other_cases,
     refuse_other_machine,
     shareable_header,
-    typed_command,
     without_folders,
 )
 from timelift.measure.options import LaunchRange
 from timelift.measure.place import Place
-from timelift.measure.progress import Display, NotedDisplay
+from timelift.measure.progress import Display
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
 
@@ -134,12 +135,14 @@ class Session:
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, {}))
             campaign.run(lambda *_: None, display, referee)
             return
-        command = typed_command(self.request.project.root)
+        typed = shlex.join([program(), *sys.argv[1:]])
+        command = without_folders(typed, self.request.project.root)
         with self.place.lock(display.say, command, lambda: self.interrupted) as note:
-            note(math.inf if options.budget is None else options.budget)
+            note(options.budget or float("inf"))
+            display.note = note
             played = self._resume(chosen) if self.resumed else {}
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, played))
-            self._measure(campaign, NotedDisplay(display, note), referee)
+            self._measure(campaign, display, referee)
 
     def _begun(self, campaign: Campaign) -> Campaign:
         """Return the campaign, which signals reach from now on."""
