@@ -296,7 +296,7 @@ def _other_weights(outcomes: Iterable[CaseOutcome]) -> Iterator[str]:
     )
     named = [f"{text} ({counted(count, 'case')})" for text, count in Counter(texts).items()]
     if named:
-        yield f"other weights: {first_few(named, _MOST_NAMES)}; these pass or fail by what they cost"
+        yield f"other weights: {first_few(named, _MOST_NAMES)}; they pass or fail by what they cost"
 
 
 def _changed_names(against: Against) -> Iterator[str]:
