@@ -16,6 +16,7 @@ from timelift.gate.outcomes import gate_findings
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
 FACTS = {"first_call_seconds": 1.0, "peak_bytes": 8 << 20, "weights": 9, "graph_nodes": 40}
+FACTS |= {"traces": 1}
 
 
 def other(case: Case) -> Case:
@@ -101,6 +102,8 @@ RUNS = {
     "more memory": LARGER,
     "more memory than could be read": LARGER | {"old": {"peak_bytes_below": 1 << 17}},
     "fewer weights": {"weights": 8},
+    "fewer weights, and slower": SLOW | {"weights": 8},
+    "more traces, and larger": LARGER | {"traces": 9, "launches": 3},
     "a start that is hardly longer": {"start_seconds": 1.1},
     "hardly more memory": {"peak_bytes": 9 << 20},
     "more nodes": {"graph_nodes": 60},

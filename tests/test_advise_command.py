@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -72,10 +73,18 @@ def test_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, capsys, monkeypatc
     left = iter(batches)
     monkeypatch.setattr(user_model, "look_at_model", lambda *_: next(left))
     feedings = [model.feeding for model in batches]
-    place = Place()
+    place, held = Place(), []
+
+    @contextmanager
+    def lock(_, command):
+        held.append(command)
+        yield held.append
+        held.append([request.texts["budget"] for request in asked])
+
+    place.lock = lock
     advices = races.advise_on(Project(ROOT), "a:b", feedings, {"budget": "60s"}, place=place)
     assert [request.place for request in asked] == [place, place]
-    assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
+    assert held == ["timelift advise a:b", 60.0, ["10s", "15s"]]  # from first to last
     assert [str(advice.verdict) for advice in advices] == ["keep", "keep"]
     assert [advice.was_interrupted for advice in advices] == [False, True]
     assert capsys.readouterr().err.count("backend tensorflow, ") == 1  # and runs repeat none

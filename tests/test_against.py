@@ -36,7 +36,7 @@ def slowed(tmp_path_factory):
     change(path / "conv1d_pointwise.py")
     (path / "mine.py").write_text(f'"""Mine."""\n{(path / "native.py").read_text()}')
     (path / "einsum_letters.py").unlink()
-    return folder, bench(folder, *FORWARD, "--against", "HEAD", "--strategies", "all", "-rs")
+    return folder, bench(folder, *FORWARD, "--against", "HEAD", "--strategies", "all", "-ra")
 
 
 @ALONE
@@ -47,7 +47,9 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     words = " ".join(done.stdout.split())
     case = "fold_time, sensor, T3, B2, forward, graph, threads1"
     assert "1 of 2 cases fails the gate against HEAD: 1 slower." in words
-    assert words.count("% slower than HEAD [") == words.count(f"{case}: ") == 1
+    listed, _, end = words.partition("= timelift =")
+    assert end.count("% slower than HEAD [") == end.count(f"{case}: ") == 1
+    assert "FAILED bench/test_forward.py" in listed
     assert "; its program has +1 EagerPyFunc, +1 EnsureShape" in words
     assert "FAILURES" not in words
     assert "Traceback" not in done.stdout + done.stderr

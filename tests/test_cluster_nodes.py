@@ -26,13 +26,13 @@ TOLD = HERE | {"mark": "0123abcd", "machine": journals.MACHINE}
 TOLD |= {"backends": ["tensorflow"], "devices": ["cpu"]}
 
 
-def seen(address, *, identity=None, versions=None, flags=None):
+def seen(address, *, identity=None, versions=None, flags=None, **told):
     """Return a node that differs in these entries."""
     machine = Machine(**journals.MACHINE)
     drift = machine.drift | {"versions": machine.versions | (versions or {}), "flags": flags or {}}
     identity = machine.identity | (identity or {})
     machine = msgspec.structs.replace(machine, identity=identity, drift=drift)
-    return msgspec.convert(TOLD | {"machine": machine, "address": address}, Seen)
+    return msgspec.convert(TOLD | {"machine": machine, "address": address, **told}, Seen)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def cluster():
 
     def of(*seen_nodes):
         made = object.__new__(Cluster)
-        made._kinds, made.nodes = nodes._kinds_of(seen_nodes), {}
+        made._kinds, made.nodes, made._machines = nodes._kinds_of(seen_nodes), {}, {}
         return made
 
     return of
@@ -71,6 +71,16 @@ def test_a_joiner_is_of_a_kind_that_there_is_and_equal_to_it(cluster):
         with pytest.raises(UserError, match="c"):
             here.join(other)
     assert [*here.nodes] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("boots", "machines"), [("xxy", ["a", "a-2", "c"]), (["", "", ""], ["a", "b-2", "c"])]
+)
+def test_containers_of_one_host_are_one_machine_where_the_boot_is_known(cluster, boots, machines):
+    here = cluster(seen("a"))
+    told = zip(("a", "b-2", "c"), boots, strict=True)
+    marks = [here.join(seen(mark, mark=mark, boot=boot)).mark for mark, boot in told]
+    assert marks == machines
 
 
 def looked(told):

@@ -99,11 +99,12 @@ BOTH = {journals.case("fold_time"), other(journals.case("fold_time"))}
         ({"lost": {1}, "launches": 3}, BOTH, BOTH),
         ({"lost": {1}, "launches": 7}, set(), set()),
         ({"lost": range(9), "launches": 7}, set(), set()),
-        ({"slow": 1.06, "weights": 8, "launches": 3}, set(), set()),
+        ({"slow": 1.06, "weights": 8, "launches": 3}, BOTH, set()),
+        ({"slow": 1.06, "traces": 9, "launches": 3}, set(), set()),
     ],
     ids=[
         *("slower", "slower, confirmed", "larger", "a lost peak", "read again", "lost again"),
-        "slower, of other weights",
+        *("slower, of other weights", "slower, traced again"),
     ],
 )
 def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes, to_play, peaks):

@@ -1,10 +1,12 @@
 """The processes of a campaign, those that read peak memory, and the locks between them."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Barrier
@@ -228,7 +230,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from timelift.measure import locks
-with locks.machine_lock(print, path=Path(sys.argv[1])):
+with locks.machine_lock(print, sys.argv[2], path=Path(sys.argv[1])) as note:
+    note(float(sys.argv[3]))
     print("held", flush=True)
     time.sleep(600)
 """
@@ -241,7 +244,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def holder(path):
-    words = [sys.executable, "-c", HOLDER, path]
+    words = [sys.executable, "-c", HOLDER, path, "timelift bench a\x1b.py", "100"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         yield process
@@ -256,19 +259,52 @@ def test_waiting_ends_with_the_other_run_though_it_was_killed(path, holder):
         return False
 
     with locks.machine_lock(said.append, stop=stop, path=path):
-        assert f"process {os.getpid()}, " in locks._holder(path)
+        assert f'{{"pid": {os.getpid()}, ' in path.read_text()
     assert len(said) == 1
-    assert f"waiting for another run on this machine (process {holder.pid}" in said[0]
+    named = rf"\(process {holder.pid}, since 20.*, `timelift bench a�\.py`, up to 2 min left\)"
+    assert re.search(f"waiting for another run on this machine {named}", said[0])
+
+
+@pytest.mark.usefixtures("holder")
+def test_another_holder_is_told_and_what_it_has_left_when_it_is_known(path, monkeypatch):
+    monkeypatch.setattr(locks, "_PAUSE", 0)
+    unknown, until = '{"pid": 5, "since": "x"}', f', "until": {time.time() + 3590}}}'
+    texts, said = iter([unknown, unknown, unknown[:-1] + until, unknown, ""]), []
+
+    def stop():
+        text = next(texts, None)
+        path.write_text(text or "")
+        return text is None
+
+    with pytest.raises(KeyboardInterrupt), locks.machine_lock(said.append, stop=stop, path=path):
+        pass
+    ends = [" (process 5, since x)", "x, up to 60 min left)", " (of an unknown process)"]
+    assert [*map(str.endswith, said[1:], ends)] == [True] * 3
+
+
+def test_a_thread_does_not_wait_for_itself_and_others_wait_until_it_has_ended(path):
+    with (
+        locks.machine_lock(print, path=path),
+        locks.machine_lock(pytest.fail, path=path),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        hold_in_a_thread(print, stop=lambda: True, path=path)
+    hold_in_a_thread(pytest.fail, path=path)
+
+
+def hold_in_a_thread(say, **options):
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(locks.machine_lock(say, **options).__enter__).result()
 
 
 @pytest.mark.parametrize(
     ("how", "error", "said"),
     [
         ({"stop": lambda: True}, KeyboardInterrupt, "^$"),
-        ({"patience": 0.0}, UserError, r"--budget: all of it went .*\(process {pid}, since '20"),
+        ({"patience": 0.0}, UserError, r"another run did not end within 0 s \(process {pid}, "),
     ],
 )
-def test_waiting_is_stopped_or_goes_beyond_a_budget_and_says_so(path, holder, how, error, said):
+def test_waiting_is_stopped_or_goes_beyond_a_limit_and_says_so(path, holder, how, error, said):
     sentence = said.format(pid=holder.pid)
     with pytest.raises(error, match=sentence), locks.machine_lock(print, path=path, **how):
         pass
@@ -293,7 +329,8 @@ def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1e999, "since": ""}'])
 def test_a_text_that_tells_no_holder_is_no_error(path, text):
     path.write_text(text)
-    assert locks._holder(path) == "of an unknown process"
+    with path.open() as file:
+        assert locks._holder(file.fileno()) == ("of an unknown process", "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
@@ -306,12 +343,8 @@ def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_
     path.touch()
     path.chmod(mode)
     os.chown(path, 1000, 1000)
-    with (
-        locks.machine_lock(print, path=path),
-        pytest.raises(KeyboardInterrupt),
-        locks.machine_lock(print, stop=lambda: True, path=path),
-    ):
-        pass
+    with locks.machine_lock(print, path=path), pytest.raises(KeyboardInterrupt):
+        hold_in_a_thread(print, stop=lambda: True, path=path)
 
 
 def run_together(count, target, *arguments):

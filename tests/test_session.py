@@ -57,7 +57,7 @@ def project(tmp_path):
 @pytest.fixture
 def play(monkeypatch, project):
     """Run a session whose campaign records these lines, and then ends or raises."""
-    monkeypatch.setattr(place, "machine_lock", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(place, "machine_lock", lambda *_, **__: contextlib.nullcontext(print))
 
     def played(*groups, error=None, texts=MappingProxyType({}), **asked):
         def run(_, record, *__):

@@ -345,9 +345,6 @@ def trained_meaning(measurement: Measurement) -> dict[str, str]:
 
 # Changes of exact facts --------------------------------------------------------------------------
 
-#: A worse one of these decides by itself: the layer is another one, or is traced again.
-_BREAKING = frozenset({"weights", "traces"})
-
 
 @dataclass(frozen=True)
 class FactChange:
@@ -366,7 +363,7 @@ class FactChange:
 
     @property
     def breaks(self) -> bool:
-        return self.worse and self.name in _BREAKING
+        return self.worse and self.name == "traces"
 
 
 def exact_change(case: Case, name: str, old: float | None, new: float | None) -> FactChange | None:

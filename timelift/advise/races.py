@@ -26,6 +26,7 @@ from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
+from timelift.measure.header import without_folders
 from timelift.measure.machine import refuse_without_backend
 from timelift.measure.place import Place
 from timelift.measure.request import RunOptions, RunRequest
@@ -61,24 +62,31 @@ def advise_on(  # noqa: PLR0913 - what the door has
     """Advise on a model as it is fed in each of several ways, which share the time.
 
     `model` and `texts`, options of a run, are as the user typed them. The model is looked at on
-    this machine, and measured in `place`, if any. Ctrl-C ends all.
+    this machine, and measured in `place`, if any, which is kept until the last race has ended; the
+    budget begins there. Ctrl-C ends all.
     """
     budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
-    ask = partial(RunRequest, project, place=place)
+    ask, say = partial(RunRequest, project, place=place), CampaignDisplay(sys.stderr).say
     factory = user_model.find_model(model)
     refuse_without_backend()
     if not texts.get("backends"):  # said once, not by each run
         backend, why = usual_backend()
-        CampaignDisplay(sys.stderr).say(f"{why}; another with --backends")
+        say(f"{why}; another with --backends")
         texts = {**texts, "backends": backend}
-    CampaignDisplay(sys.stderr).say(f"building {model} to see what it calls at every step")
-    ends = time.monotonic() + (math.inf if budget is None else budget)
+    say(f"building {model} to see what it calls at every step")
     seen = [user_model.look_at_model(project, factory, feeding, texts) for feeding in feedings]
-    for fed in [each.in_phase(phase) for each in seen]:
-        now, left = time.monotonic(), len(feedings) - len(advices)
-        advices.append(find_advice(ask, fed, texts, now + (ends - now) / left))
-        if advices[-1].was_interrupted:
-            break
+    models = [each.in_phase(phase) for each in seen]
+    command = without_folders(f"timelift advise {model}", project.root)
+    if not any(lift.can_change for each in models for lift in each.lifts):
+        return [*map(ModelAdvice, models)]  # nothing to wait for
+    with (place or Place()).lock(say, command) as note:
+        note(budget or math.inf)
+        ends = time.monotonic() + (budget or math.inf)
+        for fed in models:
+            now, left = time.monotonic(), len(feedings) - len(advices)
+            advices.append(find_advice(ask, fed, texts, now + (ends - now) / left))
+            if advices[-1].was_interrupted:
+                break
     return advices
 
 

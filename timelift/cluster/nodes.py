@@ -23,13 +23,14 @@ from distributed.comm import connect
 from distributed.security import Security
 from msgspec import Struct, structs
 
+from timelift.analyse.evidence import machine_of
 from timelift.case import Backend, Setting
 from timelift.cluster import node
 from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError, one_line, path_is
 from timelift.journal.lines import Machine, differences, identity_of, machine_names
-from timelift.measure.locks import machine_lock
+from timelift.measure.locks import Note, machine_lock
 from timelift.measure.machine import packages
 from timelift.measure.place import Place
 
@@ -52,6 +53,7 @@ class Seen(Struct, frozen=True):
     devices: list[str]
     python: str
     timelift: str
+    boot: str = ""
     address: str = ""
 
 
@@ -67,6 +69,7 @@ class Cluster(Place):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.address, self._open = address, ExitStack()
         self.is_local, self._names = bool(_LOCAL.fullmatch(address)), dict[str, Any]()
+        self._machines = dict[str, str]()  # by the boot that their containers share
         try:
             self.client = self._open.enter_context(self._connect())
             seen = self._look_at_all()
@@ -203,7 +206,9 @@ class Cluster(Place):
     def _node(self, seen: Seen) -> Node:
         for name, kind in self._kinds.items():
             if identity_of(kind.machine) == identity_of(seen.machine):
-                return Node(seen.address, seen.mark, name)
+                own = machine_of(seen.mark)
+                shared = self._machines.setdefault(seen.boot or own, own)
+                return Node(seen.address, shared + seen.mark.removeprefix(own), name)
         raise UserError(
             f"the node {seen.address} is of another kind ({seen.machine.name}) than those at the "
             "start of the run, and is not used"
@@ -244,12 +249,12 @@ class Cluster(Place):
         return described
 
     def lock(
-        self, say: Callable[[str], None], patience: float | None, stop: Callable[[], bool]
-    ) -> AbstractContextManager[None]:
+        self, say: Callable[[str], None], command: str, stop: Callable[[], bool] = lambda: False
+    ) -> AbstractContextManager[Note]:
         """Hold this machine's lock where its cores are the nodes; each node has one of its own."""
         if self.is_local:
-            return machine_lock(say, patience, stop=stop)
-        return contextlib.nullcontext()
+            return machine_lock(say, command, stop=stop)
+        return contextlib.nullcontext(lambda _: None)
 
 
 def _unusable(address: str, error: Exception) -> UserError:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from timelift.canary import text_of
 from timelift.cluster.parcel import BROUGHT, SENT, translated
 from timelift.errors import UserError
 from timelift.measure import machine
@@ -62,6 +63,7 @@ def describe() -> dict[str, Any]:
     return {
         "machine": msgspec.to_builtins(machine.describe(installed_backends())),
         "mark": machine.machine_mark(),
+        "boot": text_of(Path("/proc/sys/kernel/random/boot_id")).strip(),
         "backends": installed_backends(),
         "devices": device_names(),
     }
@@ -86,7 +88,7 @@ def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) ->
     def say(text: str) -> None:
         tell({"said": text})
 
-    with machine_lock(say, _PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
+    with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
         for part, task in enumerate(tasks):
             started = time.monotonic()
             slot = replace(slot, reads_beside=reads[part] == "beside")

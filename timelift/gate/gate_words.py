@@ -29,6 +29,8 @@ _MOST_KINDS = 6
 _LONGEST_CELL = 400
 #: A detectable change larger than this, a log ratio, tells nothing about the case.
 _LARGEST_DETECTABLE = math.log(2)
+#: Why a suspect was not tried in fresh launches.
+_UNTRIED = "--budget, -x or Ctrl-C ended the run before it was tried again"
 #: How a quantity that became worse is told, and one that became better.
 _COMPARED = {
     Quantity.TIME: ("slower", "faster"),
@@ -58,7 +60,7 @@ def section(gate: GateFindings) -> Section:
     outcomes = sorted(gate.outcomes, key=attrgetter("gravity"))
     rows, headline, below = [*_alike(outcomes)], _headline(gate, outcomes), _counts(gate)
     told = [*filter(None, (_sentence(row, gate.against) for row in rows))]
-    others = [*_changed_names(gate.against)]
+    others = [*_other_weights(outcomes), *_changed_names(gate.against)]
     first = [conditions.NOT_OVER] if gate.is_provisional else []
     first += [headline, below] if below else [headline]
     return Section(
@@ -216,7 +218,8 @@ def _why(row: _Row, against: Against) -> str:
     ]
     if worst.untried:
         looked = f"its {' and its '.join(worst.untried)} looked worse"
-        parts.append(f"{looked}, and the run ended before it was tried again")
+        broken = "was not tried again: more traces fail it already"
+        parts.append(f"{looked}, and {broken if worst.broken else _UNTRIED}")
     return "; ".join(filter(None, parts))
 
 
@@ -256,7 +259,7 @@ def undecided_in_words(time: JudgedChange, against: Against) -> str:
     if math.isnan(time.value):
         return f"{beside}: no round was played by both sides"
     if time.left_untried:
-        seen = "it looks changed, and the run ended before it was tried again"
+        seen = f"it looks changed, and {_UNTRIED}"
     elif time.detectable < _LARGEST_DETECTABLE:
         seen = f"a change of {percent(math.expm1(time.detectable))} would have been seen"
     else:
@@ -283,6 +286,17 @@ def _program_of(outcome: CaseOutcome) -> str:
         return next(nodes, "")
     kinds = [f"{number:+,} {kind}" for kind, number in more]
     return f"its program has {first_few(kinds, _MOST_KINDS)}"
+
+
+def _other_weights(outcomes: Iterable[CaseOutcome]) -> Iterator[str]:
+    """Yield which workloads have another layer by their counts of weights, the only known fact."""
+    facts = (fact for outcome in outcomes for fact in outcome.facts if fact.name == "weights")
+    texts = (
+        f"{fact.case.setting.workload} has {fact.new:,.0f} for {fact.old:,.0f}" for fact in facts
+    )
+    named = [f"{text} ({counted(count, 'case')})" for text, count in Counter(texts).items()]
+    if named:
+        yield f"other weights: {first_few(named, _MOST_NAMES)}; they pass or fail by what they cost"
 
 
 def _changed_names(against: Against) -> Iterator[str]:

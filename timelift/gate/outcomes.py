@@ -36,7 +36,7 @@ class Ending(AxisValue):
 
     LOST = "without figures"
     LOST_PEAK = "without a peak of memory"
-    OTHER_MODEL = "with other weights or more traces"
+    MORE_TRACES = "with more traces"
     TIME = "slower"
     FIRST_CALL = "with a longer first call"
     MEMORY = "with more peak memory"
@@ -85,7 +85,7 @@ class CaseOutcome:
 
     @property
     def broken(self) -> tuple[FactChange, ...]:
-        """The facts that fail a case whatever its times: other weights, or more traces."""
+        """The facts that fail a case whatever its times: more traces."""
         return tuple(change for change in self.facts if change.breaks)
 
     @property
@@ -97,7 +97,7 @@ class CaseOutcome:
         if any(math.isnan(self.changes[quantity].value) for quantity in self.worse):
             return Ending.LOST_PEAK
         if self.broken:
-            return Ending.OTHER_MODEL
+            return Ending.MORE_TRACES
         if self.worse:
             return Ending[self.worse[0].name]
         if self.time.verdict is Verdict.UNDECIDED:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.escape import plain
+from timelift.measure.locks import Note
 from timelift.measure.progress import StageBegun
 
 #: Columns of the bar; terminals narrower than `_ROOM` have none.
@@ -26,6 +27,8 @@ _DUMB = {"dumb", "unknown"}
 
 class CampaignDisplay:
     """Show a campaign's stages on a stream; call `done` before anything else is printed."""
+
+    note: Note = staticmethod(lambda _: None)
 
     def __init__(self, stream: TextIO) -> None:
         # a terminal that can move its cursor and draw a bar, of which no log is kept
@@ -44,6 +47,7 @@ class CampaignDisplay:
 
     def show(self, stage: StageBegun) -> None:
         now = time.monotonic()
+        self.note(stage.left)
         if self._moving:
             line = self._line_below()
             line.update(_drawn(stage, line.console.width), refresh=True)

@@ -53,7 +53,7 @@ def new_header(
         id=f"{started}-{seed:08x}",
         started=started,
         seed=seed,
-        command=[_program(), *sys.argv[1:]],
+        command=[program(), *sys.argv[1:]],
         commit=_commit(project.root),
         machine=what_all_share(machines),
         machines={name: machine for name, machine in machines.items() if name},
@@ -108,7 +108,7 @@ def without_folders(text: str, root: Path) -> str:
     return shown.encode(errors="replace").decode()
 
 
-def _program() -> str:
+def program() -> str:
     """Return the command that was typed, `timelift` or `pytest`."""
     path = Path(sys.argv[0])  # timelift/__main__.py for `python -m timelift`
     name = path.parent.name if path.stem == "__main__" else path.stem

@@ -2,11 +2,12 @@
 
 A machine's lock is a file in the system's temporary folder, locked by the operating system for as
 long as the process lives that holds it, so a run that was killed holds nothing. Its text names the
-holder.
+holder, and when it ends at the latest, if it knows. What is read there anybody may have written.
 """
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 import threading
@@ -17,40 +18,59 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from timelift.errors import UserError
+from timelift.escape import plain
 from timelift.journal.lines import utc_now
 
 #: The file of a machine's lock.
 NAME = "timelift.lock"
+#: The bytes of its text, the characters of a command in it, and the most minutes left to believe.
+_BYTES, _LONGEST_COMMAND, _MOST_MINUTES = 1024, 100, 10_000
 #: Seconds between two tries of a run that waits.
 _PAUSE = 0.5
+#: The locks that are held here, by thread and file.
+_held = set[tuple[int, Path]]()
+#: Tells runs that wait how many seconds the holder goes on at most; infinite tells nothing.
+Note = Callable[[float], None]
 
 
 @contextlib.contextmanager
 def machine_lock(
     say: Callable[[str], None],
-    patience: float | None = None,
+    command: str = "",
     *,
+    patience: float = math.inf,
     stop: Callable[[], bool] = lambda: False,
     path: Path | None = None,
-) -> Iterator[None]:
+) -> Iterator[Note]:
     """Hold the machine's lock; if another run holds it, `say` which, and wait until it has ended.
 
-    Raises UserError if that takes more than `patience` in seconds, and KeyboardInterrupt if `stop`
-    becomes true meanwhile.
+    A thread that holds it already does not wait. Others are shown the `command`. Raises UserError
+    if waiting takes more than `patience` in seconds, and KeyboardInterrupt if `stop` becomes true
+    meanwhile.
     """
     path = path or Path(tempfile.gettempdir()) / NAME
-    descriptor = _open(path)
+    key = threading.get_ident(), path
+    descriptor = None if key in _held else _open(path)
     if descriptor is None:
-        yield  # a machine whose temporary folder cannot be used locks no run out
+        yield lambda _: None  # a machine whose temporary folder cannot be used locks no run out
         return
-    try:
-        _acquire(descriptor, path, say, patience, stop)
+    holder = {"pid": os.getpid(), "command": plain(command, _LONGEST_COMMAND)}
+
+    def note(seconds: float) -> None:
+        if math.isfinite(seconds):
+            holder["until"] = time.time() + seconds
         with contextlib.suppress(OSError):
-            holder = {"pid": os.getpid(), "since": utc_now()}
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-        yield
+            text = json.dumps(holder, ensure_ascii=False).ljust(_BYTES)
+            os.pwrite(descriptor, text.encode(), 0)
+
+    try:
+        _acquire(descriptor, say, patience, stop)
+        _held.add(key)
+        holder["since"] = utc_now()
+        note(math.inf)
+        yield note
     finally:
+        _held.discard(key)
         os.close(descriptor)
 
 
@@ -68,33 +88,32 @@ def _open(path: Path) -> int | None:
 
 
 def _acquire(
-    descriptor: int,
-    path: Path,
-    say: Callable[[str], None],
-    patience: float | None,
-    stop: Callable[[], bool],
+    descriptor: int, say: Callable[[str], None], patience: float, stop: Callable[[], bool]
 ) -> None:
-    if lock_descriptor(descriptor, blocking=False):
-        return
-    holder, started = _holder(path), time.monotonic()
-    say(f"waiting for another run on this machine ({holder})")
+    started, told = time.monotonic(), set[tuple[str, bool]]()
     while not lock_descriptor(descriptor, blocking=False):
+        holder, left = _holder(descriptor)
+        if (holder, bool(left)) not in told:  # another one, or when it ends is known now
+            told.add((holder, bool(left)))
+            say(f"waiting for another run on this machine ({holder}{left})")
         if stop():
             raise KeyboardInterrupt
-        if patience is not None and time.monotonic() - started > patience:
-            raise UserError(
-                f"--budget: all of it went in waiting for another run on this machine ({holder}), "
-                "and nothing was measured; try again when that has ended"
-            )
+        if time.monotonic() - started > patience:
+            raise UserError(f"another run did not end within {patience:.0f} s ({holder}); end it")
         time.sleep(_PAUSE)
 
 
-def _holder(path: Path) -> str:
+def _holder(descriptor: int) -> tuple[str, str]:
+    """Return which process holds a lock, since when and by which command, and what it has left."""
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {int(holder['pid'])}, since {str(holder['since'])[:25]!r}"
+        holder = json.loads(os.pread(descriptor, _BYTES, 0))
+        words = [f"process {int(holder['pid'])}", f"since {plain(holder['since'], 25)}"]
+        if command := holder.get("command"):
+            words.append(f"`{plain(command, _LONGEST_COMMAND)}`")
+        minutes = math.ceil((float(holder.get("until", 0)) - time.time()) / 60)
     except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return "of an unknown process"
+        return "of an unknown process", ""
+    return ", ".join(words), f", up to {minutes} min left" if 0 < minutes < _MOST_MINUTES else ""
 
 
 class BuildOrPlayLock:

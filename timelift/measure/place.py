@@ -9,7 +9,7 @@ from timelift.journal.lines import Machine
 from timelift.measure import machine
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.locks import machine_lock
+from timelift.measure.locks import Note, machine_lock
 from timelift.measure.request import RunOptions
 
 _Campaigns = Callable[[Iterable[Case], Catalogue, RunOptions, PlayedSettings], Campaign]
@@ -39,7 +39,7 @@ class Place:
         return {"": machine.describe(backends)}
 
     def lock(
-        self, say: Callable[[str], None], patience: float | None, stop: Callable[[], bool]
-    ) -> AbstractContextManager[None]:
-        """Keep other runs from measuring here meanwhile."""
-        return machine_lock(say, patience, stop=stop)
+        self, say: Callable[[str], None], command: str, stop: Callable[[], bool] = lambda: False
+    ) -> AbstractContextManager[Note]:
+        """Keep other runs from measuring here meanwhile; the command is shown to them."""
+        return machine_lock(say, command, stop=stop)

@@ -53,6 +53,8 @@ class StageBegun:
 
 
 class Display(Protocol):
+    note: Callable[[float], None]  # is told at each stage how many seconds are left
+
     def say(self, text: str) -> None:
         """Print a line that stays."""
 

@@ -1,9 +1,10 @@
 """One run: its kind of race, its campaign and its journal."""
 
 import os
+import shlex
 import signal
+import sys
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from timelift.measure.header import (
     journal_path,
     new_header,
     open_resumed,
+    program,
     refuse_other_cases,
     refuse_other_machine,
     shareable_header,
@@ -133,11 +135,11 @@ class Session:
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, {}))
             campaign.run(lambda *_: None, display, referee)
             return
-        started, budget = time.monotonic(), options.budget
-        with self.place.lock(display.say, budget, lambda: self.interrupted):
-            if budget is not None:
-                left = budget - (time.monotonic() - started)
-                options = replace(options, budget=left)
+        typed = shlex.join([program(), *sys.argv[1:]])
+        command = without_folders(typed, self.request.project.root)
+        with self.place.lock(display.say, command, lambda: self.interrupted) as note:
+            note(options.budget or float("inf"))
+            display.note = note
             played = self._resume(chosen) if self.resumed else {}
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, played))
             self._measure(campaign, display, referee)

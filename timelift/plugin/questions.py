@@ -128,6 +128,7 @@ class Questions:
         self._config = config
         self._collected: dict[Case, int] = {}
         self._limits: list[str] = []
+        self._failed: list[Any] = []
         self._at_exit = ExitStack()
         config.add_cleanup(self._at_exit.close)
 
@@ -235,15 +236,14 @@ class Questions:
     def pytest_terminal_summary(
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
-        """Show the end below pytest's own; it alone tells what fails the gate, unless -r asks."""
-        stats, shown = terminalreporter.stats, self._config.option.reportchars
-        asked = shown != USUAL_REPORT and not set(shown).isdisjoint("faA")
-        told = set() if asked else set(self.failures.values())
-        if failed := stats.get("failed"):
-            stats["failed"] = [each for each in failed if each.longreprtext not in told]
+        """Show the end below pytest's own; it alone tells what fails the gate, and -r's list."""
+        stats, told = terminalreporter.stats, set(self.failures.values())
+        self._failed = stats.get("failed", [])
+        if self._failed:
+            stats["failed"] = [each for each in self._failed if each.longreprtext not in told]
         yield
-        if failed:
-            stats["failed"] = failed
+        if self._failed:
+            stats["failed"] = self._failed
         session = self.session
         # a run against another side has an end even if no case has another side
         is_against = session.referee and session.race.folder == AGAINST_FOLDER
@@ -255,6 +255,13 @@ class Questions:
             reasons = dict.fromkeys(session.not_tried.values())
             terminalreporter.section("timelift")
             terminalreporter.write_line(f"nothing was measured: {'; '.join(reasons)}")
+
+    @pytest.hookimpl(specname="pytest_terminal_summary")
+    def pytest_terminal_summary_of_list(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """Bring back what fails the gate, after FAILURES and before the list, where -r asks."""
+        shown = self._config.option.reportchars
+        if self._failed and shown != USUAL_REPORT and not set(shown).isdisjoint("faA"):
+            terminalreporter.stats["failed"] = self._failed
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.
