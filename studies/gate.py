@@ -25,6 +25,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.gate.outcomes import CaseOutcome, gate_findings
 from timelift.gate.sides import SidesRace
+from timelift.measure.locks import Note
 from timelift.measure.progress import StageBegun
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Session
@@ -148,6 +149,8 @@ class Suite:
 
 class Silent:
     """A display that shows nothing."""
+
+    note: Note = staticmethod(lambda _: None)
 
     def say(self, text: str) -> None: ...
 

@@ -23,7 +23,6 @@ from distributed.comm import connect
 from distributed.security import Security
 from msgspec import Struct, structs
 
-from timelift.analyse.evidence import machine_of
 from timelift.case import Backend, Setting
 from timelift.cluster import node
 from timelift.cluster.campaign import ClusterCampaign
@@ -206,7 +205,7 @@ class Cluster(Place):
     def _node(self, seen: Seen) -> Node:
         for name, kind in self._kinds.items():
             if identity_of(kind.machine) == identity_of(seen.machine):
-                own = machine_of(seen.mark)
+                own = seen.mark.partition("-")[0]
                 shared = self._machines.setdefault(seen.boot or own, own)
                 return Node(seen.address, shared + seen.mark.removeprefix(own), name)
         raise UserError(
