@@ -219,7 +219,7 @@ def _notes(ends):
     return [f"{label}: {text}" for label, text in (*noted, *end.left_out)]
 
 
-FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
+FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "others_cores": 0.03}
 
 
 def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):

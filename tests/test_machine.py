@@ -4,13 +4,10 @@ import itertools
 import subprocess
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
-from tests import engines
 from tests.projects import write
 from timelift.canary import Groups, time_canary, time_copy
-from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import backends, machine, options
 from timelift.worker import system
@@ -36,49 +33,10 @@ def test_where_no_memory_is_left_the_canary_copies_none(monkeypatch):
     assert time_copy() is None
 
 
-class Times(tuple):
-    """Processor times as psutil gives them: a tuple of all, some by name."""
-
-    __slots__ = ()
-
-    @property
-    def steal(self):
-        return self[-1]
-
-
-def test_stolen_time_is_a_share_of_what_has_passed(monkeypatch):
-    readings = iter([Times((100, 50, 5)), Times((106, 52, 7))])
-    monkeypatch.setattr(psutil, "cpu_times", lambda: next(readings))
-    assert system.Disturbances().facts()["stolen_share"] == pytest.approx(0.2)
-
-
-def test_where_no_time_has_passed_or_none_is_told_nothing_is_known_of_what_was_stolen(monkeypatch):
-    for times in ((100.0, 50.0), Times((100.0, 50.0))):
-        monkeypatch.setattr(psutil, "cpu_times", lambda times=times: times)
-        assert "stolen_share" not in system.Disturbances().facts()
-
-
 def test_a_machine_is_described_with_how_fast_and_how_busy_it_is_now():
     state = machine.describe(()).information
     assert state["canary_seconds"] > 0
     assert 0 <= state["busy"] <= 1
-
-
-def test_what_threads_wait_for_a_processor_is_seen():
-    script = (
-        "import os, time\n"
-        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from timelift.worker import system\n"
-        "def spin():\n"
-        "    end = time.monotonic() + 0.5\n"
-        "    while time.monotonic() < end: pass\n"
-        "seen = system.Disturbances()\n"
-        "if os.fork() == 0:\n"
-        "    spin(); os._exit(0)\n"
-        "spin(); print(seen.facts()['waited_share'])\n"
-    )
-    share = engines.run_afresh(Backend.TENSORFLOW, script)
-    assert 0.2 < share < 2  # as a share, not in any other unit of time
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ class Quota:
 def proc(folder, busy, idle, **processes):
     """A /proc of two processors in ticks, and of processes: (parent, own ticks, its children's)."""
     folder.mkdir(exist_ok=True)
-    lines = (f"cpu{core} {busy} 0 0 {idle} 7 0 0 0 0 0" for core in (0, 1))
+    stolen = busy // 5
+    lines = (f"cpu{core} {busy - stolen} 0 0 {idle} 7 0 0 {stolen} 0 0" for core in (0, 1))
     (folder / "stat").write_text("\n".join(["cpu 1 2 3", *lines, "btime 5"]))
     for name, (parent, ticks, ended) in processes.items():
         own = folder / name.strip("p")
@@ -40,7 +41,7 @@ def proc(folder, busy, idle, **processes):
 
 @pytest.fixture
 def seen(tmp_path, monkeypatch):
-    """Facts after ten seconds in which two processors worked 5 s each, 2 s of them for the run."""
+    """Facts after 10 s in which two processors worked 5 s each, 1 s for guests, 2 s for the run."""
     clock = iter([0.0, 10.0])
     monkeypatch.setattr(neighbours.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
@@ -62,7 +63,8 @@ def seen(tmp_path, monkeypatch):
     [(0, None, 0.8), (2, None, 0.8), (1, None, 0.0), (0, 1.5, 0.3), (8, None, 0.8)],
 )
 def test_others_take_what_the_run_and_its_ended_children_did_not(seen, threads, quota, missing):
-    assert seen(threads, quota) == {"others_cores": 0.8, "missing_cores": missing}
+    told = {"others_cores": 0.8, "missing_cores": missing, "stolen_share": 0.1}
+    assert seen(threads, quota) == told
 
 
 def test_where_no_processor_time_is_reported_nothing_is_known_of_others(tmp_path):

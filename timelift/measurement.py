@@ -95,8 +95,6 @@ class Facts:
     others_cores: _Hidden = None
     #: What of them the worker might have used itself, by its threads and its quota.
     missing_cores: _Hidden = None
-    #: The time that all threads together waited for a processor, over the time of the rounds.
-    waited_share: _Hidden = None
     #: The share of the processors' time that a hypervisor took during the rounds.
     stolen_share: _Hidden = None
     #: Periods in which a container's quota stopped the worker.

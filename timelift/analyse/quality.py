@@ -30,8 +30,6 @@ class MachineActivity:
     stolen_share: float | None
     #: The processors that other programs took, on average.
     others_cores: float | None
-    #: The time for which threads waited for a processor, as a share of the time of the run.
-    waited_share: float | None
     #: The periods in which the container's quota held the run back.
     throttled_periods: float | None
     #: The rounds that are lost because a rival was traced anew in them.
@@ -74,7 +72,6 @@ def machine_activity(run: Run) -> MachineActivity:
         canary_spread=max(spreads, default=None),
         stolen_share=_mean(run, "stolen_share"),
         others_cores=_mean(run, "others_cores"),
-        waited_share=_mean(run, "waited_share"),
         throttled_periods=sum(held_back) if held_back else None,
         dropped_rounds=sum(dropped) if dropped else None,
     )

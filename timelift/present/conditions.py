@@ -246,9 +246,6 @@ def disturbances(activity: MachineActivity) -> Iterator[str]:
     taken = activity.others_cores
     others = "an unknown number of" if taken is None else f"{taken:.2f}"
     yield f"other programs took {others} cores"
-    if activity.waited_share is not None:
-        seconds = f"{activity.waited_share:.2f} s"
-        yield f"in every second, threads waited {seconds} for a processor, all together"
     if activity.throttled_periods is not None:
         periods = f"in {counted(round(activity.throttled_periods), 'period')}"
         effect = f"held it back {periods}" if activity.throttled_periods else "never held it back"

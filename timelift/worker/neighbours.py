@@ -1,4 +1,4 @@
-"""Neighbours: the processors that other programs take of those that a worker may use."""
+"""Neighbours: what other programs, and other guests, take of the processors of a worker."""
 
 import contextlib
 import os
@@ -15,17 +15,19 @@ from timelift.messages import RUN_PROCESS
 LEAST_SECONDS = 1.0
 #: The times of a processor in which it works, of the first eight that a kernel reports (proc(5)):
 #: user, nice, system, irq, softirq, steal; but not idle and iowait.
-_WORKS = (0, 1, 2, 5, 6, 7)
+_STEAL = 7
+_WORKS = (0, 1, 2, 5, 6, _STEAL)
 #: Of a process, from its state on: its parent, and the user and system times of itself and of its
 #: children that have ended.
 _PARENT, _TIMES = 1, slice(11, 15)
 
 
 class _Reading(NamedTuple):
-    """Seconds: of the clock, that the processors worked, and that they worked for the run."""
+    """Seconds: of the clock, that processors worked, of other guests in that, and of the run."""
 
     clock: float
     busy: float
+    stolen: float
     own: float
 
 
@@ -57,18 +59,25 @@ class Neighbours:
         *earlier, last = self._readings
         long = [each for each in earlier if last.clock - each.clock >= LEAST_SECONDS]
         first = long[-1] if long else earlier[0]
+        seconds = last.clock - first.clock
         others = (last.busy - first.busy) - (last.own - first.own)
-        taken = max(0.0, others / (last.clock - first.clock))
+        taken = max(0.0, others / seconds)
         missing = max(0.0, taken + self._may_use - len(self._cores))
-        return {"others_cores": round(taken, 3), "missing_cores": round(min(missing, taken), 3)}
+        stolen = (last.stolen - first.stolen) / seconds / len(self._cores)
+        return {
+            "others_cores": round(taken, 3),
+            "missing_cores": round(min(missing, taken), 3),
+            "stolen_share": round(max(0.0, stolen), 4),
+        }
 
     def _read(self) -> _Reading:
         tick = 1 / os.sysconf("SC_CLK_TCK")
         lines = (line.split() for line in (self._proc / "stat").read_text().splitlines())
         times = {name: numbers for name, *numbers in lines}
-        own = [[int(number) for number in times[f"cpu{core}"]] for core in self._cores]
-        busy = sum(numbers[place] for numbers in own for place in _WORKS)
-        return _Reading(time.monotonic(), busy * tick, self._own_ticks() * tick)
+        cores = [[int(number) for number in times[f"cpu{core}"]] for core in self._cores]
+        busy = sum(core[place] for core in cores for place in _WORKS)
+        stolen = sum(core[_STEAL] for core in cores)
+        return _Reading(time.monotonic(), busy * tick, stolen * tick, self._own_ticks() * tick)
 
     def _own_ticks(self) -> int:
         children, ticks = defaultdict[int, list[int]](list), dict[int, int]()

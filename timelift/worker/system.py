@@ -20,7 +20,6 @@ from timelift.canary import OWN_GROUPS, Groups, time_canary, time_copy
 from timelift.case import GPU
 from timelift.worker.neighbours import Neighbours
 
-_THREADS = Path("/proc/self/task")
 #: NVML's bits for reasons that lower the clocks of a GPU (nvml.h, nvmlClocksEventReasons): slowed
 #: by hardware, by heat as software or hardware sees it, by the power brake. The software's power
 #: cap is not among them, since every board under load is at its cap.
@@ -37,67 +36,28 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Disturbances:
-    """Disturbances of the machine from now on: waits, stolen time, a container's quota, the canary.
+    """Disturbances of the machine from now on: neighbours, a container's quota, the canary.
 
-    `facts` leaves out what the system does not report, and has those of the `neighbours`.
+    `facts` leaves out what the system does not report.
     """
 
     def __init__(self, neighbours: Neighbours | None = None, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
         self._neighbours = neighbours or Neighbours()
         self._neighbours.note()
-        self._canary = time_canary()
-        self._before = self._counts()
+        self._canary, self._before = time_canary(), self._throttled()
 
     def facts(self) -> dict[str, float]:
-        """Return waits as a share of the time that passed; those of many threads may exceed 1."""
         facts: dict[str, float] = {**self._neighbours.facts()}
-        now = self._counts()
-        both = now.keys() & self._before.keys()
-        passed = {name: max(0, now[name] - self._before[name]) for name in both}
-        for part, whole in (("waited", "passed"), ("stolen", "processor")):
-            if part in passed and passed[whole]:
-                facts[f"{part}_share"] = round(passed[part] / passed[whole], 4)
-        if "throttled" in passed:
-            facts["throttled_periods"] = passed["throttled"]
+        before, now = self._before, self._throttled()
+        if before is not None and now is not None:
+            facts["throttled_periods"] = max(0, now - before)
         if copy := time_copy():
             facts["copy_seconds"] = copy
         return facts | {"canary_seconds": min(self._canary, time_canary())}
 
-    def _counts(self) -> dict[str, float]:
-        counts = {
-            "passed": time.monotonic(),
-            "waited": _waited_seconds(),
-            "throttled": self._groups.throttled_periods() if self._groups else None,
-            **_processor_seconds(),
-        }
-        return {name: count for name, count in counts.items() if count is not None}
-
-
-def _processor_seconds() -> dict[str, float]:
-    """Return seconds `stolen` and of the `processor` in all; empty where none are reported.
-
-    An interpreter that is only compared with may have no psutil.
-    """
-    try:
-        import psutil  # noqa: PLC0415
-    except ImportError:
-        return {}
-    times = psutil.cpu_times()
-    return {"stolen": times.steal, "processor": sum(times)} if hasattr(times, "steal") else {}
-
-
-def _waited_seconds() -> float | None:
-    """Return the seconds that this process's threads waited for a processor, all together.
-
-    Linux counts it by thread: the second number of `schedstat` (scheduler/sched-stats in the
-    kernel's documentation). None where it does not.
-    """
-    waited = []
-    for thread in _THREADS.glob("*/schedstat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):  # threads end meanwhile
-            waited.append(int(thread.read_text().split()[1]))
-    return sum(waited) * 1e-9 if waited else None
+    def _throttled(self) -> int | None:
+        return self._groups.throttled_periods() if self._groups else None
 
 
 class Clocks:
