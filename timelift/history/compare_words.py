@@ -117,18 +117,18 @@ def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
 
 def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
     """Write a sentence for each setting that became slower as a whole, or one for all settings."""
-    slower = compared.settings
-    if slower and (compared.machine_moved or 1 < len(slower) == compared.shared_settings):
+    slower, suspect = compared.settings, compared.suspect_settings
+    if compared.machine_moved or 1 < len(suspect) == compared.shared_settings:
         least = min(shift.value for shift in slower.values())
         state, why = "suspect", "something that all share, or other work on the machine"
         if compared.machine_moved:
-            state, why = "machine", "so did the canary, or the machine is described otherwise"
+            state, why = "machine", "so did the canary, by half as much or more"
         yield (
             f"{state}: {len(slower)} of {compared.shared_settings} settings moved together, by "
             f"{words.percent_more(least)} or more beside the canary: {why}"
         )
         return
-    for setting, shift in slower.items():
+    for setting, shift in suspect.items():
         yield (
             f"suspect: {words.percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
             f"moved together, by {words.percent_more(shift.value)} beside the canary"

@@ -208,6 +208,13 @@ def log_median_beat(seconds: Iterable[object]) -> float:
     return math.log(statistics.median(beats)) if beats else math.nan
 
 
+def beyond_canary(seconds: Samples | float, beats: Samples) -> Samples:
+    """Return what beats leave of changes of seconds, each explaining up to twice as much."""
+    changes, ends = np.asarray(seconds)[..., None], 2 * beats
+    left = changes - np.clip(changes, np.minimum(ends, 0), np.maximum(ends, 0))
+    return np.asarray(np.abs(left).min(-1, initial=np.inf))
+
+
 def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
     """Return the larger of each pair of facts, None where neither is known."""
     if facts == others:
