@@ -290,6 +290,13 @@ def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path
     assert "--against" not in printed
 
 
+def test_a_run_beside_another_program_is_told(runs, tmp_path, run_command):
+    disturbed = {name: {"missing_cores": 0.8} for name in STRATEGIES}
+    new = stored(tmp_path / "new.jsonl", 4, sizes=3, facts=disturbed)
+    lines = run_command(0, "compare", runs[0], new).out.splitlines()
+    assert ["another program" in line for line in lines[:2]] == [False, True]
+
+
 def test_a_suspect_s_command_selects_that_case_alone():
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
     command = compare_words._deciding_command(case.setting, "", case.strategy)

@@ -62,7 +62,7 @@ def history(options: Options, project: Project) -> int:
     Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
     and results/*/against/ left out). A change needs three runs before it and three after it. Where
     most cases moved at once it was the machine if the canary moved by half as much, else they are
-    slower together.
+    slower together. Runs beside another program are left out where six others are there.
 
     exit codes:
       0  nothing is slower than it has been

@@ -266,7 +266,7 @@ def read_history(
     All of its cases are read, whichever are shown: only all of them can show whether the machine
     changed.
     """
-    machine = machine_runs(results, name, since)
+    machine = machine_runs(results, name, since).without_disturbed()
     levels, summaries = run_levels(machine.runs)
     if not levels.cases:
         raise UserError(
