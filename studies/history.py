@@ -55,7 +55,8 @@ class HistoryKind:
     `step` longer from `night` until `mended`, or a `creep` longer that grows from `night` to the
     last; with `strategies`, all cases of so many of them are slower. At night `moves` the machine
     moves all cases by 10 %, some more, some less (sd `own`), and the canary by 10 % unless it is
-    `steady`. From night `grows_loud` on all noise is `loud` times as large.
+    `steady`. From night `grows_loud` on all noise is `loud` times as large. At `night`, too, the
+    canary alone moves by `canary`, and the machine is `described` otherwise.
     """
 
     name: str
@@ -72,6 +73,8 @@ class HistoryKind:
     steady: bool = False
     loud: float = 1.0
     grows_loud: int = 60
+    canary: float = 0.0
+    described: bool = False
 
 
 SCENARIOS = (
@@ -93,6 +96,10 @@ SCENARIOS = (
     HistoryKind("from night 60 on 5 times as loud", loud=5.0),
     HistoryKind("machine moves, steady canary", moves=40, steady=True),
     HistoryKind("3 of 5 strategies 20 % slower", step=0.20, strategies=3),
+    HistoryKind("1 of 5 20 % slower, kernel differs", step=0.20, strategies=1, described=True),
+    HistoryKind("3 of 5 20 % slower, kernel differs", step=0.20, strategies=3, described=True),
+    HistoryKind("1 of 5 20 % slower, canary by 4 %", step=0.20, strategies=1, canary=0.04),
+    HistoryKind("all 20 % slower, canary 4 % faster", step=0.20, strategies=5, canary=-0.04),
 )
 
 
@@ -139,7 +146,9 @@ def simulate(
     canary = np.full((2, shape.nights), np.log(4e-5))
     if scenario.moves and not scenario.steady:
         canary[:, scenario.moves :] += np.log1p(0.10)
-    unknown, description = np.zeros(size), np.zeros(shape.nights, int)
+    since = np.arange(shape.nights) >= scenario.night
+    canary += np.log1p(scenario.canary) * since
+    unknown, description = np.zeros(size), (since & scenario.described).astype(int)
     levels = RunLevels(cases, logs, unknown, canary, description)
     return levels, _truth(scenario, grown)
 

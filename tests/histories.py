@@ -53,15 +53,16 @@ def nights(  # noqa: PLR0913
     cases=None,
     described=lambda _: machine(),
     canary=lambda _: 1.0,
+    missing=lambda _: 0.0,
 ):
     """Write a journal for each night under results/example and return `results`.
 
-    The canary takes `canary` times as long.
+    The canary takes `canary` times as long, and other programs take `missing` cores.
     """
     random = np.random.default_rng(1)
     measured = journals.grid(STRATEGIES) if cases is None else list(cases)
     for night in range(count):
-        beats = {"canary_seconds": 4e-5 * canary(night)}
+        beats = {"canary_seconds": 4e-5 * canary(night), "missing_cores": missing(night)}
         lines = [line for case in measured for line in _lines(case, night, slower, random, beats)]
         lines.sort(key=lambda line: line["launch"])
         run(results / "example" / f"{night:03}.jsonl", night, lines, machine=described(night))

@@ -120,6 +120,17 @@ def test_a_rival_that_was_dropped_early_still_compares_with_the_others():
     assert level[FEW[0]] == pytest.approx(level[FEW[1]])
 
 
+@pytest.mark.parametrize(("count", "of_last", "first"), [(4, 4, 2), (3, 3, 1), (4, 3, 1)])
+def test_a_disturbed_launch_is_left_out_where_every_rival_has_three_others(count, of_last, first):
+    lines = [
+        journals.line(case, launch, facts={"missing_cores": 0.4 * (launch == 1)})
+        for case in FEW
+        for launch in range(1, (of_last if case is FEW[-1] else count) + 1)
+    ]
+    summary = levels.summary_of_lines(journals.text(*lines).encode().split(b"\n"))
+    assert list(summary.medians[FEW[0]]) == [*range(first, count + 1)]
+
+
 def test_a_case_that_crashed_in_a_launch_has_no_level():
     crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
     assert list(_summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)) == [FEW[1]]
@@ -178,6 +189,10 @@ def canary(night):
     return 1.15 if night >= 8 else 1.0
 
 
+def busy(night):
+    return 0.9 * (night in {2, 3, 4})
+
+
 MOVED = (
     f"moved together between {histories.day(7)} (0000008a) and {histories.day(8)} (0000009a): "
     "100 % of 5 cases, the median by"
@@ -190,16 +205,12 @@ ZERO = {
         "earlier changes",
     ),
     "a machine that moved": (16, {"slower": moved, "canary": canary}, MOVED),
-    "a machine described otherwise": (
+    "runs beside another program": (
         16,
-        {
-            "slower": moved,
-            "described": lambda night: histories.machine(
-                drift={"kernel": "6.1" if night < 8 else "6.2"}
-            ),
-        },
-        "with it: kernel 6.1 → 6.2",
+        {"slower": lambda case, night: (case == SIX[0]) * busy(night), "missing": busy},
+        "left out 3 runs beside another program, of 2026-01-03, 2026-01-04, 2026-01-05",
     ),
+    "too few others": (8, {"missing": busy}, "not left out: fewer than 6 others are there"),
 }
 
 
@@ -211,10 +222,14 @@ def test_a_history_without_a_slow_down_that_is_still_there_is_zero(results, run_
 
 
 def test_most_cases_slower_under_a_steady_canary_are_no_machine_and_two(results, run_command):
-    six_nights(results, 16, moved)
+    kernels = [histories.machine(drift={"kernel": kernel}) for kernel in ("6.1", "6.2")]
+    six_nights(results, 16, moved, described=lambda night: kernels[night >= 8])
     said = " ".join(run_command(2, "history").out.split())
     assert f"together {MOVED}" in said
-    assert "beside the canary, which moved by +0.0 %: not the machine" in said
+    assert (
+        "beside the canary, which moved by +0.0 %: not the machine; with it: kernel 6.1 → 6.2"
+        in said
+    )
     assert "most cases are slower together by 3 % or more; 5 slower together" in said
     assert "nan" not in said + (results / "report" / "history.md").read_text()
 

@@ -86,12 +86,39 @@ def test_when_most_cases_and_a_beat_of_the_canary_move_it_is_the_machine(beat):
     levels = histories.levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
     levels.log_canary[beat, 31:] += np.log(1.1)
-    findings = find_changes(_slower(0.4, ALL, levels=levels))
+    findings = find_changes(_slower(0.18, ALL, levels=levels))
     (shift,) = findings.common_shifts
     assert (shift.before, shift.after, shift.cause) == (30, 31, Cause.MACHINE)
-    assert shift.share > 0.9
-    assert np.exp(shift.value) == pytest.approx(1.4 / (1.1 if beat == 0 else 1.0), abs=0.06)
+    assert shift.share > 0.8
+    assert np.exp(shift.value) == pytest.approx(1.18 / (1.1 if beat == 0 else 1.0), abs=0.06)
     assert not findings.fails
+
+
+TWO_CAUSES = {
+    "one strategy, another kernel": (0.2, slice(0, None, 5), 0.0, 31),
+    "all, another kernel": (0.2, ALL, 0.0, 31),
+    "one strategy, a canary slower by a fifth": (0.2, slice(0, None, 5), 0.04, 31),
+    "one strategy, a faster canary": (0.2, slice(0, None, 5), -0.04, 31),
+    "all, a faster canary": (0.2, ALL, -0.06, 31),
+    "all, a canary slower by a fourth": (0.4, ALL, 0.1, 31),
+    "all, a canary slower three nights later": (0.2, ALL, 0.1, 34),
+}
+
+
+@pytest.mark.parametrize("happened", TWO_CAUSES)
+def test_what_the_canary_cannot_have_caused_is_not_forgiven(happened):
+    share, rows, canary, night = TWO_CAUSES[happened]
+    levels = _slower(share, rows)
+    levels.log_canary[:, night:] += np.log1p(canary)
+    levels.description[31:] = 1
+    findings = find_changes(levels)
+    assert findings.slower_together if rows == ALL else _worse(findings) == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("worse", [[], [0, 5, 10, 15]])
+def test_a_machine_slower_with_its_canary_is_forgiven_and_no_strategy_s_own_part(worse):
+    levels = histories.levels(moves=31)
+    assert _worse(find_changes(_slower(0.2, worse, levels=levels))) == worse
 
 
 def test_a_canary_that_moves_later_excuses_no_slow_down_before():
@@ -101,13 +128,11 @@ def test_a_canary_that_moves_later_excuses_no_slow_down_before():
     assert find_changes(levels).slower_together.after == 20
 
 
-def test_a_shift_of_a_machine_described_otherwise_is_placed_where_that_changed():
+def test_a_shift_is_placed_where_the_machine_is_described_otherwise():
     levels = _slower(0.2, ALL)
     assert [shift.after for shift in find_changes(levels).common_shifts] == [30]
     levels.description[31:] = 1
-    findings = find_changes(levels)
-    assert [(shift.after, shift.cause) for shift in findings.common_shifts] == [(31, Cause.MACHINE)]
-    assert not findings.fails
+    assert [shift.after for shift in find_changes(levels).common_shifts] == [31]
 
 
 def test_cases_that_were_slower_together_and_are_no_more_fail_nothing():

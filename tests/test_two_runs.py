@@ -270,9 +270,11 @@ def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, run_comma
     assert "--against" not in printed
 
 
-def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path, run_command):
-    head = {"commit": {"id": NEW_COMMIT}}
-    slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, **head)
+@pytest.mark.parametrize("canary", [1.0, 0.94, 1.2], ids="steady faster slower-by-a-fifth".split())
+def test_everything_slower_together_ends_in_commands(runs, tmp_path, run_command, canary):
+    machine = journals.MACHINE | {"drift": journals.MACHINE["drift"] | {"kernel": "9.9"}}
+    how = {"canary": canary, "commit": {"id": NEW_COMMIT}, "machine": machine}
+    slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, **how)
     printed = run_command(2, "compare", runs[0], slow, "--strict").out
     assert "suspect: 3 of 3 settings moved together" in printed
     assert "3 settings as a whole" in printed
@@ -282,10 +284,17 @@ def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path,
 
 
 def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path, run_command):
-    slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, canary=1.2)
+    slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, canary=1.45)
     printed = run_command(0, "compare", runs[0], slow, "--strict").out
     assert "machine: 3 of 3 settings moved together" in printed
     assert "--against" not in printed
+
+
+def test_a_run_beside_another_program_is_told(runs, tmp_path, run_command):
+    disturbed = {name: {"missing_cores": 0.8} for name in STRATEGIES}
+    new = stored(tmp_path / "new.jsonl", 4, sizes=3, facts=disturbed)
+    lines = run_command(0, "compare", runs[0], new).out.splitlines()
+    assert ["another program" in line for line in lines[:2]] == [False, True]
 
 
 def test_a_suspect_s_command_selects_that_case_alone():

@@ -21,9 +21,9 @@ def compare(options: Options, project: Project) -> int:
     The runs were made at different times, so times are not compared. Each case is held against the
     other rivals of its setting in its own run, and the change of that ratio is judged by the
     launches of both runs and by what ratios move between sessions (learnt from the machine's other
-    runs from three on, else assumed to be 1 %). A slower canary shows that the machine slowed down;
-    where most of a setting rose beside a steady one, it is suspect as a whole. The result is
-    suspects, not proofs: only `timelift bench --against REV` measures two revisions side by side.
+    runs from three on, else assumed to be 1 %). A canary that slowed by half as much shows that the
+    machine did; else a setting that rose as a whole is suspect. The result is suspects, not proofs:
+    only `timelift bench --against REV` measures two revisions side by side.
 
     exit codes:
       0  compared (with --strict: and nothing is suspect)
@@ -61,8 +61,8 @@ def history(options: Options, project: Project) -> int:
 
     Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
     and results/*/against/ left out). A change needs three runs before it and three after it. Where
-    most cases moved at once it was the machine if the canary moved, too, else they are slower
-    together.
+    most cases moved at once it was the machine if the canary moved by half as much, else they are
+    slower together. Runs beside another program are left out where six others are there.
 
     exit codes:
       0  nothing is slower than it has been

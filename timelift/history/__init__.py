@@ -45,9 +45,9 @@ class Change(Interval):
 class Cause(StrEnum):
     """What moved most cases at once."""
 
-    #: The canary moved, too, or the description of the machine.
+    #: The canary moved, too, by half as much or more.
     MACHINE = "machine"
-    #: Neither did: what all cases share, such as their code or a package.
+    #: It did not: what all cases share, such as their code or a package.
     SHARED = "together"
     #: No canary was timed.
     UNKNOWN = "machine or code"
@@ -72,6 +72,11 @@ class CommonShift(Change):
     @property
     def fails(self) -> bool:
         return self.cause is Cause.SHARED and not self.on_gpu
+
+    @property
+    def excuses(self) -> float:
+        """The largest step of a case beside its rivals that has the same cause, a log ratio."""
+        return abs(self.canary) if self.cause is Cause.MACHINE else 2 * abs(self.value)
 
 
 #: Parts of the drift that describe the machine, and no package, interpreter or flag.

@@ -65,7 +65,9 @@ def _run(run: Run) -> str:
     end = ", provisional" if run.is_provisional else ", cut short" if run.cut_short else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
-    return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}"
+    launches = [launch.is_disturbed for case in run.measurements for launch in case.launches]
+    beside = "; another program ran beside it" if 2 * sum(launches) > len(launches) else ""
+    return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}{beside}"
 
 
 def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
@@ -117,18 +119,18 @@ def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
 
 def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
     """Write a sentence for each setting that became slower as a whole, or one for all settings."""
-    slower = compared.settings
-    if slower and (compared.machine_moved or 1 < len(slower) == compared.shared_settings):
+    slower, suspect = compared.settings, compared.suspect_settings
+    if compared.machine_moved or 1 < len(suspect) == compared.shared_settings:
         least = min(shift.value for shift in slower.values())
         state, why = "suspect", "something that all share, or other work on the machine"
         if compared.machine_moved:
-            state, why = "machine", "so did the canary, or the machine is described otherwise"
+            state, why = "machine", "so did the canary, by half as much or more"
         yield (
             f"{state}: {len(slower)} of {compared.shared_settings} settings moved together, by "
             f"{words.percent_more(least)} or more beside the canary: {why}"
         )
         return
-    for setting, shift in slower.items():
+    for setting, shift in suspect.items():
         yield (
             f"suspect: {words.percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
             f"moved together, by {words.percent_more(shift.value)} beside the canary"

@@ -155,7 +155,7 @@ def _note(history: History, left_out: int) -> str:
         f"band: ±{100 * history.gate:g} %",
     ]
     if history.findings.common_shifts:
-        words.append("dashed: most cases moved at once, and all begin anew")
+        words.append("dashed: most cases moved at once, and begin anew")
     if history.findings.slower_together:
         words.append("those slower together are higher by their change beside the canary")
     if left_out:

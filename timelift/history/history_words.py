@@ -93,7 +93,7 @@ def _reason(shift: CommonShift) -> str:
         return "; no canary shows whether it was the machine"
     canary = f" beside the canary, which moved by {percent_more(shift.canary)}"
     if shift.cause is Cause.MACHINE:
-        return f"{canary}; all begin anew"
+        return f"{canary}; all begin anew but cases that moved by more"
     told = "; on a GPU, whose clocks the canary does not know, this is told alone"
     return f"{canary}: not the machine{told if shift.on_gpu else ''}"
 

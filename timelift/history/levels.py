@@ -10,8 +10,9 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,14 @@ from timelift.analyse.evidence import machine_count
 from timelift.analyse.results import Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, counted, first_few, nearest
 from timelift.escape import plain
 from timelift.history import DESCRIPTION
 from timelift.history.noise import LEAST_RUNS
 from timelift.journal import lines
 from timelift.journal.files import read_header, runs_under
 from timelift.journal.lines import Header, Identity, Machine
-from timelift.journal.reading import ExactFacts, read_medians
+from timelift.journal.reading import ExactFacts, MedianInLaunch, read_medians
 
 #: The most characters of the reason why a file is left out.
 _LONGEST_REASON = 160
@@ -41,6 +42,9 @@ LEAST_STEADY = 2
 _ROUNDS_OF_POLISH = 4
 #: The launches that the variance of a run's median case is worth beside a case's own.
 _PRIOR_LAUNCHES = 4
+#: The launches of a case, and the runs, that are enough without those beside another program; and
+#: the most days of such runs that are named.
+_QUIET_LAUNCHES, _QUIET_RUNS, _NAMED = 3, 2 * LEAST_RUNS, 6
 
 
 # The runs of a machine ---------------------------------------------------------------------------
@@ -69,6 +73,10 @@ class StoredRun:
     def key(self) -> tuple[str, Identity]:
         return _key(self.header.machine)
 
+    @cached_property
+    def summary(self) -> "RunSummary":
+        return summary_of_run(self.path)
+
 
 @dataclass(frozen=True)
 class MachineRuns:
@@ -85,6 +93,16 @@ class MachineRuns:
     @property
     def name(self) -> str:
         return self.runs[0].machine_name
+
+    def without_disturbed(self) -> "MachineRuns":
+        """Leave disturbed runs out if there are enough others; a warning names them either way."""
+        quiet = tuple(run for run in self.runs if not run.summary.disturbed)
+        days = [run.day for run in self.runs if run.summary.disturbed]
+        told = f"{counted(len(days), 'run')} beside another program, of {first_few(days, _NAMED)}"
+        if days and len(quiet) >= _QUIET_RUNS:
+            return replace(self, runs=quiet, warnings=(*self.warnings, f"left out {told}"))
+        told += f", not left out: fewer than {_QUIET_RUNS} others are there"
+        return replace(self, warnings=(*self.warnings, told)) if days else self
 
 
 def machine_runs(
@@ -167,12 +185,14 @@ class RunSummary:
 
     `log_canary` are the medians of both beats of the canary, NaN where there are none. `marks` are
     the machines by launch where several played a case: a container has a new mark at each boot.
+    The run was `disturbed` if most of what is left of it was.
     """
 
     medians: Mapping[Case, Mapping[int, float]]
     log_canary: tuple[float, float]
     exact: Mapping[Case, ExactFacts]
     marks: Mapping[Case, Mapping[int, str]]
+    disturbed: bool
 
 
 def summary_of_run(path: Path) -> RunSummary:
@@ -188,24 +208,38 @@ def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     medians: dict[Case, dict[int, float]] = defaultdict(dict)
     exact: dict[Case, ExactFacts] = {}
     marks: dict[Case, dict[int, str]] = defaultdict(dict)
-    beats = []
+    first: dict[tuple[Case, int], MedianInLaunch] = {}
     for line in read_medians(lines):
-        if line.launch not in medians[line.case]:
-            medians[line.case][line.launch] = line.log_seconds
-            exact[line.case] = largest(exact.get(line.case, line.exact), line.exact)
-            marks[line.case][line.launch] = line.mark
-            beats.append(line.canary)
-    for case in [case for case, own in medians.items() if any(map(math.isnan, own.values()))]:
-        del medians[case], exact[case]
-    hashes, copies = ([pair[beat] for pair in beats] for beat in (0, 1))
+        first.setdefault((line.case, line.launch), line)
+    failed = {line.case for line in first.values() if math.isnan(line.log_seconds)}
+    measured = [line for line in first.values() if line.case not in failed]
+    for line in measured:
+        exact[line.case] = largest(exact.get(line.case, line.exact), line.exact)
+    # A disturbed launch of a setting is left out where all of its rivals have enough others.
+    disturbed = {line.place for line in measured if line.disturbed}
+    quiet = Counter(line.case for line in measured if line.place not in disturbed)
+    needed = {line.place for line in measured if quiet[line.case] < _QUIET_LAUNCHES}
+    kept = [line for line in measured if line.place not in disturbed - needed]
+    for line in kept:
+        medians[line.case][line.launch] = line.log_seconds
+        marks[line.case][line.launch] = line.mark
+    hashes, copies = (log_median_beat(line.canary[beat] for line in kept) for beat in (0, 1))
     several = {case: own for case, own in marks.items() if machine_count(own.values()) > 1}
-    return RunSummary(medians, (log_median_beat(hashes), log_median_beat(copies)), exact, several)
+    is_disturbed = 2 * sum(line.disturbed for line in kept) > len(kept)
+    return RunSummary(medians, (hashes, copies), exact, several, is_disturbed)
 
 
 def log_median_beat(seconds: Iterable[object]) -> float:
     """Return the log of the median of those that can be beats of a canary, NaN without any."""
     beats = [beat for beat in seconds if is_beat(beat)]
     return math.log(statistics.median(beats)) if beats else math.nan
+
+
+def beyond_canary(seconds: Samples | float, beats: Samples) -> Samples:
+    """Return what beats leave of changes of seconds, each explaining up to twice as much."""
+    changes, ends = np.asarray(seconds)[..., None], 2 * beats
+    left = changes - np.clip(changes, np.minimum(ends, 0), np.maximum(ends, 0))
+    return np.asarray(np.abs(left).min(-1, initial=np.inf))
 
 
 def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
@@ -256,7 +290,7 @@ def rows_by_setting(cases: Iterable[Case]) -> dict[Setting, NDArray[np.int_]]:
 
 def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
     """Read runs as a table and by themselves."""
-    summaries = [summary_of_run(run.path) for run in runs]
+    summaries = [run.summary for run in runs]
     canary = np.array([summary.log_canary for summary in summaries]).T
     drifts = [lines.flattened(run.header.machine.other_drift) for run in runs]
     descriptions = [[drift.get(name) for name in sorted(DESCRIPTION)] for drift in drifts]

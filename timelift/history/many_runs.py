@@ -110,7 +110,8 @@ def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindi
         if len(more) == len(shifts):  # no shift is ever dropped, so these are the same
             break
         shifts = more
-        fitted = _fit(levels, [shift.after for shift in shifts], gate)
+        known = [(shift.after, shift.excuses + math.log1p(gate)) for shift in shifts]
+        fitted = _fit(levels, known, gate)
     cases = [
         _case_history(*row, gate)
         for row in zip(levels.cases, fitted, levels.over_canary, levels.gone, strict=True)
@@ -121,7 +122,7 @@ def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindi
     return HistoryFindings(tuple(cases), tuple(shifts), slower_together)
 
 
-def _fit(levels: RunLevels, known: Sequence[int], gate: float) -> list[Series]:
+def _fit(levels: RunLevels, known: Sequence[tuple[int, float]], gate: float) -> list[Series]:
     """Fit all cases; where some changed, again beside the other rivals alone."""
     every = np.ones(len(levels.cases), bool)
     fitted = fit_segments(ratios(levels, every), levels.of_launches, known)
@@ -265,7 +266,7 @@ def read_history(
     All of its cases are read, whichever are shown: only all of them can show whether the machine
     changed.
     """
-    machine = machine_runs(results, name, since)
+    machine = machine_runs(results, name, since).without_disturbed()
     levels, summaries = run_levels(machine.runs)
     if not levels.cases:
         raise UserError(

@@ -4,11 +4,11 @@ Each series is cut where the squares around its levels are least, with a penalty
 (Jackson and others 2005, IEEE Signal Processing Letters 12(2), 105-108), and a t test drops the
 cuts that are not certain, the least certain one first. The place of a change was *chosen* because
 it looks like one there, so its p is multiplied by the number of places that were possible, and by
-the number of series that are read. At known shifts of most cases every series begins anew.
+the number of series that are read. At a known shift that excuses its step a series begins anew.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -50,8 +50,8 @@ _ALONE_PRIOR_DF = 3.0
 class Segment:
     """A stretch with one level: `mean` over so many `runs`, at positions `first` to `last`.
 
-    `noise` is that of the mean. `anew` where most cases shifted just before it, so that the step to
-    it is no change of the case.
+    `noise` is that of the mean. `anew` where a shift of most cases just before it may have moved
+    this one, too, so that the step to it is no change of the case.
     """
 
     first: int
@@ -59,7 +59,7 @@ class Segment:
     runs: int
     mean: float
     noise: Noise
-    anew: bool
+    anew: bool = False
 
     @property
     def places(self) -> slice:
@@ -93,20 +93,20 @@ class Series:
     tries: int
     segments: tuple[Segment, ...] = ()
 
-    def segment(self, first: int, end: int, *, anew: bool = False) -> Segment:
+    def segment(self, first: int, end: int) -> Segment:
         """Return the segment of runs `first` to `end`; its variance is drawn to the series'."""
         weights, values = self.weights[first:end], self.values[first:end]
         places, total = first + np.flatnonzero(weights), weights.sum()
         if not len(places):
             unknown = Noise(np.array(np.nan), np.zeros(()))
-            return Segment(first, first - 1, 0, math.nan, unknown, anew)
+            return Segment(first, first - 1, 0, math.nan, unknown)
         mean = float(weights @ values / total)
         prior, own_df = min(self.df, _SIDE_PRIOR_DF), len(places) - 1
         squares = prior * self.scale if prior else 0.0
         squares += float(weights @ (values - mean) ** 2)
         variance = squares / (prior + own_df) / total if prior + own_df else math.nan
         noise = Noise(np.array(variance), np.array(self.df + own_df))
-        return Segment(int(places[0]), int(places[-1]), len(places), mean, noise, anew)
+        return Segment(int(places[0]), int(places[-1]), len(places), mean, noise)
 
     @property
     def measured(self) -> list[Segment]:
@@ -147,14 +147,14 @@ class Series:
 def fit_segments(
     table: Samples,
     of_launches: Samples | float,
-    known: Sequence[int] = (),
+    known: Sequence[tuple[int, float]] = (),
     common: Samples | None = None,
 ) -> list[Series]:
     """Cut every series of `table`, (series, runs), into segments; NaN does not count.
 
     `of_launches` are the variances that launches alone give; `known` are the runs at which most
-    cases shifted. For the series of what all cases have in common, `common` is how loud the cases
-    are in each run.
+    cases shifted, each with the largest step that this excuses. For the series of what all cases
+    have in common, `common` is how loud the cases are in each run.
     """
     assumed, most = (ASSUMED, CHANCE) if common is None else (ASSUMED_COMMON, _COMMON_CHANCE)
     has_level = np.isfinite(table)
@@ -171,8 +171,8 @@ def fit_segments(
     expected = expected * loud
     weights = np.where(has_level, 1 / expected, 0.0)
     values = np.where(has_level, _without_outliers(middle, table - middle, expected), 0.0)
-    fixed = (0, *known, table.shape[1])
-    bounds = _best_cuts(values, weights / inflation, fixed)
+    fixed = dict(known)
+    bounds = _best_cuts(values, weights / inflation, (0, *fixed, table.shape[1]))
     scales, dfs = _scales(values, weights, bounds, inflation)
     tested = max(int(long.sum()), 1)
     fitted = []
@@ -248,18 +248,20 @@ def _scales(
 
 
 def _certain_segments(
-    series: Series, bounds: Sequence[int], fixed: Sequence[int], most: float
+    series: Series, bounds: Sequence[int], fixed: Mapping[int, float], most: float
 ) -> tuple[Segment, ...]:
     """Drop the least certain change until every one that is left is certain."""
     left = list(bounds)
     while True:
-        segments = tuple(
-            series.segment(first, end, anew=first in fixed[1:]) for first, end in pairwise(left)
-        )
+        segments = [series.segment(first, end) for first, end in pairwise(left)]
+        for place, (before, after) in enumerate(pairwise(segments), 1):
+            step = abs(after.mean - before.mean)  # NaN, and excused, where one has no runs
+            if left[place] in fixed and not step > fixed[left[place]]:
+                segments[place] = replace(after, anew=True)
         steps = [step_between(*pair) for pair in pairwise(segments)]
         paid = _paid_for_excursions(steps, sum(segment.runs for segment in segments))
         if not len(paid) or paid.max() * series.tries <= most:
-            return segments
+            return tuple(segments)
         del left[1 + int(np.argmax(paid))]
 
 

@@ -1,8 +1,8 @@
 """Where most cases of a machine changed at once, and whether it was the machine.
 
 Ratios between rivals do not show what slows all of them, such as another backend; seconds over the
-canary's do. The machine is blamed where the canary moved, or its own description; else what moved
-the cases is what they share.
+canary's do. The machine is blamed where the canary moved with the cases and by half as much, and
+never for another description alone; else what moved the cases is what they share.
 """
 
 import math
@@ -16,7 +16,7 @@ from timelift.analyse.effects import HALF, trimmed_mean
 from timelift.analyse.results import Samples
 from timelift.case import GPU
 from timelift.history import Cause, CommonShift
-from timelift.history.levels import RunLevels, median_polish
+from timelift.history.levels import RunLevels, beyond_canary, median_polish
 from timelift.history.noise import LEAST_RUNS, sd_between
 from timelift.history.segments import LASTING_RUNS, Series, fit_segments, step_between
 
@@ -30,6 +30,8 @@ _CROWDED_SHARE, _CROWDED_CASES = 0.1, 3
 _LARGE_SHARE = 1 / 3
 #: Standard errors by which the canary moved, at least.
 _CANARY_ERRORS = 4.0
+#: The runs on each side of a shift that show the canary's move: one three runs away is another's.
+_CANARY_RUNS = 5
 
 
 def common_shifts(
@@ -58,7 +60,7 @@ def common_shifts(
         if min(earlier.runs, later.runs) >= LEAST_RUNS:
             _, by_chance = step_between(earlier, later)
             shown = share >= _LARGE_SHARE and by_chance * len(crowded) <= _CROWDED_CHANCE
-            if shown or _machine_moved(levels, earlier.places, later.places, gate):
+            if shown or len(_canary(levels, earlier.places, later.places, gate)[1]):
                 bounds.insert(following, place)
     proposed = [_placed(part.first, described) for part in series.segments[1:]]
     bounds += [
@@ -87,7 +89,7 @@ def _shift(
     """Return the median case's shift between two slices of runs, None for no common one.
 
     More than half of the cases that the last runs before it have must have moved that way by `gate`
-    or more; `many` cases are enough where the machine moved.
+    or more; `many` are enough where the machine moved, by what explains most of theirs.
     """
     changes = change_of_medians(levels.over_canary, *sides)
     measured = np.isfinite(changes)
@@ -95,17 +97,22 @@ def _shift(
     if count < _LEAST_CASES:
         return None
     value = float(np.median(changes[measured]))
-    by_machine = _machine_moved(levels, *sides, gate)
-    either_way = np.abs(changes) >= math.log1p(gate)
+    margin = math.log1p(gate)
+    either_way = np.abs(changes) >= margin
     moved = either_way & (np.sign(changes) == np.sign(value))
-    near = _near(*sides)
-    if moved.sum() <= HALF * np.isfinite(levels.over_canary[:, near[0]]).any(-1).sum():
-        moved = either_way
-        if not (many and by_machine):
-            return None
-    canary = change_of_medians(levels.log_canary, *near)
-    has_canary = bool(np.isfinite(canary[0]))
-    cause = Cause.MACHINE if by_machine else Cause.SHARED if has_canary else Cause.UNKNOWN
+    last, _ = _near(*sides)
+    some = moved.sum() <= HALF * np.isfinite(levels.over_canary[:, last]).any(-1).sum()
+    moved = either_way if some else moved
+    if some and not (many and moved.any()):
+        return None
+    canary, moves = _canary(levels, *sides, gate)
+    seconds = change_of_medians(levels.log_seconds, *sides)
+    left = beyond_canary(seconds[moved] if some else np.median(seconds[measured]), moves)
+    by_machine = np.median(left) < margin
+    if some and not by_machine:
+        return None
+    cause = Cause.MACHINE if by_machine else Cause.SHARED if len(canary) else Cause.UNKNOWN
+    told = moves if len(moves) else canary
     on_gpu = [levels.cases[row].setting.device.startswith(GPU) for row in np.flatnonzero(moved)]
     return CommonShift(
         value,
@@ -115,7 +122,7 @@ def _shift(
         after=sides[1].start,
         sides=sides,
         cause=cause,
-        canary=float(canary[np.nanargmax(np.abs(canary))]) if has_canary else math.nan,
+        canary=float(told[np.abs(told).argmax()]) if len(told) else math.nan,
         on_gpu=bool(on_gpu) and float(np.mean(on_gpu)) > HALF,
     )
 
@@ -127,25 +134,21 @@ def change_of_medians(table: Samples, before: slice, after: slice) -> Samples:
 
 
 def _near(before: slice, after: slice) -> tuple[slice, slice]:
-    """Return the last runs before a shift and the first after it, a week of nights each."""
-    first, end = before.stop - LASTING_RUNS, after.start + LASTING_RUNS
+    """Return the last runs before a shift and the first after it."""
+    first, end = before.stop - _CANARY_RUNS, after.start + _CANARY_RUNS
     return slice(max(first, before.start), before.stop), slice(after.start, min(end, after.stop))
 
 
-def _machine_moved(levels: RunLevels, before: slice, after: slice, gate: float) -> bool:
-    """True if a beat of the canary moved by `gate` and beyond its noise, or the description did."""
-    if levels.description[before.stop - 1] != levels.description[after.start]:
-        return True
+def _canary(levels: RunLevels, before: slice, after: slice, gate: float) -> tuple[Samples, Samples]:
+    """Return the changes of the beats that were timed, and those of `gate` beyond their noise."""
     before, after = _near(before, after)
     changes = change_of_medians(levels.log_canary, before, after)
-    for beat, change in zip(levels.log_canary, changes, strict=True):
-        known = np.isfinite(beat)
-        if known[before].any() and known[after].any():
-            runs = 1 / known[before].sum() + 1 / known[after].sum()
-            error = sd_between(beat[known]) * math.sqrt(runs)
-            if abs(change) >= max(math.log1p(gate), _CANARY_ERRORS * error):
-                return True
-    return False
+    beats, changes = levels.log_canary[np.isfinite(changes)], changes[np.isfinite(changes)]
+    known = np.isfinite(beats)
+    spreads = np.array([sd_between(beat[own]) for beat, own in zip(beats, known, strict=True)])
+    errors = spreads * np.sqrt(1 / known[:, before].sum(-1) + 1 / known[:, after].sum(-1))
+    least = np.maximum(math.log1p(gate), _CANARY_ERRORS * errors)
+    return changes, changes[np.abs(changes) >= least]
 
 
 def _crowded(levels: RunLevels, changes: Sequence[Sequence[int]]) -> list[tuple[int, float]]:

@@ -13,7 +13,7 @@ from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.history import DESCRIPTION, ChangeState, CommonShift, case_changes, drift_differences
-from timelift.history.levels import rows_by_setting
+from timelift.history.levels import beyond_canary, rows_by_setting
 from timelift.journal.lines import Difference, differences, flattened, identity_of
 from timelift.measurement import (
     FactChange,
@@ -23,7 +23,8 @@ from timelift.measurement import (
     exact_changes,
 )
 
-#: A canary that changed by this much, a log ratio, shows that the machine did.
+#: A canary that changed by this much, a log ratio, shows that the machine did; what it leaves of a
+#: setting's change must be less.
 _CANARY_MOVED = math.log(1.05)
 #: Characters of a commit in a command, enough to name one commit of any repository.
 _COMMIT = 12
@@ -78,14 +79,20 @@ class TwoRuns:
 
     @property
     def machine_moved(self) -> bool:
-        """True if most settings are slower, and the canary changed or the machine's description."""
-        described = any(difference.name in DESCRIPTION for difference in self.drift)
-        beat = bool((np.abs(self.canary) >= _CANARY_MOVED).any())
-        return 2 * len(self.settings) > self.shared_settings > 1 and (beat or described)
+        """True if most settings are slower, and the canary explains all of them."""
+        return bool(self.settings) and not self.suspect_settings
 
     @property
     def suspect_settings(self) -> Mapping[Setting, CommonShift]:
-        return {} if self.machine_moved else self.settings
+        """The slower settings; where most are, without those that a beat that moved explains."""
+        moves = self.canary[np.abs(self.canary) >= _CANARY_MOVED]
+        if not 2 * len(self.settings) > self.shared_settings > 1:
+            return self.settings
+        return {
+            setting: shift
+            for setting, shift in self.settings.items()
+            if beyond_canary(shift.value + self.canary[0], moves) >= _CANARY_MOVED
+        }
 
     @property
     def usually_visible(self) -> float:

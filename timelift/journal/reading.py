@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from timelift.case import Case, Status
+from timelift.case import Case, Setting, Status
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
-from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, median
+from timelift.measurement import EXACT_FACTS, MISSING_CORES, CaseInLaunch, Facts, median
 
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
@@ -197,6 +197,11 @@ class MedianInLaunch(NamedTuple):
     canary: tuple[float | None, float | None]
     exact: ExactFacts
     mark: str = ""
+    disturbed: bool = False
+
+    @property
+    def place(self) -> tuple[Setting, int]:
+        return self.case.setting, self.launch
 
 
 def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
@@ -221,6 +226,7 @@ def _median_in_launch(line: _LaunchLine) -> MedianInLaunch:
         (facts.canary_seconds, facts.copy_seconds),
         _shared(tuple(getattr(facts, name) for name in EXACT_FACTS)),
         line.mark,
+        (facts.missing_cores or 0.0) > MISSING_CORES,
     )
 
 
