@@ -271,23 +271,25 @@ MeasurementsByCase = Mapping[Case, Measurement]
 
 
 def without_disturbed(lines: Iterable[CaseInLaunch]) -> list[CaseInLaunch]:
-    """Return lines without the samples of disturbed launches that are not needed.
-
-    They are where all their rivals have `ENOUGH_LAUNCHES` others. Which launch counts depends on
-    other programs alone, and on no time.
-    """
+    """Return lines without the samples of launches that `not_needed` names."""
     lines = [*lines]
-    timed = [line for line in lines if line.was_timed]
-    quiet = Counter(line.case for line in timed if not line.is_disturbed)
-    needed = {_launch(line) for line in timed if quiet[line.case] < ENOUGH_LAUNCHES}
-    left_out = {_launch(line) for line in timed if line.is_disturbed} - needed
+    out = not_needed((one.case, one.number, one.is_disturbed) for one in lines if one.was_timed)
     return [
-        replace(line, seconds_per_call=()) if _launch(line) in left_out else line for line in lines
+        replace(line, seconds_per_call=()) if (line.case.setting, line.number) in out else line
+        for line in lines
     ]
 
 
-def _launch(line: CaseInLaunch) -> tuple[Setting, int]:
-    return line.case.setting, line.number
+def not_needed(timed: Iterable[tuple[Case, int, bool]]) -> set[tuple[Setting, int]]:
+    """Return the disturbed launches of settings of which all rivals have `ENOUGH_LAUNCHES` others.
+
+    `timed` has every case in a launch, True where it is disturbed. Which launch counts depends on
+    other programs alone, and on no time.
+    """
+    timed = [*timed]
+    quiet = Counter(case for case, _, is_disturbed in timed if not is_disturbed)
+    needed = {(case.setting, number) for case, number, _ in timed if quiet[case] < ENOUGH_LAUNCHES}
+    return {(case.setting, number) for case, number, is_disturbed in timed if is_disturbed} - needed
 
 
 def merge(lines: Iterable[CaseInLaunch]) -> tuple[Measurement, ...]:

@@ -32,6 +32,7 @@ from timelift.journal import lines
 from timelift.journal.files import read_header, runs_under
 from timelift.journal.lines import Header, Identity, Machine
 from timelift.journal.reading import ExactFacts, MedianInLaunch, read_medians
+from timelift.measurement import not_needed
 
 #: The most characters of the reason why a file is left out.
 _LONGEST_REASON = 160
@@ -42,9 +43,9 @@ LEAST_STEADY = 2
 _ROUNDS_OF_POLISH = 4
 #: The launches that the variance of a run's median case is worth beside a case's own.
 _PRIOR_LAUNCHES = 4
-#: The launches of a case, and the runs, that are enough without those beside another program; and
-#: the most days of such runs that are named.
-_QUIET_LAUNCHES, _QUIET_RUNS, _NAMED = 3, 2 * LEAST_RUNS, 6
+#: The runs that are enough without those beside another program, and the most days of such runs
+#: that are named.
+_QUIET_RUNS, _NAMED = 2 * LEAST_RUNS, 6
 
 
 # The runs of a machine ---------------------------------------------------------------------------
@@ -215,11 +216,8 @@ def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     measured = [line for line in first.values() if line.case not in failed]
     for line in measured:
         exact[line.case] = largest(exact.get(line.case, line.exact), line.exact)
-    # A disturbed launch of a setting is left out where all of its rivals have enough others.
-    disturbed = {line.place for line in measured if line.disturbed}
-    quiet = Counter(line.case for line in measured if line.place not in disturbed)
-    needed = {line.place for line in measured if quiet[line.case] < _QUIET_LAUNCHES}
-    kept = [line for line in measured if line.place not in disturbed - needed]
+    out = not_needed((line.case, line.launch, line.disturbed) for line in measured)
+    kept = [line for line in measured if (line.case.setting, line.launch) not in out]
     for line in kept:
         medians[line.case][line.launch] = line.log_seconds
         marks[line.case][line.launch] = line.mark

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from timelift.case import Case, Setting, Status
+from timelift.case import Case, Status
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
 from timelift.measurement import EXACT_FACTS, MISSING_CORES, CaseInLaunch, Facts, median
 
@@ -198,10 +198,6 @@ class MedianInLaunch(NamedTuple):
     exact: ExactFacts
     mark: str = ""
     disturbed: bool = False
-
-    @property
-    def place(self) -> tuple[Setting, int]:
-        return self.case.setting, self.launch
 
 
 def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
