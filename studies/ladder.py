@@ -7,6 +7,7 @@ many settings, and the last about one change of a model, as `timelift advise` ra
 """
 
 import argparse
+import itertools
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from studies import noise, parser, program, write
-from studies.noise import RARE_LOUD, SCENARIOS, Scenario, Shape
+from studies.noise import LOOKING_LOUD, RARE_LOUD, SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.advise.advice import Outcome
 from timelift.analyse import verdicts
@@ -87,6 +88,7 @@ RARE = Scoreboard(
     (
         Column("a rare loud rival", width=26),
         Column("settings", ","),
+        Column("launches", ".1f"),
         Column("coverage", ".1%", least=0.8),
         Column("false alarms", ".1%", most=0.18),
         Column("others' coverage", ".1%", least=0.94),
@@ -96,6 +98,7 @@ RARE = Scoreboard(
     """
 34 x 7        34 settings of 7 equal rivals, by default three launches; x 4 in 2: in two of them
               the launches of one rival vary four times as much
+launches      the mean number that the other settings played; where a run is looking, looks decide
 unlike        settings are 1/3 to 3 times as loud; Student's t: rounds vary as well, tails are heavy
 coverage      of the 95 % intervals of the loud rival's pairs; others': of all other pairs
 false alarms  of the settings with a loud rival, those with any pair called different; others'
@@ -356,28 +359,41 @@ def _cells(by_scenario: Sequence[Mapping[str, Samples]]) -> Row:
 
 
 def mark_rare(
-    scenario: Scenario, shape: Shape, runs: int, random: Generator
-) -> tuple[PairMarks, NDArray[np.bool_]]:
-    """Mark runs of equal rivals; return True for each pair with a loud one, (settings, pairs)."""
+    scenario: Scenario, shape: Shape, runs: int, random: Generator, play: Play = all_launches
+) -> tuple[PairMarks, NDArray[np.bool_], float]:
+    """Mark runs of equal rivals; return True for each pair with a loud one, (settings, pairs).
+
+    Return the mean number of launches in settings without one, too.
+    """
     loud, equal = noise.is_loud(scenario, shape), np.zeros(shape.rivals)
     first, second = np.triu_indices(shape.rivals, 1)
-    marks = mark_pairs([noise.seconds(scenario, shape, equal, random) for _ in range(runs)], equal)
-    return marks, np.tile(loud[:, first] | loud[:, second], (runs, 1))
+    times = [play(noise.seconds(scenario, shape, equal, random)) for _ in range(runs)]
+    quiet = np.isfinite(np.array(times)[:, ~loud.any(-1)]).any(-1)
+    launches = float(quiet.sum(-1).mean()) if quiet.size else math.nan
+    return mark_pairs(times, equal), np.tile(loud[:, first] | loud[:, second], (runs, 1)), launches
 
 
-def rare_rows(seed: int, settings: int) -> Iterator[Row]:
+def rare_rows(
+    seed: int,
+    settings: int,
+    kinds: Sequence[tuple[Scenario, Shape]] = RARE_LOUD,
+    play: Play = all_launches,
+) -> Iterator[Row]:
     """Mark each kind of run until so many of its settings have a loud rival."""
-    for place, (scenario, shape) in enumerate(RARE_LOUD):
+    for place, (scenario, shape) in enumerate(kinds):
         loud = int(noise.is_loud(scenario, shape).any(-1).sum())
         runs = -(-settings // (loud or shape.settings))
-        marks, pairs = mark_rare(scenario, shape, runs, np.random.default_rng([seed, place]))
+        dice = np.random.default_rng([seed, place])
+        marks, pairs, launches = mark_rare(scenario, shape, runs, dice, play)
         of_loud = pairs.any(-1)
         shares = (
             *(marks.covered[pairs], marks.wrong[of_loud]),
             *(marks.covered[~pairs], marks.wrong[~of_loud]),
         )
         means = [float(share.mean()) if share.size else None for share in shares]
-        yield scenario.name, int(of_loud.sum()), *means, float(marks.half_width[~pairs].mean())
+        played = None if math.isnan(launches) else launches
+        width = float(marks.half_width[~pairs].mean())
+        yield scenario.name, int(of_loud.sum()), played, *means, width
 
 
 # What is gained over settings --------------------------------------------------------------------
@@ -432,7 +448,9 @@ def main(asked: argparse.Namespace) -> int:
     write("")
     wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
     write("")
-    wrong |= RARE.show(rare_rows(asked.seed, 120 if asked.quick else 800))
+    looking = () if asked.quick else rare_rows(asked.seed, 200, LOOKING_LOUD, campaign)
+    rare = rare_rows(asked.seed, 120 if asked.quick else 800)
+    wrong |= RARE.show(itertools.chain(rare, looking))
     write("")
     wrong |= GAINS.show(gain_rows(asked.seed, 340 if asked.quick else 4080))
     write("")

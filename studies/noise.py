@@ -117,6 +117,11 @@ RARE_LOUD = (
         for launches in (5, 8)
     ),
 )
+#: The same where a run looks, and stops where a setting looks quiet.
+LOOKING_LOUD = tuple(
+    _rare(f"looking, x {times} in 2", times, 2, shape=replace(_FEW, launches=12))
+    for times in (2, 4, 8)
+)
 
 
 def is_loud(scenario: Scenario, shape: Shape) -> NDArray[np.bool_]:

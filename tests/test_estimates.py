@@ -213,6 +213,30 @@ def test_a_single_launch_has_no_interval_and_no_launch_no_first_call():
     assert np.isnan([interval.low, interval.high]).all()
 
 
+def first_calls_of(logs):
+    """The half-widths, as logs, and whether the intervals hold 1, of rows of first calls."""
+    rows = ((f"s{row}", n, math.exp(x)) for row, own in enumerate(logs) for n, x in enumerate(own))
+    intervals = [*estimates.first_calls(measured(*rows)).values()]
+    return [(math.log(one.high / one.value), one.low <= 1 <= one.high) for one in intervals]
+
+
+@pytest.mark.parametrize("stolen", [0.0, 0.03])
+def test_first_calls_that_vary_alike_are_known_alike_and_their_intervals_hold(stolen):
+    random = np.random.default_rng(6)
+    logs = 0.08 * noise.heavy_tailed((60, 40, 2), random)
+    logs += 0.8 * (random.random(logs.shape) < stolen)
+    wide, holds = np.moveaxis([first_calls_of(one) for one in logs], -1, 0)
+    assert 0.93 <= holds.mean() <= 0.99
+    assert ((np.median(wide, -1) > 0.07) & (np.median(wide, -1) < 0.2)).all()
+    assert np.median(np.divide(*np.quantile(wide, [0.9, 0.1], -1))) < 2
+
+
+def test_an_outlier_among_first_calls_is_wide_and_two_launches_alone_know_little():
+    alike = np.random.default_rng(7).normal(0, 0.05, (30, 2))
+    assert first_calls_of([*alike, [0.0, 2.0]])[-1][0] > 1
+    assert first_calls_of([[0.0, 0.1]])[0][0] > 0.6
+
+
 @given(
     st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30),
     st.floats(0, 0.5) | st.just(effects.HALF),

@@ -141,7 +141,7 @@ def test_few_tries_below_a_least_share_may_be_chance():
 
 PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
 MACHINES = ("5", "3", "5", 0.01, 0.01, 0.96, 0.96, 0.001, 0.98, 0.8, 0.05)
-RARE = ("n", 800, 0.88, 0.06, 0.96, 0.01, 0.013)
+RARE = ("n", 800, 3.0, 0.88, 0.06, 0.96, 0.01, 0.013)
 NIGHTLY = ("n", "timelift", 4, 4, 0, "2 (2)", "", Proportion(0, 40), Proportion(0, 40))
 TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
 FLEET = ("10", 900, 3000, 9.1, 1.01, 0.08, 0.01, 0.02, 6, 20, 1, 0, 0, 0)
@@ -152,8 +152,8 @@ FLEET = ("10", 900, 3000, 9.1, 1.01, 0.08, 0.01, 0.02, 6, 20, 1, 0, 0, 0)
     [
         (ladder.PAIRS, PAIRS, 3, 0.8),
         (ladder.PAIRS, PAIRS, 5, 0.2),
-        (ladder.RARE, RARE, 2, 0.7),
-        (ladder.RARE, RARE, 3, 0.2),
+        (ladder.RARE, RARE, 3, 0.7),
+        (ladder.RARE, RARE, 4, 0.2),
         (ladder.TOGETHER, TOGETHER, 3, 0.7),
         (ladder.TOGETHER, TOGETHER, 9, 0.1),
         (ladder.GAINS, ("1%", 4, 1.0, -0.05, 0.0), 2, 0.9),

@@ -142,6 +142,8 @@ WAITED_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.merge is 
 
 # A case in a launch ------------------------------------------------------------------------------
 
+#: The most launches of a run; the numbers beyond are of settings that are played again.
+MOST_LAUNCHES = 1_000
 #: A launch that misses more processors than this was disturbed: what is counted of them comes in
 #: ticks of 10 ms, over a second or more.
 MISSING_CORES = 0.1

@@ -14,7 +14,13 @@ import numpy as np
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance
 from timelift.analyse.evidence import by_machine, worth_of_rows
 from timelift.analyse.results import Samples, launch_marks
-from timelift.analyse.variances import Families, Spread, rivals_in, shrink_variances
+from timelift.analyse.variances import (
+    Families,
+    Spread,
+    rivals_in,
+    shrink_variances,
+    typical_prior,
+)
 from timelift.case import Case
 from timelift.measurement import Measurement
 
@@ -137,7 +143,10 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
     """
     medians = [setting.launch_medians() for setting in settings]
     groups = np.repeat(np.arange(len(medians)), [*map(len, medians)])
-    estimates = _estimate_logs(medians, [setting.marks for setting in settings], groups)
+    effects = _effects_of_logs(medians, [setting.marks for setting in settings])
+    together = (worth_of_rows(effects, own) for own in (groups, np.zeros_like(groups)))
+    estimates = estimate(effects._replace(worth=np.minimum(*together)))
+    estimates = estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))
     ends = itertools.accumulate(map(len, medians))
     return [
         estimates.part(slice(end - len(logs), end)) for logs, end in zip(medians, ends, strict=True)
@@ -147,17 +156,20 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
 def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     """Return the seconds of every case's first call: the geometric mean over launches.
 
-    Variances of the logs are moderated over all cases. Launches that built beside another
-    process keep no first call in their facts.
+    Two launches say next to nothing of a variance, and first calls all build, trace and compile: a
+    variance of logs is drawn towards the one that is typical of the run. Launches that built beside
+    another process keep no first call in their facts.
     """
     launches = {each.case: calls for each in measurements if (calls := _first_calls(each))}
     if not launches:
         return {}
     seconds, marks = zip(*(zip(*calls, strict=True) for calls in launches.values()), strict=True)
-    logs = _estimate_logs([np.log([own]) for own in seconds], marks)
-    half_width = logs.half_width(ALPHA / 2)
-    ends = (logs.effect, logs.effect - half_width, logs.effect + half_width)
-    intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
+    effect, _, worth = _effects_of_logs([np.log([own]) for own in seconds], marks)
+    count, (mean, variance) = np.isfinite(effect).sum(-1), mean_and_variance(effect)
+    spread = Spread(variance, count - 1.0, np.full_like(mean, np.nan), worth * np.ones_like(mean))
+    variance, df = shrink_variances(spread, typical_prior(spread))
+    reach = t_quantile(ALPHA / 2, np.where(count > 1, df, np.nan)) * np.sqrt(variance / count)
+    intervals = (Interval(*row) for row in np.exp([mean, mean - reach, mean + reach]).T.tolist())
     return dict(zip(launches, intervals, strict=True))
 
 
@@ -168,14 +180,7 @@ def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     return [(took, mark) for took, mark in marks if took is not None and 0 < took < math.inf]
 
 
-def _estimate_logs(
-    parts: Sequence[Samples], marks: Sequence[Sequence[str]], groups: Families | None = None
-) -> Estimates:
-    """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0."""
+def _effects_of_logs(parts: Sequence[Samples], marks: Sequence[Sequence[str]]) -> Effects:
+    """Return log seconds as effects, each part as (cases, launches)."""
     rows = [Effects(logs, np.full_like(logs, np.nan)) for logs in parts]
-    effects = by_machine(rows, marks, alike=True)
-    if groups is not None:
-        together = (worth_of_rows(effects, own) for own in (groups, np.zeros_like(groups)))
-        effects = effects._replace(worth=np.minimum(*together))
-    estimates = estimate(effects)
-    return estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))
+    return by_machine(rows, marks, alike=True)

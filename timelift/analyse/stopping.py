@@ -29,6 +29,7 @@ from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.measurement import (
+    MOST_LAUNCHES,
     CaseInLaunch,
     Measurement,
     merge,
@@ -169,11 +170,16 @@ def unsettled(
 ) -> dict[Setting, tuple[Case, ...]]:
     """Return the cases that need more launches, by setting: at a look, those of unsettled pairs.
 
-    Between looks every rival plays on; after the last look none does. `plan` is by default a
-    `ranking_plan`.
+    Between looks every rival plays on; after the last look none does. What counts is the number of
+    a setting's last launch, but for those played again: it may lack some that it sat out or that
+    failed. `plan` is by default a `ranking_plan`.
     """
-    plan = plan or ranking_plan()
-    playing = [rivals for rivals in aligned_samples(measurements) if _launches(rivals) < LOOKS[-1]]
+    plan, measured = plan or ranking_plan(), [*measurements]
+    last: dict[Setting, int] = {}
+    for each in measured:
+        numbers = (one.number for one in each.launches if one.number <= MOST_LAUNCHES)
+        last[each.case.setting] = max(last.get(each.case.setting, 0), *numbers, 0)
+    playing = [rivals for rivals in aligned_samples(measured) if last[rivals.setting] < LOOKS[-1]]
     if not playing:
         return {}
     effects, families = pairs_by_setting(playing)
@@ -195,12 +201,11 @@ def unsettled(
     kept |= _decided(estimates, families, [ALPHA] * len(LOOKS))
     columns = (np.split(column, ends) for column in (settled, cheap, kept))
     parts = zip(playing, anchors, *columns, strict=True)
-    cases = {part[0].setting: _to_play(*part) for part in parts}
+    cases = {
+        part[0].setting: _to_play(*part) if last[part[0].setting] in LOOKS else part[0].cases
+        for part in parts
+    }
     return {setting: to_play for setting, to_play in cases.items() if to_play}
-
-
-def _launches(samples: AlignedSamples) -> int:
-    return int(np.isfinite(samples.seconds).any((0, 2)).sum())
 
 
 def _fastest(samples: AlignedSamples, effect: Samples) -> int:
@@ -226,8 +231,6 @@ def _to_play(
     Where all is cheap, that is the baseline's alone, unless what the anchor gains over it is shown
     or is `kept` for being little.
     """
-    if _launches(samples) not in LOOKS:
-        return samples.cases
     has_anchor = np.array([anchor in pair for pair in samples.pairs], bool)
     if cheap[has_anchor].all():
         settled = kept | ~_of_baseline(samples, anchor)

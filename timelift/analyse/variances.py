@@ -42,6 +42,11 @@ LOUD_CHANCE = 0.3
 #: Standard errors by which the spread of log variances is taken to be larger, since a few
 #: comparisons can look alike by luck and a prior is then believed too much.
 DOUBT = 0.5
+#: The upper limit of a `typical_prior`'s degrees of freedom: the most with which the 95 % interval
+#: of a mean of two holds them both, however far apart they lie.
+TYPICAL_DF = 4.0
+#: What the median of variances of one degree of freedom tells beside their mean.
+MEDIAN_WORTH = 0.37
 #: No ratio of two times repeats itself more closely than this: a sd of log ratios.
 RESOLUTION = 1e-4
 _BISECTIONS = 60
@@ -79,13 +84,14 @@ class Prior(NamedTuple):
     variance: Samples
 
 
-def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
+def shrink_variances(spread: Spread, prior: Prior | None = None) -> tuple[Samples, Samples]:
     """Return each variance averaged with the prior's, weighted by degrees, and its new degrees.
 
-    The prior's degrees are multiplied by its `belief`. The degrees never exceed those that the run
-    has in all. The variance is NaN where neither it nor the prior has a degree.
+    The prior is by default the one that `fit_prior` fits. Its degrees are multiplied by its
+    `belief`. The degrees never exceed those that the run has in all. The variance is NaN where
+    neither it nor the prior has a degree.
     """
-    prior = fit_prior(spread)
+    prior = prior or fit_prior(spread)
     prior_df = prior.df * belief(spread, prior)
     own = np.where(spread.known, spread.df * np.nan_to_num(spread.variance), 0.0)
     total = spread.df + prior_df
@@ -135,6 +141,23 @@ def fit_prior(spread: Spread) -> Prior:
     if slopes[-1] <= 0:
         return prior
     return Prior(*(np.where(rows, *columns) for columns in zip(closer, prior, strict=True)))
+
+
+def typical_prior(spread: Spread) -> Prior:
+    """Return the prior of rows that vary alike but for outliers: the median of their variances.
+
+    Each variance is taken beside the median of its own chi-squared, so that of rows of two this is
+    the median absolute difference (Rousseeuw and Croux 1993, Journal of the American Statistical
+    Association 88, 1273-1283, who give `MEDIAN_WORTH`). A row's own degrees lend it none.
+    """
+    from scipy import special  # noqa: PLC0415
+
+    df, known = spread.df, spread.known
+    if not known.any():
+        return Prior(np.zeros_like(df), np.zeros_like(df))
+    typical = np.median(spread.variance[known] * df[known] / special.chdtri(df[known], 0.5))
+    others = np.maximum((df * spread.independence).sum() - df, 0.0)
+    return Prior(np.minimum(MEDIAN_WORTH * others, TYPICAL_DF), np.full_like(df, typical))
 
 
 def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:

@@ -24,7 +24,13 @@ from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measure.worker_state import ShowStage
-from timelift.measurement import ENOUGH_LAUNCHES, WAITED_FACTS, CaseInLaunch, Measurement
+from timelift.measurement import (
+    ENOUGH_LAUNCHES,
+    MOST_LAUNCHES,
+    WAITED_FACTS,
+    CaseInLaunch,
+    Measurement,
+)
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
@@ -87,7 +93,7 @@ class Campaign:
         self._doubtful_peaks: frozenset[Setting] = frozenset()
         self._peaks_read: set[Setting] = set()
         self._pool: LaunchPool | None = None
-        self._last_again = options.launches.most
+        self._last_again = MOST_LAUNCHES
 
     @property
     def exit_word(self) -> RunEnd:
@@ -148,7 +154,7 @@ class Campaign:
     def _play_again(self, pool: LaunchPool) -> None:
         """Play settings again that other programs disturbed, as long as that may take.
 
-        These launches are numbered beyond the most. Where both sides of a case are disturbed alike,
+        Where both sides of a case are disturbed alike,
         none is played again.
         """
         if self.options.two_sided or self.options.launches.fewest < ENOUGH_LAUNCHES:
@@ -160,9 +166,9 @@ class Campaign:
 
     def _disturbed(self, number: int) -> Wanted:
         """Return the cases with fewer undisturbed launches than usual ones, to play as a launch."""
-        most, cases = self.options.launches.most, []
+        cases = []
         for case, result in self.results.items():
-            usual = sum(launch.number <= most for launch in result.launches)
+            usual = sum(launch.number <= MOST_LAUNCHES for launch in result.launches)
             quiet = sum(not launch.is_disturbed for launch in result.launches)
             if self._is_open(case) and quiet < usual:
                 cases.append(case)
@@ -268,7 +274,7 @@ class Campaign:
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
-        is_again = slot.number > self.options.launches.most
+        is_again = slot.number > MOST_LAUNCHES
         with self._lock:
             fits = self._budget.fits(setting, beyond_fewest=self._is_beyond_fewest(slot.group))
             fits = self._budget.fits_again(setting) if is_again else fits
@@ -280,7 +286,7 @@ class Campaign:
         launches = self.options.launches
         is_more = self._is_beyond_fewest(slot.group)
         of = f"at most {launches.most}" if is_more else str(launches.fewest)
-        launch = f"launch {slot.number} of {of}" if slot.number <= launches.most else "again"
+        launch = f"launch {slot.number} of {of}" if slot.number <= MOST_LAUNCHES else "again"
         where = f"{launch} · setting {place} of {settings}"
         with self._lock:
             left = self._seconds_left(slot.group, place, settings)
@@ -290,7 +296,7 @@ class Campaign:
     def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
         """Return what the rest of all launches takes, or of the time that they may take."""
         launches, pace, budget = self.options.launches, self._pace, self._budget
-        if group[0] > launches.most:
+        if group[0] > MOST_LAUNCHES:
             return budget.left_again
         played = group[0] - 1 + len(group) * (place - 1) / settings
         more = launches.most - max(played, launches.fewest)

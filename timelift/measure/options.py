@@ -17,10 +17,10 @@ from timelift.case import Backend, option_flag, option_name
 from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import read_inputs
 from timelift.measure.backends import usual_backend
+from timelift.measurement import MOST_LAUNCHES
 
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
-_MOST_LAUNCHES = 1_000
 #: More than a month.
 _MOST_SECONDS = 3e6
 #: The system counts bytes in signed 64 bits.
@@ -94,7 +94,7 @@ def read_seconds(word: str) -> float:
 def read_launches(word: str) -> LaunchRange:
     fewest, dash, most = word.partition("-")
     launches = LaunchRange(int(fewest), int(most if dash else fewest))
-    if not 0 < launches.fewest <= launches.most <= _MOST_LAUNCHES:
+    if not 0 < launches.fewest <= launches.most <= MOST_LAUNCHES:
         raise ValueError(word)
     return launches
 
