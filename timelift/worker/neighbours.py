@@ -54,9 +54,12 @@ class Neighbours:
     def facts(self) -> Mapping[str, float]:
         """Return facts of the last second or more since a reading; empty where they are unknown."""
         self.note()
-        if len(self._readings) < 2:  # noqa: PLR2004 - a difference has two
+        earlier = self._readings[:-1]
+        if (
+            not earlier or self._readings[-1].busy == earlier[0].busy
+        ):  # of a system that counts none
             return {}
-        *earlier, last = self._readings
+        last = self._readings[-1]
         long = [each for each in earlier if last.clock - each.clock >= LEAST_SECONDS]
         first = long[-1] if long else earlier[0]
         seconds = last.clock - first.clock
