@@ -27,7 +27,7 @@ from timelift.analyse.results import Run, load
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal.files import runs_under
-from timelift.measurement import MOST_LAUNCHES
+from timelift.measurement import is_again
 from timelift.selftest.trust import Proportion
 
 GRID = (
@@ -112,7 +112,7 @@ def rows(runs: Sequence[Played]) -> Iterator[Row]:
         apart = np.abs([own.value - other.value for own, other in pairs] or [np.nan])
         settings = {case.setting for case in each.run.measured}
         launches = itertools.chain.from_iterable(one.launches for one in each.run.measurements)
-        again = {(one.case.setting, one.number) for one in launches if one.number > MOST_LAUNCHES}
+        again = {(one.case.setting, one.number) for one in launches if is_again(one.number)}
         yield (
             each.kind,
             each.seconds,

@@ -39,9 +39,10 @@ def run_file(folder: Path, slow=1.0, launches=8, against=AGAINST, old=None, **fa
     """Write a run in which `fold_time` takes `slow` times as long as before; others as ever.
 
     As in a real one, peak memory is read in launch 1 and in those that try a suspect, but on the
-    new side not in the `lost` ones; `old` are facts of the other side in place of its peak.
+    new side not in the `lost` ones; `old` are facts of the other side in place of its peak. Other
+    programs run beside the `disturbed` launches.
     """
-    lost = facts.pop("lost", ())
+    lost, disturbed = facts.pop("lost", ()), facts.pop("disturbed", ())
     strategies = {name: {"title": name} for name in NAMES}
     strategies |= {f"{name}@main": {"title": name, "against": {"of": name}} for name in NAMES}
     lines = [journals.header(strategies=strategies, against=against)]
@@ -51,6 +52,8 @@ def run_file(folder: Path, slow=1.0, launches=8, against=AGAINST, old=None, **fa
             sides = [FACTS | facts if mine else FACTS, FACTS]
             if old is not None:
                 sides[1] = {name: sides[1][name] for name in FACTS if name != "peak_bytes"} | old
+            if launch in disturbed:
+                sides = [one | {"missing_cores": 0.9} for one in sides]
             if launch in {2, 3}:
                 sides = [_without_peak(one) for one in sides]
             if mine and launch in lost:

@@ -94,6 +94,8 @@ BOTH = {journals.case("fold_time"), other(journals.case("fold_time"))}
     ("changes", "to_play", "peaks"),
     [
         ({"slow": 1.06, "launches": 3}, BOTH, set()),
+        ({"slow": 1.06, "launches": 6}, BOTH, set()),
+        ({"slow": 1.06, "launches": 6, "disturbed": {1, 2, 3}}, BOTH, set()),
         ({"slow": 1.06, "launches": 8}, set(), set()),
         ({"peak_bytes": 16 << 20, "launches": 3}, BOTH, BOTH),
         ({"lost": {1}, "launches": 3}, BOTH, BOTH),
@@ -103,7 +105,16 @@ BOTH = {journals.case("fold_time"), other(journals.case("fold_time"))}
         ({"slow": 1.06, "traces": 9, "launches": 3}, set(), set()),
     ],
     ids=[
-        *("slower", "slower, confirmed", "larger", "a lost peak", "read again", "lost again"),
+        *(
+            "slower",
+            "slower, half tried",
+            "slower, disturbed at first",
+            "slower, confirmed",
+            "larger",
+            "a lost peak",
+            "read again",
+            "lost again",
+        ),
         *("slower, of other weights", "slower, traced again"),
     ],
 )

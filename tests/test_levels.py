@@ -120,17 +120,6 @@ def test_a_rival_that_was_dropped_early_still_compares_with_the_others():
     assert level[FEW[0]] == pytest.approx(level[FEW[1]])
 
 
-@pytest.mark.parametrize(("count", "of_last", "first"), [(4, 4, 2), (3, 3, 1), (4, 3, 1)])
-def test_a_disturbed_launch_is_left_out_where_every_rival_has_three_others(count, of_last, first):
-    lines = [
-        journals.line(case, launch, facts={"missing_cores": 0.4 * (launch == 1)})
-        for case in FEW
-        for launch in range(1, (of_last if case is FEW[-1] else count) + 1)
-    ]
-    summary = levels.summary_of_lines(journals.text(*lines).encode().split(b"\n"))
-    assert list(summary.medians[FEW[0]]) == [*range(first, count + 1)]
-
-
 def test_a_case_that_crashed_in_a_launch_has_no_level():
     crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
     assert list(_summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)) == [FEW[1]]
@@ -219,6 +208,15 @@ def test_a_history_without_a_slow_down_that_is_still_there_is_zero(results, run_
     count, how, text = ZERO[happened]
     six_nights(results, count, **how)
     assert text in run_command(0, "history").out
+
+
+def test_a_program_that_stays_hides_no_slow_down(results, run_command):
+    def slower(case, night):
+        return 0.2 * (case == SIX[0]) * (night >= 8)
+
+    six_nights(results, 16, slower, missing=lambda night: 0.9 * (night >= 8))
+    said = " ".join(run_command(2, "history").out.split())
+    assert "not left out: the last ones are" in said
 
 
 def test_most_cases_slower_under_a_steady_canary_are_no_machine_and_two(results, run_command):

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import special, stats
 
-from studies import ladder, noise
 from tests import journals
 from tests.simulated import LOUD, QUIET, TD, pair, plain, raced, run, without_launches
 from timelift.analyse import effects, estimates, stopping, verdicts
@@ -174,15 +173,6 @@ def playing(measurements, plan=None):
 def test_a_look_is_told_by_the_last_launch_whatever_was_sat_out():
     measured = [without_launches(one, 4, 5) for one in run([1, 1.3, 3], 8)]
     assert stopping.unsettled(measured) == {}
-
-
-def test_a_setting_that_a_later_look_takes_up_again_buys_nothing_for_its_clear_loser():
-    costs, shape = np.log1p([0, 0.02, 0.03, 0.2, 1]), noise.Shape(60, 5, 12, rounds=20)
-    times = noise.seconds(noise.Scenario(""), shape, costs, np.random.default_rng(1))
-    played = np.isfinite(ladder.campaign(times)).any(-1)
-    again = ~played[:, :4, 3].any(-1) & played.any(1)[:, 5]
-    assert again.sum() >= 3
-    assert set(played[:, 4].sum(-1)) == {3}
 
 
 SHARE = np.array(stopping.LOOKS) / stopping.LOOKS[-1]

@@ -142,7 +142,7 @@ WAITED_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.merge is 
 
 # A case in a launch ------------------------------------------------------------------------------
 
-#: The most launches of a run; the numbers beyond are of settings that are played again.
+#: The most launches that a run may be asked for.
 MOST_LAUNCHES = 1_000
 #: A launch that misses more processors than this was disturbed: what is counted of them comes in
 #: ticks of 10 ms, over a second or more.
@@ -230,6 +230,11 @@ class CaseInLaunch:
         )
 
 
+def is_again(number: int) -> bool:
+    """True if a run's launch, by its number, plays disturbed settings again."""
+    return number > MOST_LAUNCHES
+
+
 def median(seconds: Iterable[float]) -> float:
     """Return the median of samples, none of them NaN; NaN where there are none.
 
@@ -258,7 +263,11 @@ class Measurement:
     @property
     def was_measured(self) -> bool:
         """True if the case did not fail in any launch and has samples."""
-        return self.status is Status.MEASURED and any(launch.was_timed for launch in self.launches)
+        return self.status is Status.MEASURED and self.timed_launches > 0
+
+    @property
+    def timed_launches(self) -> int:
+        return sum(launch.was_timed for launch in self.launches)
 
     def plus(self, launch: CaseInLaunch) -> "Measurement":
         """Add a launch of the case; the status is that of the first which did not measure it."""
@@ -275,7 +284,9 @@ MeasurementsByCase = Mapping[Case, Measurement]
 def without_disturbed(lines: Iterable[CaseInLaunch]) -> list[CaseInLaunch]:
     """Return lines without the samples of launches that `not_needed` names."""
     lines = [*lines]
-    out = not_needed((one.case, one.number, one.is_disturbed) for one in lines if one.was_timed)
+    failed = {line.case for line in lines if line.status is not Status.MEASURED}
+    timed = (line for line in lines if line.was_timed and line.case not in failed)
+    out = not_needed((line.case, line.number, line.is_disturbed) for line in timed)
     return [
         replace(line, seconds_per_call=()) if (line.case.setting, line.number) in out else line
         for line in lines

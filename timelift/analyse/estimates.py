@@ -16,7 +16,9 @@ from timelift.analyse.evidence import by_machine, worth_of_rows
 from timelift.analyse.results import Samples, launch_marks
 from timelift.analyse.variances import (
     Families,
+    FitPrior,
     Spread,
+    fit_prior,
     rivals_in,
     shrink_variances,
     typical_prior,
@@ -81,8 +83,10 @@ class Estimates(NamedTuple):
         return np.where(known, t_tail(statistic, np.where(known, self.df, 1.0)), np.nan)
 
 
-def estimate(effects: Effects, families: Families | None = None) -> Estimates:
-    """Estimate each comparison over its launches; its variance is moderated over all of them.
+def estimate(
+    effects: Effects, families: Families | None = None, fit: FitPrior = fit_prior
+) -> Estimates:
+    """Estimate each comparison over its launches; its variance is moderated by the prior of all.
 
     Rows that are all pairs of the same rivals, and so not independent, share a number in
     `families`.
@@ -96,7 +100,7 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
         # by the rounds of a launch alone, NaN where unknown
         log_within = np.log(mean_and_variance(effects.standard_error**2)[0])
         moderated, moderated_df = shrink_variances(
-            Spread(variance, df, log_within, independence, families)
+            Spread(variance, df, log_within, independence, families), fit
         )
         is_assumed = (launches == 1) & (moderated_df < 1)
         moderated = np.where(is_assumed, np.exp(log_within) + ASSUMED_LAUNCH_SD**2, moderated)
@@ -143,10 +147,7 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
     """
     medians = [setting.launch_medians() for setting in settings]
     groups = np.repeat(np.arange(len(medians)), [*map(len, medians)])
-    effects = _effects_of_logs(medians, [setting.marks for setting in settings])
-    together = (worth_of_rows(effects, own) for own in (groups, np.zeros_like(groups)))
-    estimates = estimate(effects._replace(worth=np.minimum(*together)))
-    estimates = estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))
+    estimates = _estimate_logs(medians, [setting.marks for setting in settings], groups)
     ends = itertools.accumulate(map(len, medians))
     return [
         estimates.part(slice(end - len(logs), end)) for logs, end in zip(medians, ends, strict=True)
@@ -164,12 +165,10 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     if not launches:
         return {}
     seconds, marks = zip(*(zip(*calls, strict=True) for calls in launches.values()), strict=True)
-    effect, _, worth = _effects_of_logs([np.log([own]) for own in seconds], marks)
-    count, (mean, variance) = np.isfinite(effect).sum(-1), mean_and_variance(effect)
-    spread = Spread(variance, count - 1.0, np.full_like(mean, np.nan), worth * np.ones_like(mean))
-    variance, df = shrink_variances(spread, typical_prior(spread))
-    reach = t_quantile(ALPHA / 2, np.where(count > 1, df, np.nan)) * np.sqrt(variance / count)
-    intervals = (Interval(*row) for row in np.exp([mean, mean - reach, mean + reach]).T.tolist())
+    logs = _estimate_logs([np.log([own]) for own in seconds], marks, fit=typical_prior)
+    half_width = logs.half_width(ALPHA / 2)
+    ends = (logs.effect, logs.effect - half_width, logs.effect + half_width)
+    intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
     return dict(zip(launches, intervals, strict=True))
 
 
@@ -180,7 +179,17 @@ def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     return [(took, mark) for took, mark in marks if took is not None and 0 < took < math.inf]
 
 
-def _effects_of_logs(parts: Sequence[Samples], marks: Sequence[Sequence[str]]) -> Effects:
-    """Return log seconds as effects, each part as (cases, launches)."""
+def _estimate_logs(
+    parts: Sequence[Samples],
+    marks: Sequence[Sequence[str]],
+    groups: Families | None = None,
+    fit: FitPrior = fit_prior,
+) -> Estimates:
+    """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0."""
     rows = [Effects(logs, np.full_like(logs, np.nan)) for logs in parts]
-    return by_machine(rows, marks, alike=True)
+    effects = by_machine(rows, marks, alike=True)
+    if groups is not None:
+        together = (worth_of_rows(effects, own) for own in (groups, np.zeros_like(groups)))
+        effects = effects._replace(worth=np.minimum(*together))
+    estimates = estimate(effects, fit=fit)
+    return estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))

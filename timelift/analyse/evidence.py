@@ -63,7 +63,7 @@ def rows_by_machine(effects: Effects, marks: Sequence[Sequence[str]]) -> Effects
 
 
 def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
-    """Return means of three machines or more, sorted, unknown ones last as of one; or launches."""
+    """Return means per machine from three on, else launches; unmarked ones count as one, last."""
     if machine_count(marks) < LEAST_MACHINES:
         return effects
     means, errors = np.full((2, *effects.effect.shape), np.nan)

@@ -25,7 +25,7 @@ from timelift.analyse.ranking import (
     rank_run,
 )
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
-from timelift.analyse.results import Level, Run, launch_marks, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Run, Unit, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
@@ -127,14 +127,14 @@ class RunFindings:
         return {case: machine_count(one.mark for one in own) for case, own in launches}
 
     @cached_property
-    def levels(self) -> Mapping[Setting, Level]:
-        """What the evidence is in each setting."""
+    def by_runs(self) -> frozenset[Setting]:
+        """The settings in which runs are the evidence."""
         launches = self.run.launches_by_setting.items()
-        return {setting: Level.of(own) for setting, own in launches}
+        return frozenset(setting for setting, own in launches if Unit.of(own) is Unit.RUN)
 
     def tomorrow(self, row: RankedCase) -> Interval | None:
         """Return where the speed-up of a further run would lie, where runs are the evidence."""
-        by_runs = self.levels[row.case.setting] is Level.RUN
+        by_runs = row.case.setting in self.by_runs
         return row.speed_up.further if by_runs and row.speed_up else None
 
     @cached_property

@@ -78,17 +78,12 @@ def machine_activity(run: Run) -> MachineActivity:
 
 
 def disturbed(run: Run) -> Mapping[Setting, Sequence[CaseInLaunch]]:
-    """Return a line of each disturbed launch that counts, by the settings that have any."""
-    lines = {
-        (measurement.case.setting, launch.number): launch
-        for measurement in run.measurements
-        for launch in measurement.launches
-        if launch.is_disturbed and launch.was_timed
+    """Return the disturbed launches of rivals that count, by the settings that have any."""
+    launches = {
+        setting: [launch for launch in own if launch.is_disturbed and launch.was_timed]
+        for setting, own in run.launches_by_setting.items()
     }
-    launches = defaultdict[Setting, list[CaseInLaunch]](list)
-    for (setting, _), line in lines.items():
-        launches[setting].append(line)
-    return launches
+    return {setting: own for setting, own in launches.items() if own}
 
 
 def is_too_noisy(run: Run, rankings: Sequence[Ranking]) -> bool:

@@ -117,27 +117,26 @@ def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
     return tuple(sorted({launch.number for rival in measurements for launch in rival.launches}))
 
 
-class Level(StrEnum):
-    """What the evidence is (see `evidence`), by the name that a launch has for its own."""
+class Unit(StrEnum):
+    """What is the evidence in place of launches, by the name that a launch has for its own."""
 
     MACHINE = "machine"
     RUN = "run"
-    LAUNCH = "number"
 
     def names(self, launches: Iterable[CaseInLaunch]) -> set[str]:
-        return {str(getattr(launch, self)) for launch in launches} - {""}
+        return {getattr(launch, self) for launch in launches} - {""}
 
     @classmethod
-    def of(cls, launches: Sequence[CaseInLaunch]) -> "Level":
-        """Return the highest level of which three or more played, else launches."""
-        return next((one for one in cls if len(one.names(launches)) >= LEAST_MACHINES), cls.LAUNCH)
+    def of(cls, launches: Sequence[CaseInLaunch]) -> "Unit | None":
+        """Return the highest one of which three or more played; None where launches are."""
+        return next((one for one in cls if len(one.names(launches)) >= LEAST_MACHINES), None)
 
 
 def launch_marks(measurements: Iterable[Measurement], numbers: Sequence[int]) -> Sequence[str]:
     """Return each launch's run, where runs are the evidence, or machine, '' where unknown."""
     launches = [launch for rival in measurements for launch in rival.launches]
-    level = Level.RUN if Level.of(launches) is Level.RUN else Level.MACHINE
-    marks = {one.number: name for one in launches if (name := getattr(one, level))}
+    unit = Unit.of(launches) or Unit.MACHINE
+    marks = {one.number: name for one in launches if (name := getattr(one, unit))}
     return [marks.get(number, "") for number in numbers]
 
 

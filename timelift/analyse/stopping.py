@@ -29,9 +29,9 @@ from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.measurement import (
-    MOST_LAUNCHES,
     CaseInLaunch,
     Measurement,
+    is_again,
     merge,
     trained_meaning,
     without_disturbed,
@@ -170,21 +170,24 @@ def unsettled(
 ) -> dict[Setting, tuple[Case, ...]]:
     """Return the cases that need more launches, by setting: at a look, those of unsettled pairs.
 
-    Between looks every rival plays on; after the last look none does. What counts is the number of
-    a setting's last launch, but for those played again: it may lack some that it sat out or that
-    failed. `plan` is by default a `ranking_plan`.
+    Between looks every rival plays on; after the last look none does. A setting's look is told by
+    the number of its last usual launch: rivals may lack launches that they sat out or lost. `plan`
+    is by default a `ranking_plan`.
     """
     plan, measured = plan or ranking_plan(), [*measurements]
     last: dict[Setting, int] = {}
     for each in measured:
-        numbers = (one.number for one in each.launches if one.number <= MOST_LAUNCHES)
+        numbers = (one.number for one in each.launches if not is_again(one.number))
         last[each.case.setting] = max(last.get(each.case.setting, 0), *numbers, 0)
     playing = [rivals for rivals in aligned_samples(measured) if last[rivals.setting] < LOOKS[-1]]
     if not playing:
         return {}
     effects, families = pairs_by_setting(playing)
     estimates = estimate(effects, families)
-    ends = np.cumsum([len(rivals.pairs) for rivals in playing])[:-1]
+    pairs = [len(rivals.pairs) for rivals in playing]
+    usual = np.repeat([last[rivals.setting] for rivals in playing], pairs)
+    estimates = estimates._replace(launches=np.minimum(estimates.launches, usual))
+    ends = np.cumsum(pairs)[:-1]
     anchors = [
         _anchor(rivals, plan.is_anchor) if plan.is_anchor else _fastest(rivals, effect)
         for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)

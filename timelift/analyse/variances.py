@@ -14,7 +14,7 @@ collects a campaign's cases must start at once.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -84,14 +84,18 @@ class Prior(NamedTuple):
     variance: Samples
 
 
-def shrink_variances(spread: Spread, prior: Prior | None = None) -> tuple[Samples, Samples]:
+#: Returns what a run expects of each variance.
+FitPrior = Callable[[Spread], Prior]
+
+
+def shrink_variances(spread: Spread, fit: FitPrior | None = None) -> tuple[Samples, Samples]:
     """Return each variance averaged with the prior's, weighted by degrees, and its new degrees.
 
-    The prior is by default the one that `fit_prior` fits. Its degrees are multiplied by its
+    The prior is by default that of `fit_prior`. Its degrees are multiplied by its
     `belief`. The degrees never exceed those that the run has in all. The variance is NaN where
     neither it nor the prior has a degree.
     """
-    prior = prior or fit_prior(spread)
+    prior = (fit or fit_prior)(spread)
     prior_df = prior.df * belief(spread, prior)
     own = np.where(spread.known, spread.df * np.nan_to_num(spread.variance), 0.0)
     total = spread.df + prior_df

@@ -31,7 +31,7 @@ from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
-from timelift.measurement import CaseInLaunch
+from timelift.measurement import CaseInLaunch, is_again
 from timelift.messages import Task
 from timelift.project import Project
 
@@ -124,9 +124,10 @@ class ClusterCampaign(Campaign):
     def _play(self) -> None:
         for (_, setting), lines in self._played.items():
             self._add_to_results(lines)
-            self._ended[setting] += 1
             self._schedule.was_played(setting, lines[0].mark)
-        last = {setting: number for number, setting in sorted(self._played)}
+        usual = [place for place in sorted(self._played) if not is_again(place[0])]
+        self._ended.update(setting for _, setting in usual)
+        last = {setting: number for number, setting in usual}
         for setting in self._asked:
             self._plan(setting, max(self.options.launches.fewest, last.get(setting, 0)))
         for each in self._cluster.nodes.values():

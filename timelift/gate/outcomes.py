@@ -15,7 +15,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import SKIPPED, AxisValue, Case, Status
 from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.journal.lines import Against, Quantity
-from timelift.measurement import FactChange, Measurement, exact_changes
+from timelift.measurement import FactChange, Measurement, exact_changes, merge
 
 
 class Sides(NamedTuple):
@@ -259,6 +259,10 @@ class GateReferee(Referee):
         self._sides, self._undecided_fails = sides, against.undecided_fails
         self._rules = gate_rules(against)
         self.decision_points = self._rules[Quantity.TIME].decision_points
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """All launches count: both sides were disturbed alike."""
+        return merge(self._lines)
 
     def to_play(self) -> frozenset[Case]:
         return self._doubtful(*self._rules)

@@ -75,7 +75,10 @@ class CommonShift(Change):
 
     @property
     def excuses(self) -> float:
-        """The largest step of a case beside its rivals that has the same cause, a log ratio."""
+        """The largest step of a case beside its rivals that has the same cause, a log ratio.
+
+        Cases share a cause unequally: one may move twice as far as the median one.
+        """
         return abs(self.canary) if self.cause is Cause.MACHINE else 2 * abs(self.value)
 
 

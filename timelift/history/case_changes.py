@@ -181,7 +181,7 @@ def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
     runs = other_runs(results, new.header.machine, headers)[-_MOST_SESSIONS:]
     if len(runs) < LEAST_RUNS:
         return ASSUMED_SESSIONS
-    levels, _ = run_levels(runs)
+    levels = run_levels(runs)
     if not levels.cases:
         return ASSUMED_SESSIONS
     every = np.ones(len(levels.cases), bool)

@@ -65,7 +65,8 @@ def _run(run: Run) -> str:
     end = ", provisional" if run.is_provisional else ", cut short" if run.cut_short else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
-    launches = [launch.is_disturbed for case in run.measurements for launch in case.launches]
+    lines = [line for case in run.measurements for line in case.launches if line.was_timed]
+    launches = [line.is_disturbed for line in lines]
     beside = "; another program ran beside it" if 2 * sum(launches) > len(launches) else ""
     return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}{beside}"
 

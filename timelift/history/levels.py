@@ -96,13 +96,18 @@ class MachineRuns:
         return self.runs[0].machine_name
 
     def without_disturbed(self) -> "MachineRuns":
-        """Leave disturbed runs out if there are enough others; a warning names them either way."""
+        """Leave disturbed runs out if there are enough others; a warning names them either way.
+
+        They stay where the last ones are disturbed: that program is part of the machine now.
+        """
         quiet = tuple(run for run in self.runs if not run.summary.disturbed)
         days = [run.day for run in self.runs if run.summary.disturbed]
         told = f"{counted(len(days), 'run')} beside another program, of {first_few(days, _NAMED)}"
-        if days and len(quiet) >= _QUIET_RUNS:
+        stays = all(run.summary.disturbed for run in self.runs[-LEAST_RUNS:])
+        if days and len(quiet) >= _QUIET_RUNS and not stays:
             return replace(self, runs=quiet, warnings=(*self.warnings, f"left out {told}"))
-        told += f", not left out: fewer than {_QUIET_RUNS} others are there"
+        why = "the last ones are" if stays else f"fewer than {_QUIET_RUNS} others are there"
+        told += f", not left out: {why}"
         return replace(self, warnings=(*self.warnings, told)) if days else self
 
 
@@ -234,7 +239,10 @@ def log_median_beat(seconds: Iterable[object]) -> float:
 
 
 def beyond_canary(seconds: Samples | float, beats: Samples) -> Samples:
-    """Return what beats leave of changes of seconds, each explaining up to twice as much."""
+    """Return how much of each change no beat explains, infinite without beats.
+
+    A beat explains changes in its direction of up to twice its own.
+    """
     changes, ends = np.asarray(seconds)[..., None], 2 * beats
     left = changes - np.clip(changes, np.minimum(ends, 0), np.maximum(ends, 0))
     return np.asarray(np.abs(left).min(-1, initial=np.inf))
@@ -286,14 +294,14 @@ def rows_by_setting(cases: Iterable[Case]) -> dict[Setting, NDArray[np.int_]]:
     return {setting: np.array(own) for setting, own in rows.items()}
 
 
-def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
-    """Read runs as a table and by themselves."""
+def run_levels(runs: Sequence[StoredRun]) -> RunLevels:
+    """Read runs as a table."""
     summaries = [run.summary for run in runs]
     canary = np.array([summary.log_canary for summary in summaries]).T
     drifts = [lines.flattened(run.header.machine.other_drift) for run in runs]
     descriptions = [[drift.get(name) for name in sorted(DESCRIPTION)] for drift in drifts]
     numbers = np.array([descriptions.index(own) for own in descriptions])
-    return RunLevels(*level_tables(summaries), canary, numbers), summaries
+    return RunLevels(*level_tables(summaries), canary, numbers)
 
 
 def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Samples, Samples]:

@@ -267,13 +267,13 @@ def read_history(
     changed.
     """
     machine = machine_runs(results, name, since).without_disturbed()
-    levels, summaries = run_levels(machine.runs)
+    levels = run_levels(machine.runs)
     if not levels.cases:
         raise UserError(
-            f"expected measured cases in {len(summaries)} runs of "
+            f"expected measured cases in {len(machine.runs)} runs of "
             f"{plain(machine.name, NAME_LIMIT)}, found none; measure some with: timelift bench"
         )
-    facts = changes_over_runs(summary.exact for summary in summaries)
+    facts = changes_over_runs(run.summary.exact for run in machine.runs)
     return History(machine, levels.cases, find_changes(levels, gate), gate, facts)
 
 

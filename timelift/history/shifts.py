@@ -30,7 +30,7 @@ _CROWDED_SHARE, _CROWDED_CASES = 0.1, 3
 _LARGE_SHARE = 1 / 3
 #: Standard errors by which the canary moved, at least.
 _CANARY_ERRORS = 4.0
-#: The runs on each side of a shift that show the canary's move: one three runs away is another's.
+#: The runs on each side of a shift in which the canary's move is read: later ones are others.
 _CANARY_RUNS = 5
 
 
@@ -101,15 +101,14 @@ def _shift(
     either_way = np.abs(changes) >= margin
     moved = either_way & (np.sign(changes) == np.sign(value))
     last, _ = _near(*sides)
-    some = moved.sum() <= HALF * np.isfinite(levels.over_canary[:, last]).any(-1).sum()
-    moved = either_way if some else moved
-    if some and not (many and moved.any()):
-        return None
+    are_most = moved.sum() > HALF * np.isfinite(levels.over_canary[:, last]).any(-1).sum()
+    moved = moved if are_most else either_way
     canary, moves = _canary(levels, *sides, gate)
     seconds = change_of_medians(levels.log_seconds, *sides)
-    left = beyond_canary(seconds[moved] if some else np.median(seconds[measured]), moves)
-    by_machine = np.median(left) < margin
-    if some and not by_machine:
+    of_all = np.median(seconds[measured])
+    left = beyond_canary(of_all if are_most else seconds[moved], moves)
+    by_machine = bool(moved.any() and np.median(left) < margin)
+    if not (are_most or (many and by_machine)):
         return None
     cause = Cause.MACHINE if by_machine else Cause.SHARED if len(canary) else Cause.UNKNOWN
     told = moves if len(moves) else canary

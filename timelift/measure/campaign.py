@@ -30,6 +30,7 @@ from timelift.measurement import (
     WAITED_FACTS,
     CaseInLaunch,
     Measurement,
+    is_again,
 )
 from timelift.messages import RivalSpec, Task
 
@@ -152,23 +153,23 @@ class Campaign:
             self._play_again(pool)
 
     def _play_again(self, pool: LaunchPool) -> None:
-        """Play settings again that other programs disturbed, as long as that may take.
+        """Play disturbed settings again, for as long as that may take.
 
-        Where both sides of a case are disturbed alike,
-        none is played again.
+        Of a run with two sides none is, since both are disturbed alike.
         """
-        if self.options.two_sided or self.options.launches.fewest < ENOUGH_LAUNCHES:
+        few = self.options.launches.fewest < ENOUGH_LAUNCHES
+        if self.options.two_sided or few or not self._is_contested:
             return
-        while not self._stopped() and (wanted := self._disturbed(self._last_again + 1)):
-            self._last_again += 1
-            with self._budget.playing_again():
+        with self._budget.playing_again():
+            while not self._stopped() and (wanted := self._disturbed(self._last_again + 1)):
+                self._last_again += 1
                 self._play_side_by_side(pool, (self._last_again,), wanted)
 
     def _disturbed(self, number: int) -> Wanted:
         """Return the cases with fewer undisturbed launches than usual ones, to play as a launch."""
         cases = []
         for case, result in self.results.items():
-            usual = sum(launch.number <= MOST_LAUNCHES for launch in result.launches)
+            usual = sum(not is_again(launch.number) for launch in result.launches)
             quiet = sum(not launch.is_disturbed for launch in result.launches)
             if self._is_open(case) and quiet < usual:
                 cases.append(case)
@@ -274,10 +275,11 @@ class Campaign:
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
-        is_again = slot.number > MOST_LAUNCHES
         with self._lock:
-            fits = self._budget.fits(setting, beyond_fewest=self._is_beyond_fewest(slot.group))
-            fits = self._budget.fits_again(setting) if is_again else fits
+            if is_again(slot.number):
+                fits = self._budget.fits_again(setting)
+            else:
+                fits = self._budget.fits(setting, beyond_fewest=self._is_beyond_fewest(slot.group))
             return self._fits.setdefault((slot.group[0], setting), fits)
 
     def _show_stage(
@@ -286,7 +288,8 @@ class Campaign:
         launches = self.options.launches
         is_more = self._is_beyond_fewest(slot.group)
         of = f"at most {launches.most}" if is_more else str(launches.fewest)
-        launch = f"launch {slot.number} of {of}" if slot.number <= MOST_LAUNCHES else "again"
+        launch = f"launch {slot.number} of {of}"
+        launch = "disturbed settings again" if is_again(slot.number) else launch
         where = f"{launch} · setting {place} of {settings}"
         with self._lock:
             left = self._seconds_left(slot.group, place, settings)
@@ -296,7 +299,7 @@ class Campaign:
     def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
         """Return what the rest of all launches takes, or of the time that they may take."""
         launches, pace, budget = self.options.launches, self._pace, self._budget
-        if group[0] > MOST_LAUNCHES:
+        if is_again(group[0]):
             return budget.left_again
         played = group[0] - 1 + len(group) * (place - 1) / settings
         more = launches.most - max(played, launches.fewest)

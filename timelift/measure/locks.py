@@ -52,13 +52,15 @@ def machine_lock(
     key = threading.get_ident(), path
     descriptor = None if key in _held else _open(path)
     if descriptor is None:
-        yield lambda _: None  # a machine whose temporary folder cannot be used locks no run out
+        yield lambda _: None  # held already, or the temporary folder cannot be used
         return
     holder = {"pid": os.getpid(), "command": plain(command, _LONGEST_COMMAND)}
 
     def note(seconds: float) -> None:
         if math.isfinite(seconds):
             holder["until"] = time.time() + seconds
+        if key not in _held:  # the file is closed
+            return
         with contextlib.suppress(OSError):
             text = json.dumps(holder, ensure_ascii=False).ljust(_BYTES)
             os.pwrite(descriptor, text.encode(), 0)
@@ -99,7 +101,9 @@ def _acquire(
         if stop():
             raise KeyboardInterrupt
         if time.monotonic() - started > patience:
-            raise UserError(f"another run did not end within {patience:.0f} s ({holder}); end it")
+            raise UserError(
+                f"another run held this machine for {patience:.0f} s ({holder}); wait, or end it"
+            )
         time.sleep(_PAUSE)
 
 

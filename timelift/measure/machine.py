@@ -114,8 +114,8 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
 def machine_mark() -> str:
     """Return 8 digits that tell this machine from others, and nothing more of it.
 
-    A container is a machine of its own (a cluster knows better). Where the process is bound to some
-    cores, 4 more digits after a dash tell them from others.
+    A container is a machine of its own (a cluster joins those of one boot). Where the process is
+    bound to some cores, 4 more digits after a dash tell them from others.
     Source: machine-id(5), which asks for a keyed digest of the id where it leaves the machine.
     """
     known = text_of(Path("/etc/machine-id")).strip() or f"{uuid.getnode():x}"

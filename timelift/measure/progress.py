@@ -70,15 +70,20 @@ class Budget:
     ) -> None:
         self._clock, self._started = clock, clock()
         self._limit = float("inf") if seconds is None else seconds
-        self._limit_beyond = spare if seconds is None else seconds
+        self._limit_beyond = spare
         self._prices: dict[Setting, float] = {}
-        self._again, self._again_since = 0.0, math.inf
+        self._usual = self._again = 0.0
         self.import_seconds = 0.0
 
     def left(self, *, beyond_fewest: bool) -> float:
         """Return the seconds left, infinite if there is no limit."""
-        limit = self._limit_beyond if beyond_fewest else self._limit
-        return limit - (self._clock() - self._started)
+        if beyond_fewest and math.isinf(self._limit):
+            return self._limit_beyond - (self._gone - self._again)
+        return self._limit - self._gone
+
+    @property
+    def _gone(self) -> float:
+        return self._clock() - self._started
 
     @contextmanager
     def paying(self, setting: Setting) -> Iterator[None]:
@@ -91,23 +96,19 @@ class Budget:
 
     @contextmanager
     def playing_again(self) -> Iterator[None]:
-        self._again_since = self._clock()
+        """Count what is played meanwhile apart from all else, which stands still."""
+        self._usual = self._gone - self._again
         yield
-        self._again, self._again_since = self._again_so_far, math.inf
-
-    @property
-    def _again_so_far(self) -> float:
-        return self._again + max(0.0, self._clock() - self._again_since)
+        self._again = self._gone - self._usual
 
     @property
     def left_again(self) -> float:
-        """The seconds for which settings may be played again."""
-        again = self._again_so_far
-        within = _AGAIN * (self._clock() - self._started - again) - again
+        """The seconds for which settings may be played again, while they are."""
+        within = (1 + _AGAIN) * self._usual - self._gone
         return max(0.0, min(within, self.left(beyond_fewest=False)))
 
     def fits_again(self, setting: Setting) -> bool:
-        return self._prices.get(setting, 0.0) < self.left_again
+        return self._prices.get(setting, 0.0) + self.import_seconds < self.left_again
 
     def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
         """True if new launches could import the backend and play one of the settings in time."""

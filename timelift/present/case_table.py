@@ -205,7 +205,7 @@ _ALL_COLUMNS = (
     Column("rival", "strategy", _marked),
     *axis_columns("measurement.case.setting"),
     Column("status", value=attrgetter("measurement.status")),
-    number("launches", value=lambda row: len(row.measurement.launches)),
+    number("launches", value=lambda row: row.measurement.timed_launches),
     number("seconds_per_call", "time", _attribute("rival.seconds_per_call.value")),
     *_ends("seconds", "time", "rival.seconds_per_call"),
     number("ratio", value=_attribute("rival.ratio.value"), format=_ratio),

@@ -2,18 +2,17 @@
 
 import itertools
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from timelift.analyse.evidence import machine_count
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, disturbed, machine_activity, remedies
 from timelift.analyse.ranking import Ranking
-from timelift.analyse.results import LEAST_MACHINES, Level, Run, launch_numbers
+from timelift.analyse.results import LEAST_MACHINES, Run, Unit, launch_numbers
 from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
@@ -51,7 +50,7 @@ _FEW_GRADIENTS = (
 _EVERYWHERE = {"system", "architecture"}
 _FEW_MACHINES = "one or two played {}: figures hold for these, and from three on for others too"
 #: The sessions of launches that are evidence, by the number of runs that were put together.
-_SESSIONS = ("this session", "one session", "these two sessions")
+_SESSIONS = ("this session", "one session each", "these two sessions")
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -69,10 +68,10 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
         yield "disturbances", text
-    if text := neighbours(run):
-        yield "noise", text
-    if findings.is_too_noisy and not run.header.races_copies:  # those are judged elsewhere
-        yield "noise", comparisons(findings)
+    if not run.header.races_copies:  # those are judged elsewhere
+        parts = neighbours(run), comparisons(findings) if findings.is_too_noisy else ""
+        if text := "; ".join(filter(None, parts)):
+            yield "noise", text
 
 
 def machines(run: Run) -> Iterator[tuple[str, str]]:
@@ -106,10 +105,10 @@ def over(run: Run) -> str:
 
 
 def _over(launches: Sequence[CaseInLaunch]) -> str:
-    level, runs = Level.of(launches), len(Level.RUN.names(launches))
-    if level is Level.MACHINE:
+    unit, runs = Unit.of(launches), len(Unit.RUN.names(launches))
+    if unit is Unit.MACHINE:
         return "machines"
-    return f"{runs} runs" if level is Level.RUN else f"launches of {_SESSIONS[runs]}"
+    return f"{runs} runs" if unit else f"launches of {_SESSIONS[runs]}"
 
 
 def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:
@@ -223,18 +222,16 @@ def _engines(measured: Iterable[Measurement]) -> Iterator[str]:
 
 def neighbours(run: Run) -> str:
     """Write what other programs took of the cores where that counts; '' where it does not."""
-    settings = {case.setting for case in run.measured}
-    lines = disturbed(run)
-    if not lines:
+    launches, settings = disturbed(run), len(run.launches_by_setting)
+    if not launches:
         return ""
-    taken = [line.facts.number("others_cores") or 0.0 for own in lines.values() for line in own]
-    kinds = (run.header.kinds.get(setting.machine, Machine()) for setting in lines)
-    cores = {str(kind.identity.get("cores")) for kind in kinds}
-    of = f" of {cores.pop()}" if len(cores) == 1 else ""
-    return (
-        f"other programs took {float(np.mean(taken)):.2g}{of} cores in "
-        f"{len(lines)} of {counted(len(settings), 'setting')}: end them and measure again"
-    )
+    facts = (launch.facts.number("others_cores") for own in launches.values() for launch in own)
+    taken = statistics.fmean(max(0.0, cores or 0.0) for cores in facts)
+    kinds = (run.header.kinds.get(setting.machine, Machine()) for setting in launches)
+    cores = {kind.identity.get("cores") for kind in kinds}
+    of = f" of {cores.pop()}" if len(cores) == 1 and None not in cores else ""
+    where = f"{len(launches)} of {counted(settings, 'setting')}"
+    return f"other programs took {taken:.2g}{of} cores in {where}: end them and measure again"
 
 
 def disturbances(activity: MachineActivity) -> Iterator[str]:
@@ -244,8 +241,7 @@ def disturbances(activity: MachineActivity) -> Iterator[str]:
     if activity.stolen_share is not None:
         yield f"the host gave {words.percent(activity.stolen_share)} of the time to other guests"
     taken = activity.others_cores
-    others = "an unknown number of" if taken is None else f"{taken:.2f}"
-    yield f"other programs took {others} cores"
+    yield f"other programs took {'an unknown number of' if taken is None else f'{taken:.2f}'} cores"
     if activity.throttled_periods is not None:
         periods = f"in {counted(round(activity.throttled_periods), 'period')}"
         effect = f"held it back {periods}" if activity.throttled_periods else "never held it back"
@@ -289,7 +285,7 @@ def more_launches(runs: Sequence[Run]) -> str:
     """Write the option that gives runs more launches: twice those asked for, or twice the time."""
     asked = str(runs[-1].header.options.get("launches", ""))
     most = asked.rpartition("-")[2]
-    played = max((len(each.launches) for run in runs for each in run.measurements), default=0)
+    played = max((each.timed_launches for run in runs for each in run.measurements), default=0)
     if asked.isdecimal() or played >= (float(most) if most.isdecimal() else LOOKS[-1]):
         return f"--launches {max(2 * played, LOOKS[-1])}"
     seconds = sum(run.seconds or 0.0 for run in runs)

@@ -102,7 +102,7 @@ def _baselines(findings: RunFindings) -> Iterator[str]:
 
 def _head(run: Run) -> tuple[tuple[str, str], ...]:
     header, machine, commit = run.header, run.header.machine, run.header.commit
-    counts = sorted({len(each.launches) for each in run.measurements if each.launches})
+    counts = sorted({each.timed_launches for each in run.measured.values()})
     lines = {
         "state": conditions.state(run),
         "machine": "; ".join(text for _, text in conditions.machines(run))

@@ -160,7 +160,7 @@ def _what_was_measured(findings: RunFindings) -> str:
 
 
 def _launches(findings: RunFindings) -> str:
-    counts = sorted({len(each.launches) for each in findings.run.measured.values()})
+    counts = sorted({each.timed_launches for each in findings.run.measured.values()})
     if len(counts) > 1:
         return f"{counts[0]}-{counts[-1]} launches"
     return counted(counts[0], "launch") if counts else ""
@@ -203,9 +203,8 @@ def _notes(
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
-    if text := conditions.neighbours(run):
-        yield "noise", text
-    yield "noise", conditions.comparisons(findings)
+    parts = conditions.neighbours(run), conditions.comparisons(findings)
+    yield "noise", "; ".join(filter(None, parts))
     if trust:
         yield "trust", trust
     if pointers:

@@ -53,15 +53,16 @@ class Neighbours:
 
     def facts(self) -> Mapping[str, float]:
         """Return facts of the last second or more since a reading; empty where they are unknown."""
+        begun = self._readings[0].clock if self._readings else 0.0
+        time.sleep(max(0.0, begun + LEAST_SECONDS - time.monotonic()))
         self.note()
-        earlier = self._readings[:-1]
-        if (
-            not earlier or self._readings[-1].busy == earlier[0].busy
-        ):  # of a system that counts none
+        if len(self._readings) < 2:  # noqa: PLR2004 - a difference has two
             return {}
-        last = self._readings[-1]
-        long = [each for each in earlier if last.clock - each.clock >= LEAST_SECONDS]
-        first = long[-1] if long else earlier[0]
+        *earlier, last = self._readings
+        if last.busy == earlier[0].busy:  # a count that stands still is none
+            return {}
+        long = (each for each in reversed(earlier) if last.clock - each.clock >= LEAST_SECONDS)
+        first = next(long, earlier[0])
         seconds = last.clock - first.clock
         others = (last.busy - first.busy) - (last.own - first.own)
         taken = max(0.0, others / seconds)
@@ -85,8 +86,9 @@ class Neighbours:
     def _own_ticks(self) -> int:
         children, ticks = defaultdict[int, list[int]](list), dict[int, int]()
         for stat in self._proc.glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):  # processes end meanwhile
-                fields = stat.read_text().rpartition(")")[2].split()  # a name may have blanks
+            with contextlib.suppress(OSError, LookupError, ValueError):  # it ends meanwhile
+                # a name may have blanks, and be cut within a letter
+                fields = stat.read_text(errors="replace").rpartition(")")[2].split()
                 children[int(fields[_PARENT])].append(int(stat.parent.name))
                 ticks[int(stat.parent.name)] = sum(map(int, fields[_TIMES]))
         total, waiting = 0, [self._run]
