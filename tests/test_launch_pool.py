@@ -301,7 +301,7 @@ def hold_in_a_thread(say, **options):
     ("how", "error", "said"),
     [
         ({"stop": lambda: True}, KeyboardInterrupt, "^$"),
-        ({"patience": 0.0}, UserError, r"another run did not end within 0 s \(process {pid}, "),
+        ({"patience": 0.0}, UserError, r"another run held this machine for 0 s \(process {pid}, "),
     ],
 )
 def test_waiting_is_stopped_or_goes_beyond_a_limit_and_says_so(path, holder, how, error, said):
