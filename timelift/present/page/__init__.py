@@ -183,12 +183,13 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]:
     """Return the words of the first screen; a section takes the place of the answer."""
     in_short, section = summary(findings, None, additions.trust), additions.section
+    disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
     shared: dict[str, Any] = {
         "top": in_short.top,
         "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
         "worthwhile": percent(WORTHWHILE, 0),
-        "left_out": in_short.left_out,
+        "left_out": [*([("noise", disturbed)] if disturbed else []), *in_short.left_out],
         "notes": in_short.notes,
         "is_section": section is not None,
         "words": in_short.words,
