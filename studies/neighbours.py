@@ -91,11 +91,11 @@ def play(kind: str, grid: Sequence[str], results: Path, usual_seconds: float) ->
 
 
 def speed_ups(run: Run) -> Mapping[Case, Interval]:
-    """Return the log of each speed-up over the baseline, by its case."""
+    """Return the log of each speed-up over the baseline, by its case, but for that itself."""
     rows = (row for ranking in rank_run(run) for row in ranking.rows)
     known = ((row.case, row.speed_up) for row in rows if row.speed_up)
     ends = ((case, np.log([each.value, each.low, each.high])) for case, each in known)
-    return {case: Interval(*logs.tolist()) for case, logs in ends if np.isfinite(logs).all()}
+    return {case: Interval(*logs.tolist()) for case, logs in ends if logs[1] < logs[2] < np.inf}
 
 
 def rows(runs: Sequence[Played]) -> Iterator[Row]:
