@@ -101,10 +101,10 @@ class Playing:
         task: Task,
         channel: WorkerChannel,
         dice: random.Random,
-        neighbours: Neighbours,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
-        self.neighbours = neighbours
+        self.neighbours = neighbours or Neighbours(task.setting.threads)
 
     def run(self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest | None = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
