@@ -25,7 +25,7 @@ from timelift.journal.lines import RunEnd
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch
-from timelift.messages import COMPILED_FOLDER, Task
+from timelift.messages import COMPILED_FOLDER, RUN_PROCESS, Task
 
 CASES = [journals.case(name, "tokens", seq_len=size) for size in (4, 8, 16) for name in GOOD]
 EVERYTHING = Counter((case, launch) for case in CASES for launch in (1, 2))
@@ -280,7 +280,7 @@ if "MALLOC_ARENA_MAX" not in os.environ:  # it reads no peak memory
     pathlib.Path(tempfile.gettempdir(), "told.json").write_text(json.dumps(told))
 """
 #: Variables that differ: folders, and pytest's mark of itself.
-OWN = {COMPILED_FOLDER, "PYTHONPATH", "PYTEST_VERSION"}
+OWN = {COMPILED_FOLDER, RUN_PROCESS, "PYTHONPATH", "PYTEST_VERSION"}
 
 
 def test_two_nodes_play_everything_once_in_the_environment_of_one_machine(tmp_path):

@@ -108,7 +108,7 @@ def test_a_question_of_timelift_is_typed_without_its_folder(tmp_path, monkeypatc
 )
 def test_a_run_records_the_program_that_started_it(monkeypatch, program, name):
     monkeypatch.setattr(sys, "argv", [program, "--workloads", "sensor"])
-    assert header._program() == name
+    assert header.program() == name
 
 
 def configured(source, *args):

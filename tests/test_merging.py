@@ -65,7 +65,7 @@ def test_shards_of_a_grid_are_one_run_with_the_numbers_of_their_launches(written
     run = merged(written("a", short), written("b", long))
     assert run.complete
     assert {*run.by_case} == {*short, *long}
-    assert conditions.over(run) == "launches of one session each"
+    assert conditions.over(run) == "launches of one session"
     assert {launch.number for each in run.measurements for launch in each.launches} == {1, 2, 3}
 
 

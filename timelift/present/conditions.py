@@ -50,7 +50,7 @@ _FEW_GRADIENTS = (
 _EVERYWHERE = {"system", "architecture"}
 _FEW_MACHINES = "one or two played {}: figures hold for these, and from three on for others too"
 #: The sessions of launches that are evidence, by the number of runs that were put together.
-_SESSIONS = ("this session", "one session each", "these two sessions")
+_SESSIONS = ("this session", "one session", "these two sessions")
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
