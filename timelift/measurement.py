@@ -176,7 +176,7 @@ class CaseInLaunch:
     @property
     def machine(self) -> str:
         """The machine of the mark, without the cores that a process was bound to."""
-        return self.mark.partition("-")[0]
+        return machine_of(self.mark)
 
     @cached_property
     def median_seconds(self) -> float:
@@ -190,7 +190,7 @@ class CaseInLaunch:
     @property
     def is_disturbed(self) -> bool:
         """True if other programs took cores that the launch might have used; False if unknown."""
-        return (self.facts.number("missing_cores") or 0.0) > MISSING_CORES
+        return is_disturbance(self.facts.number("missing_cores"))
 
     def fields(self) -> dict[str, Any]:
         """Return fields for JSON: the median before the samples, which a reader may then skip."""
@@ -228,6 +228,15 @@ class CaseInLaunch:
             calls_per_sample=fields.get("calls_per_sample", 1),
             facts=Facts(**fields.get("facts", {})),
         )
+
+
+def machine_of(mark: str) -> str:
+    """Return the machine of a mark, without the cores that a process was bound to."""
+    return mark.partition("-")[0]
+
+
+def is_disturbance(missing_cores: float | None) -> bool:
+    return (missing_cores or 0.0) > MISSING_CORES
 
 
 def is_again(number: int) -> bool:

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from timelift.analyse.effects import AlignedSamples, Effects, all_pairs, mean_and_variance, stack
 from timelift.analyse.results import LEAST_MACHINES, Samples
 from timelift.analyse.variances import Families
+from timelift.measurement import machine_of
 
 
 def machine_count(marks: Iterable[str]) -> int:
     """Return how many machines have these marks, without the cores that processes were bound to."""
-    return len({mark.partition("-")[0] for mark in marks} - {""})
+    return len({machine_of(mark) for mark in marks} - {""})
 
 
 def by_machine(

@@ -19,6 +19,7 @@ from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estim
 from timelift.analyse.evidence import pairs_by_setting
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families
+from timelift.measurement import ENOUGH_LAUNCHES
 
 #: One error rate for all comparisons, or one for each.
 Level = float | Samples
@@ -33,7 +34,7 @@ WORTHWHILE = 0.05
 #: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
 PAIR_LEVEL = 0.004
 #: No verdict rests on fewer launches.
-MIN_LAUNCHES = 3
+MIN_LAUNCHES = ENOUGH_LAUNCHES
 #: One launch may contradict a difference, or one in this many launches.
 CONTRARY = 4
 #: The power that `Comparison.detectable` is stated for.

@@ -32,6 +32,7 @@ from timelift.journal.lines import Machine, differences, identity_of, machine_na
 from timelift.measure.locks import Note, machine_lock
 from timelift.measure.machine import packages
 from timelift.measure.place import Place
+from timelift.measurement import machine_of
 
 #: Seconds in which a connection has to be there, and a scheduler to answer.
 _CONNECTS, _ANSWERS = 3, 10
@@ -205,7 +206,7 @@ class Cluster(Place):
     def _node(self, seen: Seen) -> Node:
         for name, kind in self._kinds.items():
             if identity_of(kind.machine) == identity_of(seen.machine):
-                own = seen.mark.partition("-")[0]
+                own = machine_of(seen.mark)
                 shared = self._machines.setdefault(seen.boot or own, own)
                 return Node(seen.address, shared + seen.mark.removeprefix(own), name)
         raise UserError(

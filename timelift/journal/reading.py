@@ -20,7 +20,7 @@ from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
-from timelift.measurement import EXACT_FACTS, MISSING_CORES, CaseInLaunch, Facts, median
+from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, is_disturbance, median
 
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
@@ -222,7 +222,7 @@ def _median_in_launch(line: _LaunchLine) -> MedianInLaunch:
         (facts.canary_seconds, facts.copy_seconds),
         _shared(tuple(getattr(facts, name) for name in EXACT_FACTS)),
         line.mark,
-        (facts.missing_cores or 0.0) > MISSING_CORES,
+        is_disturbance(facts.missing_cores),
     )
 
 
