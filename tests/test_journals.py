@@ -328,8 +328,10 @@ def test_a_run_that_measured_nothing_is_the_latest_only_to_be_resumed(root):
     assert find_run(root, resumable=True) == find_run(root, empty.stem) == empty
 
 
-@pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
-def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root, started):
+@pytest.mark.parametrize(
+    "started", ["0001-01-01T00:00:00+14:00", "soon", None, 7, "9999-01-01T00:00:00+00:00"]
+)
+def test_a_run_that_began_at_no_time_there_can_be_is_never_the_latest(root, started):
     journals.write(root / "a/zzz.jsonl", journals.header(started=started))
     assert find_run(root).stem == "20260101T000000Z_aaaa111"
 

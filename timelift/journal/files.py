@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,11 +67,15 @@ def _measured(path: Path) -> bool:
 
 
 def _start_time(path: Path) -> datetime:
-    """Return when a run began, by its header; the earliest time where that cannot be read."""
-    try:
-        return parse_time(header_or_empty(path).started or "")
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+    """Return when a run began, by its header; the earliest time where that cannot be.
+
+    A file may claim any time, but clocks of machines are not a day apart.
+    """
+    with contextlib.suppress(ValueError):
+        started = parse_time(header_or_empty(path).started or "")
+        if started < datetime.now(UTC) + timedelta(days=1):
+            return started
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def find_run(root: Path, word: str = "latest", *, resumable: bool = False) -> Path:
