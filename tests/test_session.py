@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import math
 import os
 import re
@@ -18,7 +19,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line, read_header
 from timelift.journal.lines import Header, Machine, RunEnd, what_all_share
-from timelift.measure import place
+from timelift.measure import place, request
 from timelift.measure.campaign import Campaign
 from timelift.measure.header import (
     open_resumed,
@@ -223,6 +224,45 @@ def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
     with pytest.raises(UserError, match=sentence):
         resumed(session, asked, given)
     assert resumed(session, {"launches": "3", "pin": ""}, given)["launches"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("layer", "digest", "refused"),
+    [
+        ("models:make", "own", ""),
+        ("models.py:make", "own", ""),
+        ("models:make", "other", "expected 'models.py' as it was measured, received other code"),
+        ("models.py:make", "", "expected 'models.py' as it was measured"),
+        ("gone.py:make", "own", "expected 'gone.py' as it was measured"),
+        ("{outside}:make", "own", "outside of the project; name it again"),
+        ("../evil.py:make", "own", "outside of the project"),
+        ("link.py:make", "own", "outside of the project"),
+        ("shutil:rmtree", "own", "outside of the project"),
+    ],
+)
+def test_a_journal_names_no_layer_to_import_but_the_project_s_as_it_was(
+    project, monkeypatch, layer, digest, refused
+):
+    root, code = project.root / "own", "make = list\n"
+    write(root, {"models.py": code, "../evil.py": code})
+    (root / "link.py").symlink_to("../evil.py")
+    monkeypatch.chdir(root)
+    imported = []
+    made = SimpleNamespace(name="models", inputs=None)
+    monkeypatch.setattr(RunRequest, "cases", lambda *_: [])
+    monkeypatch.setattr(request, "user_workload", lambda *asked: imported.append(asked[0]) or made)
+    layer = layer.format(outside=project.root / "evil.py")
+    digest = hashlib.sha256(code.encode()).hexdigest()[:16] if digest == "own" else digest
+    names = "models.py", "link.py", "gone.py", "../evil.py", str(project.root / "evil.py")
+    header = journals.header(
+        planned=[], asked={"layer": layer}, sources=dict.fromkeys(names, digest)
+    )
+    path = journals.write(root / "results/run.jsonl", header)
+    with pytest.raises(UserError, match=refused) if refused else contextlib.nullcontext():
+        RunRequest(Project(root), {}, resume=str(path))
+    assert bool(imported) == (not refused)
+    RunRequest(Project(root), {"layer": layer}, resume=str(path))
+    assert len(imported) == 1 + (not refused)
 
 
 def test_a_run_of_copies_is_not_resumed_wherever_its_journal_lies(tmp_path):

@@ -133,10 +133,11 @@ def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> d
         home = strategy.home if rival.factory else None
         factory = rival.factory or catalogue.workloads[case.setting.workload].factory
         add(_layer_file(factory, home or project), home, label)
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for name, path in sorted(files.items())
-    }
+    return {name: _digest(path) for name, path in sorted(files.items())}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _layer_file(factory: str, home: Project) -> Path | None:
@@ -203,6 +204,25 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
                 f"{text!r}; leave it out, or measure anew without --resume"
             )
     return options
+
+
+def refuse_foreign_layer(resumed: ResumedRun, layer: str, project: Project) -> None:
+    """Raise UserError unless a layer is the project's, and its file as when it was measured.
+
+    It was named by the journal, which may be anybody's, and has not been imported yet.
+    """
+    path = _layer_file(layer, project)
+    if not path or not path.resolve().is_relative_to(project.root.resolve()):
+        raise UserError(
+            f"--resume: the run had --layer {layer!r}, which is outside of the project; name it "
+            "again"
+        )
+    before = resumed.header.sources.get(shown := project.shown(path))
+    if not path.is_file() or _digest(path) != before:
+        raise UserError(
+            f"--resume: expected {shown!r} as it was measured, received other code; name it again "
+            "with --layer, or measure anew without --resume"
+        )
 
 
 def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) -> None:

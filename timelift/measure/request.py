@@ -12,7 +12,7 @@ from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
-from timelift.measure.header import open_resumed, resumed_options
+from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
 from timelift.measure.options import AXIS_OPTIONS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
@@ -187,6 +187,8 @@ class RunRequest:
         backends = option_named("backends").value(self.axes["backends"])
         self.catalogue = Catalogue.of(project, backends)
         if self.options.layer:
+            if self.resumed and not texts["layer"]:
+                refuse_foreign_layer(self.resumed, self.options.layer, project)
             self._measure_layer()
         elif self.options.inputs:
             raise UserError("--inputs: expected --layer, which takes them, received none")
