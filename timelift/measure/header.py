@@ -220,8 +220,8 @@ def refuse_foreign_layer(resumed: ResumedRun, layer: str, project: Project) -> N
     before = resumed.header.sources.get(shown := project.shown(path))
     if not path.is_file() or _digest(path) != before:
         raise UserError(
-            f"--resume: expected {shown!r} as it was measured, received other code; name it again "
-            "with --layer, or measure anew without --resume"
+            f"--resume: expected {shown!r} as it was measured, received other code; measure "
+            "it anew, without --resume"
         )
 
 
