@@ -1,16 +1,23 @@
 """Who may play a run: schedulers that answer, and nodes that are equal to this machine."""
 
+import asyncio
 import itertools
 import socket
+import ssl
 import sys
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
+from urllib.request import urlopen
 
 import dask
 import msgspec
 import pytest
 import yaml
+from distributed.comm import CommClosedError, connect
+from distributed.security import Security
 
 from tests import journals
 from tests.projects import ROOT
@@ -132,6 +139,33 @@ def test_a_file_of_no_scheduler_is_refused(tmp_path, text):
         Cluster(str(tmp_path / "file.json"))
 
 
+def test_a_stranger_reaches_no_node_that_is_started_here():
+    foreign = Security.temporary().get_connection_args("client")
+    foreign["ssl_context"].verify_mode = ssl.CERT_NONE  # it takes any server for the right one
+    here = Cluster("local:1")
+    try:
+        told = here.client.scheduler_info()
+        (worker,) = told["workers"].values()
+        for address in (told["address"], *told["workers"], worker["nanny"]):
+            for at, known in ((address.replace("tls", "tcp"), {}), (address, foreign)):
+                with pytest.raises(CommClosedError):
+                    asyncio.run(connect(at, timeout=5, **known))
+        with pytest.raises(OSError, match="404"):
+            urlopen(f"http://127.0.0.1:{told['services']['dashboard']}/info/main/workers.html")
+        assert Path(worker["local_directory"]).parents[1].stat().st_mode & 0o77 == 0
+    finally:
+        here.close()
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.2:1", "tcp://127.0.0.1.org:1", "ws://[::1]:1"])
+def test_an_address_is_found_where_strangers_could_run_code(cluster, address):
+    here = cluster(seen("a"))
+    here.client, here.nodes = Mock(**{"scheduler.address": "tls://10.0.0.1:1"}), ["tcp://[::1]:1"]
+    assert here.unguarded == ""
+    here.nodes.append(address)
+    assert here.unguarded == address
+
+
 def test_another_kind_of_server_that_never_greets_is_refused(monkeypatch):
     monkeypatch.setattr(nodes, "_ANSWERS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -140,11 +174,12 @@ def test_another_kind_of_server_that_never_greets_is_refused(monkeypatch):
             Cluster(address)
 
 
-def test_advice_and_a_self_test_are_for_one_kind(monkeypatch):
+def test_advice_and_a_self_test_are_for_one_kind(monkeypatch, capsys):
     ends = []
-    made = SimpleNamespace(kinds=["a", "b"], close="its end")
+    made = SimpleNamespace(kinds=["a", "b"], close="its end", unguarded="tcp://10.0.0.1:1")
     monkeypatch.setattr(nodes, "Cluster", lambda _: made)
     assert commands.place_of("local:2", ends.append) is made
+    assert capsys.readouterr().err.count("tcp://10.0.0.1:1 has no TLS") == 1
     with pytest.raises(UserError, match=r"advise.* a, b"):
         commands.place_of("local:2", ends.append, "advise")
     assert ends == ["its end", "its end"]
@@ -152,10 +187,11 @@ def test_advice_and_a_self_test_are_for_one_kind(monkeypatch):
     assert commands.place_of("local:2", ends.append, "advise") is made
 
 
-def test_without_dask_it_is_told_how_to_install_it(monkeypatch):
+@pytest.mark.parametrize("package", ["distributed", "cryptography"])
+def test_without_a_package_it_is_told_how_to_install_it(monkeypatch, package):
     monkeypatch.delitem(sys.modules, "timelift.cluster.nodes")
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"timelift\[cluster\]"):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"{package} is not .*timelift\[cluster\]"):
         commands.place_of("local:2", lambda _: None)
 
 

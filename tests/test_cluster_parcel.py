@@ -36,6 +36,7 @@ def test_files_arrive_byte_for_byte(tmp_path):
 
 def test_what_is_hidden_installed_or_no_python_stays(tmp_path):
     stay = ".git/a.py env/lib/site-packages/x/a.py a/__pycache__/a.py node_modules/a.py data.csv"
+    stay += " .secret.py a/.b.py venv/pyvenv.cfg venv/bin/a.py conda/conda-meta/x conda/x/a.py"
     mine = write(tmp_path / "mine", dict.fromkeys([*stay.split(), "a/b.py", "b.py"], ""))
     assert arrived(tmp_path / "theirs", mine) == {"0/a/b.py", "0/b.py"}
 
@@ -62,12 +63,25 @@ def test_a_file_is_sent_without_its_neighbours(tmp_path):
     assert sent.data == pack([write(tmp_path / "alone", {"models.py": ""})]).data
 
 
-def test_links_are_followed_inside_of_the_roots(tmp_path):
-    mine, also = write(tmp_path / "mine", {"a.py": ""}), write(tmp_path / "also", {"b.py": ""})
-    write(tmp_path, {"secret.py": ""})
-    for name, end in {"in": also / "b.py", "out": tmp_path / "secret.py", "lost": "?"}.items():
+def test_links_are_followed_to_what_is_sent_itself(tmp_path):
+    stay = [".env", ".secret.py", ".old/h.py", "venv/pyvenv.cfg", "venv/v.py", "data.csv"]
+    mine = write(tmp_path / "mine", dict.fromkeys(["a.py", *stay], ""))
+    also = write(tmp_path, {"also/b.py": "", "secret.py": ""}) / "also"
+    for name, end in enumerate(["../also/b.py", *stay, "../secret.py", "?"]):
         (mine / f"{name}.py").symlink_to(end)
-    assert arrived(tmp_path / "theirs", also, mine) == {"0/b.py", "1/a.py", "1/in.py"}
+    assert arrived(tmp_path / "theirs", also, mine) == {"0/b.py", "1/a.py", "1/0.py"}
+    links = [mine / f"{name}.py" for name in range(8)]
+    assert left_behind([*map(str, links)], [also, mine]) == links[1:]
+    assert arrived(tmp_path / "named", *links[1:3]) == {"1/2.py"}
+
+
+@pytest.mark.parametrize("root", ["", "..", "../..", "/"])
+def test_a_home_folder_is_never_sent(tmp_path, monkeypatch, root):
+    home = write(tmp_path / "home" / "me", {"a.py": "", "mine/b.py": ""})
+    monkeypatch.setenv("HOME", str(home))
+    with pytest.raises(UserError, match=r"home folder; move .* into a folder of its own"):
+        pack([home / "mine", (home / root).resolve()])
+    assert arrived(tmp_path / "theirs", home / "mine") == {"0/b.py"}
 
 
 def test_too_much_names_the_largest_folder(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from tests.projects import ROOT, write
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
-DASK = {"dask", "distributed"}
+DASK = {"dask", "distributed", "cryptography"}
 
 #: The modules beside the rooms, which any room may import.
 GROUND = {*"case errors escape canary inner_layer measurement source project".split()}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.projects import ROOT
+from tests.projects import ROOT, write
 from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
@@ -262,7 +263,7 @@ def test_waiting_ends_with_the_other_run_though_it_was_killed(path, holder):
         assert f'{{"pid": {os.getpid()}, ' in path.read_text()
     assert len(said) == 1
     named = rf"\(process {holder.pid}, since 20.*, `timelift bench a�\.py`, up to 2 min left\)"
-    assert re.search(f"waiting for another run on this machine {named}", said[0])
+    assert re.search(f"waiting for another run on this machine {named}; set TMPDIR", said[0])
 
 
 @pytest.mark.usefixtures("holder")
@@ -279,7 +280,7 @@ def test_another_holder_is_told_and_what_it_has_left_when_it_is_known(path, monk
     with pytest.raises(KeyboardInterrupt), locks.machine_lock(said.append, stop=stop, path=path):
         pass
     ends = [" (process 5, since x)", "x, up to 60 min left)", " (of an unknown process)"]
-    assert [*map(str.endswith, said[1:], ends)] == [True] * 3
+    assert [end in text for text, end in zip(said[1:], ends, strict=True)] == [True] * 3
 
 
 def test_a_thread_does_not_wait_for_itself_and_others_wait_until_it_has_ended(path):
@@ -317,13 +318,32 @@ def test_the_lock_is_free_again_after_an_error(path):
         pass
 
 
-def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
-    (tmp_path / "file").write_text("kept")
-    (tmp_path / "link").symlink_to(tmp_path / "file")
-    for path in (tmp_path / "file" / locks.NAME, tmp_path / "link"):
-        with locks.machine_lock(print, path=path):
+PLANTS = {
+    "no folder": lambda path: path.parent.rmdir(),
+    "a link": lambda path: path.symlink_to("../kept"),
+    "a second name": lambda path: path.hardlink_to(path.parents[1] / "kept"),
+    "a folder": Path.mkdir,
+    "a pipe of another user": os.mkfifo,  # which may be read alone
+}
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_what_is_no_file_to_lock_is_told_once_and_left_alone(tmp_path, monkeypatch, plant):
+    path, said, really = write(tmp_path, {"kept": "kept"}) / "tmp" / locks.NAME, [], os.open
+    path.parent.mkdir()
+    plant(path)
+
+    def refusing(file, flags, mode):
+        assert flags & os.O_NONBLOCK or not path.is_fifo()  # else it is waited for without an end
+        return path.parent.rmdir() if path.is_fifo() and flags & 3 else really(file, flags, mode)
+
+    monkeypatch.setattr(os, "open", refusing)
+    for _ in range(2):
+        with locks.machine_lock(said.append, path=path):
             pass
-    assert (tmp_path / "file").read_text() == "kept"
+    (told,) = said
+    assert told.endswith(f"cannot lock {path}; remove it, or set TMPDIR")
+    assert (tmp_path / "kept").read_text() == "kept"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1e999, "since": ""}'])
@@ -331,6 +351,15 @@ def test_a_text_that_tells_no_holder_is_no_error(path, text):
     path.write_text(text)
     with path.open() as file:
         assert locks._holder(file.fileno()) == ("of an unknown process", "")
+
+
+def test_only_the_beginning_of_a_text_is_read(path):
+    tracemalloc.start()
+    with path.open("w+") as file:
+        file.truncate(8 << 30)
+        assert locks._holder(file.fileno()) == ("of an unknown process", "")
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")

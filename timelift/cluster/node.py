@@ -21,8 +21,10 @@ from timelift.cluster.parcel import BROUGHT, SENT, Parcel, translated, unpack
 from timelift.errors import UserError
 from timelift.project import Project
 
-#: Settings of Dask under which it leaves a processor alone while a launch is timed.
+#: Settings of Dask that leave a processor alone while a launch is timed, and show nobody what runs.
 QUIET = {
+    "distributed.scheduler.http.routes": ["distributed.http.health"],
+    "distributed.worker.http.routes": ["distributed.http.health"],
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "10s",
     "distributed.admin.tick.limit": "60s",

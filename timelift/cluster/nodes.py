@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cryptography  # noqa: F401 - Dask makes a certificate with it
 import dask
 import msgspec
 from distributed import Client, Future, LocalCluster
@@ -38,6 +40,8 @@ from timelift.measurement import machine_of
 _CONNECTS, _ANSWERS = 3, 10
 #: Seconds between two looks at which nodes have answered.
 _PAUSE = 0.2
+#: Addresses that ask for a certificate, or are of this machine alone.
+_GUARDED = re.compile(r"tls://.*|tcp://(127\.[\d.]+|localhost|\[::1\]):\d+")
 _LOCAL = re.compile(r"local:(\d{1,3})")
 #: What a node offers, and a unit takes: one unit at a time, whoever asks.
 _RESOURCES = {"machine": 1}
@@ -109,6 +113,7 @@ class Cluster(Place):
                 f"--cluster: expected local:1 to local:{cores}, a core for each node, received "
                 f"{self.address!r}"
             )
+        folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="timelift-"))
         self._open.enter_context(dask.config.set(node.QUIET))
         # not for these two seconds: a terminal would end the nodes, and Dask wait a minute for them
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -118,6 +123,8 @@ class Cluster(Place):
                 threads_per_worker=1,
                 resources=_RESOURCES,
                 memory_limit=None,
+                local_directory=folder,  # Dask's own in /tmp may be another user's
+                security=True,  # a certificate of this run: no other user runs code here
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
                 silence_logs=logging.CRITICAL,
@@ -128,6 +135,12 @@ class Cluster(Place):
             raise UserError(f"--cluster: a node did not start here ({error}); try again") from None
         finally:
             signal.signal(signal.SIGINT, before)
+
+    @property
+    def unguarded(self) -> str:
+        """Return an address at which a stranger of another machine may run code, '' if none is."""
+        known = (self.client.scheduler.address, *self.nodes)
+        return next((address for address in known if not _GUARDED.fullmatch(address)), "")
 
     # Nodes ---------------------------------------------------------------------------------------
 

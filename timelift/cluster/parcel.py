@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -18,7 +18,7 @@ from timelift.errors import UserError, path_is, writing
 #: What stands in an order for the folder of the files that were sent, and for timelift's own.
 SENT, BROUGHT = "/timelift-sent", "/timelift-brought"
 MOST_BYTES = 20_000_000
-#: Folders that are not sent: hidden ones, caches, and what environments have installed.
+#: Names that are not sent: hidden ones, caches, and what environments have installed.
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages")
 
 
@@ -31,11 +31,10 @@ class Parcel(NamedTuple):
 
 
 def pack(roots: Sequence[Path]) -> Parcel:
-    """Pack the Python files below absolute folders; one inside of another is packed with it."""
+    """Pack the Python files below absolute folders, inner ones with outer; raises UserError."""
     files: dict[str, Path] = {}
     places: dict[str, str] = {}
-    for root in sorted(roots, key=lambda root: len(root.parts)):
-        paths = _python_files(root, roots)
+    for root, paths in _python_files(roots).items():
         if paths.isdisjoint(files.values()):
             top = root.parent if root.is_file() else root
             files |= {f"{len(places)}/{path.relative_to(top)}": path for path in paths}
@@ -63,15 +62,31 @@ def _zipped(files: Mapping[str, Path]) -> bytes:
     return packed.getvalue()
 
 
-def _python_files(root: Path, roots: Sequence[Path]) -> set[Path]:
-    """Return a root that is a file, or the files below it, but for links out of all roots."""
-    own = {root} if root.is_file() else set[Path]()
+def _python_files(roots: Sequence[Path]) -> dict[Path, set[Path]]:
+    """Return what is sent of each root, outer ones first; a link goes only where its end does."""
+    home = Path("/", os.path.expanduser("~")).resolve()  # noqa: PTH111 - raises nothing
+    if beyond := [root for root in roots if home.is_relative_to(root.resolve())]:
+        raise UserError(
+            f"--cluster: expected a project, received {str(beyond[0])!r}, which has all of your "
+            "home folder; move what you measure into a folder of its own, with a pytest.ini"
+        )
+    own = {root: {path for path in _walked(root) if path.is_file()} for root in sorted(roots)}
+    ends = {path: path.resolve() for paths in own.values() for path in paths}
+    real = {end for path, end in ends.items() if path in own or not path.is_symlink()}
+    sent = {end for end in real if end.suffix == ".py"}
+    return {root: {path for path in paths if ends[path] in sent} for root, paths in own.items()}
+
+
+def _walked(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
     for folder, inner, names in os.walk(root):
+        if Path(folder) != root and ("pyvenv.cfg" in names or "conda-meta" in inner):
+            inner.clear()  # another environment
+            continue
         inner[:] = [name for name in inner if not _LEFT_OUT.fullmatch(name)]
-        own |= {Path(folder, name) for name in names if name.endswith(".py")}
-    ends = {path: path.resolve() for path in own if path.is_file()}
-    inside = [each.resolve() for each in roots]
-    return {path for path, end in ends.items() if any(map(end.is_relative_to, inside))}
+        own = (name for name in names if name.endswith(".py") and not _LEFT_OUT.fullmatch(name))
+        yield from (Path(folder, name) for name in own)
 
 
 def unpack(data: bytes, folder: Path) -> None:
@@ -104,5 +119,5 @@ def left_behind(value: Any, roots: Sequence[Path]) -> list[Path]:
     """Return the files that a value names by absolute paths and no parcel of the roots has."""
     parts = re.split('["#:]', json.dumps(value, ensure_ascii=False))
     files = {Path(part) for part in parts if part.startswith("/") and path_is(Path(part).is_file)}
-    sent = {path for root in roots for path in _python_files(root, roots)}
+    sent = {path for paths in _python_files(roots).values() for path in paths}
     return sorted(files - sent - {path.resolve() for path in sent})

@@ -87,7 +87,7 @@ def place_of(
         from timelift.cluster.nodes import Cluster  # noqa: PLC0415 - Dask
     except ModuleNotFoundError as error:
         raise UserError(
-            f"--cluster: {error.name} is not installed; install Dask with: pip install "
+            f"--cluster: {error.name} is not installed; install it with: pip install "
             "'timelift[cluster]'"
         ) from None
     except ValueError as error:  # of a file of Dask's configuration
@@ -95,6 +95,9 @@ def place_of(
     sys.stderr.write("timelift: asking the nodes; one that plays for another run answers after\n")
     cluster = Cluster(address)
     at_end(cluster.close)
+    if cluster.unguarded:
+        open_to = "has no TLS, so whoever reaches it runs code on all nodes and here; use tls://"
+        sys.stderr.write(f"timelift: {cluster.unguarded} {open_to}\n")
     if one_kind_for and len(cluster.kinds) > 1:
         raise UserError(
             f"--cluster: {one_kind_for} answers for one kind of machine, received "

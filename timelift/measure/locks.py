@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import stat
 import tempfile
 import threading
 import time
@@ -29,6 +30,7 @@ _BYTES, _LONGEST_COMMAND, _MOST_MINUTES = 1024, 100, 10_000
 _PAUSE = 0.5
 #: The locks that are held here, by thread and file.
 _held = set[tuple[int, Path]]()
+_told = set[Path]()  # those of which it was said that they cannot be locked
 #: Tells runs that wait how many seconds the holder goes on at most; infinite tells nothing.
 Note = Callable[[float], None]
 
@@ -44,15 +46,18 @@ def machine_lock(
 ) -> Iterator[Note]:
     """Hold the machine's lock; if another run holds it, `say` which, and wait until it has ended.
 
-    A thread that holds it already does not wait. Others are shown the `command`. Raises UserError
-    if waiting takes more than `patience` in seconds, and KeyboardInterrupt if `stop` becomes true
-    meanwhile.
+    A thread that holds it already does not wait. Others are shown the `command`. Where the file
+    cannot be locked, that is said once, and nothing is held. Raises UserError if waiting takes more
+    than `patience` in seconds, and KeyboardInterrupt if `stop` becomes true meanwhile.
     """
     path = path or Path(tempfile.gettempdir()) / NAME
     key = threading.get_ident(), path
     descriptor = None if key in _held else _open(path)
     if descriptor is None:
-        yield lambda _: None  # held already, or the temporary folder cannot be used
+        if key not in _held and path not in _told:
+            _told.add(path)
+            say(f"other runs may measure meanwhile: cannot lock {path}; remove it, or set TMPDIR")
+        yield lambda _: None
         return
     holder = {"pid": os.getpid(), "command": plain(command, _LONGEST_COMMAND)}
 
@@ -80,12 +85,17 @@ def _open(path: Path) -> int | None:
     """Open the file of whichever user, following no link; None if that is not possible.
 
     `filelock.FileLock` refuses a file of another user in a folder like /tmp. To be locked a file
-    need only be readable.
+    need only be readable. What is no file, such as a pipe, or has a second name, which `note` would
+    write over, somebody else may have put there.
     """
-    safe = os.O_NOFOLLOW | os.O_CLOEXEC
+    safe = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     for access in (os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY):
         with contextlib.suppress(OSError):
-            return os.open(path, access | safe, 0o644)
+            descriptor = os.open(path, access | safe, 0o644)
+            found = os.fstat(descriptor)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                return descriptor
+            os.close(descriptor)
     return None
 
 
@@ -97,12 +107,14 @@ def _acquire(
         holder, left = _holder(descriptor)
         if (holder, bool(left)) not in told:  # another one, or when it ends is known now
             told.add((holder, bool(left)))
-            say(f"waiting for another run on this machine ({holder}{left})")
+            who = f"another run on this machine ({holder}{left})"
+            say(f"waiting for {who}; set TMPDIR to run beside it")
         if stop():
             raise KeyboardInterrupt
         if time.monotonic() - started > patience:
             raise UserError(
-                f"another run held this machine for {patience:.0f} s ({holder}); wait, or end it"
+                f"another run held this machine for {patience:.0f} s ({holder}); wait, end it, or "
+                "set TMPDIR to run beside it"
             )
         time.sleep(_PAUSE)
 
