@@ -38,7 +38,13 @@ class VectorizedMap(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.built, self.specs = True, None  # the layer builds itself when it is called
+        self.specs = None
+
+    def build(self, shape):
+        """Let the layer build itself on one step: inside of its map PyTorch draws no weights."""
+        if not all(part.built for part in self.layer._flatten_layers()):  # noqa: SLF001
+            self.layer(tree.map_shape_structure(lambda s: keras.KerasTensor((s[0], *s[2:])), shape))
+        self.built = True
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back; a mask over steps ends here."""
