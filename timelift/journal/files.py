@@ -15,7 +15,7 @@ from typing import Any, Self
 from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is, writing
 from timelift.journal.lines import SCHEMA, End, Header, Line, RunEnd, parse_time, utc_now
-from timelift.journal.reading import DAMAGED, header_of_any_schema, read_line, read_lines
+from timelift.journal.reading import DAMAGED, header_of_any_schema, opened, read_line, read_lines
 from timelift.measurement import CaseInLaunch
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
@@ -61,7 +61,7 @@ def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
 
 
 def _measured(path: Path) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as lines:
+    with contextlib.suppress(OSError), opened(path) as lines:
         return any(map(_MEASURED.search, lines))
     return False
 
@@ -138,7 +138,7 @@ def is_latest(path: Path, root: Path) -> bool:
 
 def read_header(path: Path) -> Header:
     """Read the header of a file; raises OSError or ValueError where it has none."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         header = read_line(file.readline(_LONGEST_HEADER))
     if not isinstance(header, Header):
         raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
@@ -152,7 +152,7 @@ def header_or_empty(path: Path) -> Header:
 
     So a run of a later schema can be the latest; it is refused when its lines are read.
     """
-    with contextlib.suppress(OSError, *DAMAGED), path.open("rb") as file:
+    with contextlib.suppress(OSError, *DAMAGED), opened(path) as file:
         return header_of_any_schema(file.readline(_LONGEST_HEADER))
     return Header()
 
@@ -186,7 +186,8 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
 
     Raises OSError if the file cannot be read, ValueError if a line in it is damaged.
     """
-    read = read_lines(path.read_bytes())
+    with opened(path) as file:
+        read = read_lines(file.read())
     first = next(read, None)
     if first is None or not isinstance(first.line, Header) or first.torn:
         return None
