@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -259,13 +260,20 @@ def json_line(fields: Mapping[str, Any]) -> str:
     return text.encode(errors="replace").decode() + "\n"
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; raises OSError where the folder does not allow it."""
-    draft = path.with_name(f".{path.name}.new")  # a name that no file of a user's has
+def inside(folder: Path, named: Path) -> Path:
+    """Return a folder; raises OSError where a link leads out of the one above that a user named."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(named)):
+        raise OSError(errno.EXDEV, f"a link below {str(named)!r} leads out of it")
+    return folder
+
+
+def replace_file(path: Path, content: str | bytes, named: Path) -> None:
+    """Write a file whole or not at all, over a link, too; raises OSError as `inside` does."""
+    draft = inside(path.parent, named) / f".{token_hex(8)}.new"  # so that no one planted it
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         draft.replace(path)
-    except OSError:
+    finally:
         draft.unlink(missing_ok=True)
-        raise

@@ -17,8 +17,8 @@ from typing import ClassVar
 from msgspec import structs
 
 from timelift.case import Case, Status
-from timelift.errors import UserError
-from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings
+from timelift.errors import UserError, writing
+from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings, inside
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.backends import usual_backend
@@ -81,7 +81,9 @@ class Race(ABC):
         return header
 
     def journal_folder(self, machine: str) -> Path:
-        return self.request.results_folder / machine / self.folder
+        results = self.request.results_folder
+        with writing(results, "name another with --results"):
+            return inside(results / machine / self.folder, results)
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
         """Reason why a case is not played, or ''."""
