@@ -48,8 +48,9 @@ def drawn(folder, cases, **how):
 def reported(path):
     """The page of a stored run, with all files of the report in `report` beside it."""
     seen = find_out(results.load(path))
-    write_report(seen, path.parent / "report", additions(seen.run, path.parent), NO_CODE)
-    return (path.parent / "report" / "index.html").read_text()
+    folder = path.parent
+    write_report(seen, folder / "report", additions(seen.run, folder), NO_CODE, folder)
+    return (folder / "report" / "index.html").read_text()
 
 
 class Elements(HTMLParser):

@@ -1,16 +1,20 @@
 """Code to paste: it stands by itself, and computes what the layer does at every step."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tests import engines, journals
 from tests.projects import ROOT, write
 from tests.test_choose import choose, journal
 from timelift.analyse import results
+from timelift.analyse.findings import RunFindings
 from timelift.case import Case, Dtype, Phase, Setting, TimeAxis
 from timelift.present import usage
+from timelift.present.full_report import report
 from timelift.project import Project
 
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
@@ -95,10 +99,9 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
     assert "shape = (None, " in usage.code_to_paste("native", DYNAMIC, run, Project(ROOT))
 
 
-@pytest.mark.parametrize(("words", "written"), [("k=4,way=fast", "k=4, way='fast'"), ("4", "4")])
-def test_parameters_are_told_as_python_writes_them(run, words, written):
-    used = usage.how_to_use(f"fold_chunks[{words}]", SETTING, run, Project(ROOT))
-    call = f"model = build(layer, (6, 32), {written})"
+def test_parameters_are_told_as_python_writes_them(run):
+    used = usage.how_to_use("fold_chunks[k=4,way=fast]", SETTING, run, Project(ROOT))
+    call = "model = build(layer, (6, 32), k=4, way='fast')"
     assert used == f"paste what `timelift strategies show fold_chunks` prints, then: {call}"
 
 
@@ -134,13 +137,24 @@ def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
         "native[k=__import__('os')]",
         "native[k=1)\nprint(2]",
         "native[**{}]",
+        "native[k='{shape}; import os']",
         "../strategies/native",
         "native\x1b",
+        "x`id`; rm -rf ~",
         "gone",
     ],
 )
 def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
+    words, is_told, _ = usage.how_to_use(name, SETTING, run, Project(ROOT)).partition("` prints")
+    typed = shlex.split(words.removeprefix("paste what `")) if is_told else []
+    assert typed == ([] if "[" in name else ["timelift", "strategies", "show", name])
+
+
+@pytest.mark.parametrize("command", ["timelift bench", "pytest", "rm -rf /", ""])
+def test_a_stored_command_is_told_if_it_is_ours(run, command):
+    shown = replace(run, header=structs.replace(run.header, command=command.split()))
+    assert dict(report(RunFindings(shown)).head).get("command", "") == command.strip("rm -f/")
 
 
 def own(folder, name="Block", dtype=Dtype.FLOAT32, **options):

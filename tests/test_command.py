@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import re
 import shlex
 import sys
 from dataclasses import asdict
@@ -258,6 +259,14 @@ def test_no_file_is_overwritten_and_a_failure_leaves_nothing(mine, run_command, 
     assert said in run_command(1, "init", root=mine).err
     assert sorted(mine.rglob("*")) == before
     assert {(mine / name).read_text() for name in there} == {"mine"}
+
+
+def test_nothing_is_written_through_a_planted_folder(mine, run_command, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    (mine / ".github").symlink_to(outside)
+    said = "timelift.yml': a link below '.*' leads out of it; nothing was written"
+    assert re.search(said, run_command(1, "init", root=mine).err)
+    assert (files(mine), [*outside.iterdir()]) == (set(), [])
 
 
 def test_timelift_s_own_checkout_is_refused(run_command):

@@ -196,7 +196,7 @@ def test_strange_names_are_drawn_as_they_are(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = figures.of_run(found)
-        paths = sheet.save(drawn, tmp_path / "deep" / "figures")
+        paths = sheet.save(drawn, tmp_path / "deep" / "figures", tmp_path)
     assert set(legend(drawn["time"])) == {"$\\frac", "_hidden", "名前", "a�[31mb", "<b>&amp;</b>"}
     assert [path.name for path in paths if path.stem == "time"] == ["time.svg", "time.png"]
     svg = next(path for path in paths if path.name == "time.svg").read_text()

@@ -1,6 +1,5 @@
 """Journals: lines that are read, and files that are found, written whole, and gone on with."""
 
-import errno
 import itertools
 import json
 import math
@@ -8,6 +7,7 @@ import os
 import re
 from dataclasses import fields, replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from timelift.analyse import results
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import reading
-from timelift.journal.files import Journal, find_run, json_line, replace_text, runs_under
+from timelift.journal.files import Journal, find_run, json_line, replace_file, runs_under
 from timelift.journal.lines import Header
 from timelift.journal.reading import read_line, read_medians
 from timelift.measure.header import open_resumed
@@ -36,7 +36,7 @@ from timelift.measurement import (
     merge,
 )
 
-CASE = journals.case()
+CASE, LONG = journals.case(), "a" * 10_001
 NO_NUMBERS = {"added", "meaning", "engine", "operations"}
 AGAINST = journals.AGAINST | {"versions": {"keras": ["3.14", "3.15"]}}
 
@@ -354,19 +354,39 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
 
 
 def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
-    path = tmp_path / "trust.json"
-    replace_text(path, "before")
-    write = Path.write_text
-
-    def half(self, text, **how):
-        write(self, text[: len(text) // 2], **how)
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", half)
-    with pytest.raises(OSError, match="No space left"):
-        replace_text(path, "after it")
+    path, usual = tmp_path / "trust.json", tmp_path / "usual"
+    usual.touch()
+    replace_file(path, "before", tmp_path)
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError("no space")))
+    with pytest.raises(OSError, match="no space"):
+        replace_file(path, "after it", tmp_path)
     assert path.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode == usual.stat().st_mode
+    assert {*tmp_path.iterdir()} == {path, usual}
+
+
+def test_a_file_larger_than_any_journal_is_refused_unread(tmp_path):
+    path = journals.write(tmp_path / "m/run.jsonl", HEAD)
+    os.truncate(path, 40 << 30)  # of zeros that lie on no disk
+    with pytest.raises(UserError, match=r"run.jsonl': expected a journal of at most 1,073,741,824"):
+        results.load(find_run(tmp_path))
+    with pytest.raises(UserError, match=r"--resume: .* cannot be read .expected a journal of at"):
+        open_resumed(tmp_path, "latest")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        journals.ended(CASE, "crashed", LONG),
+        journals.ended(journals.case(LONG), "crashed", ""),
+        HEAD | {"id": '"' * 6_000},
+        HEAD | {"options": {"a": [{LONG: 1}]}},
+    ],
+)
+def test_a_line_with_a_text_without_end_is_damaged(record):
+    with pytest.raises(ValueError, match=r"at most 10,000 bytes|length <= 10000"):
+        read(record)
+    assert not [*read_medians([json.dumps(record).encode()])]
 
 
 def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):

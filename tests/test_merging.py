@@ -60,6 +60,12 @@ def numbers(run, *, machine=""):
     }
 
 
+def test_runs_with_a_machine_that_no_header_has_are_refused(written):
+    cases = journals.grid(RIVALS, seq_lens=(16,), machine="ghost")
+    with pytest.raises(UserError, match="expected every machine of 'a' in its header; report it"):
+        merged(written("a", cases), written("b", cases))
+
+
 def test_shards_of_a_grid_are_one_run_with_the_numbers_of_their_launches(written):
     short, long = (journals.grid(RIVALS, seq_lens=(length,)) for length in (16, 128))
     run = merged(written("a", short), written("b", long))

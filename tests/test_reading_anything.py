@@ -132,7 +132,7 @@ def played(home, words, path):
     with (
         mock.patch.object(report, "ROOT", home),
         mock.patch.object(figures, "of_run", return_value={}),
-        mock.patch.object(Figure, "savefig", lambda _, path, **__: path.touch()),
+        mock.patch.object(Figure, "savefig", lambda _, file, **__: file.write(b"")),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(complained),
     ):

@@ -15,7 +15,8 @@ import report
 import timelift
 from tests import journals
 from tests.pages import found
-from tests.projects import ROOT
+from tests.projects import ROOT, write
+from timelift import cli
 from timelift.analyse import results
 from timelift.case import Mode, Status
 from timelift.errors import UserError
@@ -23,6 +24,7 @@ from timelift.present import figures
 from timelift.present.full_report import report as in_words
 
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
+PLANTED = {"": (1, 1), "tables": (1, 0), ".report.md.new": (0, 0), "history.svg": (0, 0)}
 TEXTS = {"index.html", "report.md", "measurements.csv"}
 
 
@@ -50,6 +52,28 @@ def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
             (out / name).write_text("mine")
     run_command(0, path, "--output", tmp_path / "alone")
     assert _files(out) == _files(tmp_path / "alone") | mine
+
+
+@pytest.mark.parametrize(("planted", "codes"), PLANTED.items())
+def test_nothing_is_written_through_a_planted_link(tmp_path, capsys, planted, codes):
+    link, outside = tmp_path / "results/report" / planted, tmp_path / "outside"
+    journals.synthetic(tmp_path / "results/m/run.jsonl", SMALL, launches=2)
+    write(outside, {"gate.csv": "mine"})
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside / "gate.csv" if link.suffix else outside)
+    assert [cli.main([command], tmp_path) for command in ("report", "history")] == [*codes]
+    assert ("a link below" in capsys.readouterr().err) is (1 in codes)
+    assert [path.read_text() for path in outside.iterdir()] == ["mine"]
+    assert {*tmp_path.rglob(".*")} <= {link}
+
+
+def test_a_folder_that_the_user_names_may_be_a_link(tmp_path, run_command):
+    journals.synthetic(tmp_path / "disk/m/run.jsonl", SMALL, launches=2)
+    link = tmp_path / "results"
+    link.symlink_to(tmp_path / "disk")
+    run_command(0, "report", root=tmp_path)
+    run_command(0, "history", "--output", link, root=tmp_path)
+    assert {"report/index.html", "history.md"} <= _files(tmp_path / "disk")
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import math
 import os
 import re
 import sys
+from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
 import pytest
@@ -120,11 +122,23 @@ def test_a_race_has_a_folder_and_entries_of_the_header(play, monkeypatch):
     assert read_header(session.journal_path).options == {"a": "b"}
 
 
-def test_a_system_that_cannot_fork_measures_nothing_and_says_so(project, monkeypatch):
+def test_a_system_without_proc_measures_nothing_and_says_so(project, monkeypatch):
     session = Session(PlainRace(RunRequest(project, {})))
-    monkeypatch.delattr(os, "fork")
-    with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with pytest.raises(UserError, match="and reads /proc, which this system lacks; use Linux"):
         session.measure([], None)
+
+
+def test_too_many_open_files_are_a_sentence_with_the_remedy(play):
+    with pytest.raises(UserError, match="Too many open files; allow more with: ulimit -n"):
+        play(LINES, error=OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+
+
+def test_no_journal_is_written_through_a_planted_folder(project):
+    project.results.mkdir()
+    (project.results / "machine").symlink_to(project.root)
+    with pytest.raises(UserError, match=r"a link below '.*results' leads out of it; name another"):
+        PlainRace(RunRequest(project, {})).journal_folder("machine")
 
 
 @pytest.fixture

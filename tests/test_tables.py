@@ -124,6 +124,8 @@ RULES = {
             "a|b": "a\\|b",
             "<i>&": "&lt;i&gt;&amp;",
             "a\nb": "a b",
+            "http://a.b www.a.b": "http:\\//a.b www\\.a.b",  # which GitHub would make links
+            "me@a.b native@main": "me@<!-- -->a.b native@main",
         },
     ),
     "terminal codes are removed and words stay": (

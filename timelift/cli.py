@@ -120,6 +120,9 @@ def main(argv: Sequence[str] | None = None, root: Path | None = None, default: s
     except UserError as error:
         sys.stderr.write(f"timelift: {plain(error)}\n")
         return 1
+    except MemoryError:
+        sys.stderr.write("timelift: it needs more memory than there is; ask for less at once\n")
+        return 1
     except KeyboardInterrupt:  # by another door than `timelift.__main__`
         sys.stderr.write("timelift: interrupted\n")
         return EXIT_INTERRUPTED

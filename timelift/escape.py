@@ -12,7 +12,8 @@ import unicodedata
 NAME_LIMIT = 60
 
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
-_MARKDOWN = re.compile(r"[\\`*\[\]|#!~$]|(?<![^\W_])_|_(?![^\W_])")
+#: The last two begin addresses, of which GitHub makes links.
+_MARKDOWN = re.compile(r"[\\`*\[\]|#!~$]|(?<![^\W_])_|_(?![^\W_])|(?<=:)/(?=/)|(?<=www)\.")
 #: The last four are the full-width forms of the others, which some programs read as the same.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -30,11 +31,9 @@ _CODES = re.compile(
 def plain(text: object, limit: int | None = None) -> str:
     """Return text on one line without control, direction or unpaired surrogate characters."""
     shown = str(text)
-    if not shown.isprintable():
-        shown = "".join(map(_visible, shown))
     if limit is not None and len(shown) > limit:
-        return f"{shown[: limit - 1]}…"
-    return shown
+        shown = f"{shown[: limit - 1]}…"
+    return shown if shown.isprintable() else "".join(map(_visible, shown))
 
 
 def _visible(character: str) -> str:
@@ -46,7 +45,8 @@ def _visible(character: str) -> str:
 def markdown(text: object, limit: int | None = None) -> str:
     """Return text that Markdown shows as it is, in a table cell too."""
     shown = html.escape(plain(text, limit), quote=False)
-    return _MARKDOWN.sub(lambda match: f"\\{match.group()}", shown)
+    shown = _MARKDOWN.sub(lambda match: f"\\{match.group()}", shown)
+    return re.sub(r"@(?=[\w\\-]+\.)", "@<!-- -->", shown)  # nor of mail, which no escape breaks
 
 
 def csv_text(text: object) -> str:

@@ -133,7 +133,7 @@ def _played(home: Path, words: str) -> tuple[object, str, str]:
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
-        mock.patch.object(Figure, "savefig", lambda _, path, **__: path.touch()),
+        mock.patch.object(Figure, "savefig", lambda _, file, **__: file.write(b"")),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
         contextlib.redirect_stdout(printed),

@@ -35,6 +35,9 @@ def merge_runs(words: Sequence[str], runs: Sequence[Run]) -> Run:
     ids = [header.id or str(header) for header in headers]
     if twice := [repr(word) for word, own in zip(words, ids, strict=True) if ids.count(own) > 1]:
         raise UserError(f"expected each run once, received one as {' and '.join(twice)}")
+    for word, run in zip(words, runs, strict=True):
+        if {case.setting.machine for case in run.by_case} - run.header.kinds.keys():
+            raise UserError(f"expected every machine of {word!r} in its header; report it alone")
     _refuse_differences(zip(words, headers, strict=True))
     kinds: dict[Identity, Machine] = {}
     for header in headers:

@@ -11,7 +11,7 @@ from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError, writing
 from timelift.inner_layer import Factory, LayerInputs
-from timelift.journal.files import replace_text
+from timelift.journal.files import replace_file
 from timelift.measure.backends import usual_backend
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import user_workload
@@ -68,7 +68,7 @@ def init(options: Options, project: Project) -> int:
     texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()[0]}]")
     blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
     texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
-    _write({project.root / name: text for name, text in texts.items()})
+    _write({project.root / name: text for name, text in texts.items()}, project.root)
     write_lines(_next_steps(project, is_filled_in=bool(options.layer)))
     return 0
 
@@ -105,14 +105,14 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
     }
 
 
-def _write(texts: Mapping[Path, str]) -> None:
+def _write(texts: Mapping[Path, str], root: Path) -> None:
     """Write all files, or none and raise UserError if one cannot be written."""
     created: list[Path] = []
     try:
         for path, text in texts.items():
-            created += [path, *(folder for folder in path.parents if not folder.exists())]
+            created += [path, *(folder for folder in path.parents if not os.path.lexists(folder))]
             with writing(path, "nothing was written: mend that, and type it again"):
-                replace_text(path, text)
+                replace_file(path, text, root)
     except UserError:
         for path in sorted(created, reverse=True):  # what a folder holds before the folder
             with contextlib.suppress(OSError):  # it was not made

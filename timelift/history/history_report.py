@@ -18,7 +18,7 @@ from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.history import ChangeState, history_words
 from timelift.history.many_runs import CaseHistory, History
-from timelift.journal.files import replace_text
+from timelift.journal.files import replace_file
 from timelift.present.figures import sheet
 from timelift.present.figures.looks import LineStyle, looks_of, short_name
 from timelift.present.tables import Column, Table, csv_of_values, markdown_lines
@@ -43,11 +43,11 @@ _OUTSIDE = 1
 _LEAST_REACH, _ROOM = 5.0, 1.25
 
 
-def write_history(history: History, folder: Path) -> list[Path]:
+def write_history(history: History, folder: Path, named: Path) -> list[Path]:
     """Write all files, and return their paths; raises UserError where the folder forbids it."""
     advice = "name another folder with --output"
     with writing(folder, advice):
-        pictures = sheet.save(draw_history(history), folder)
+        pictures = sheet.save(draw_history(history), folder, named)
     svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
     every_case = history_words.table(history.findings.cases, history)
     texts = {
@@ -57,7 +57,7 @@ def write_history(history: History, folder: Path) -> list[Path]:
     }
     for name, text in texts.items():
         with writing(folder / name, advice):
-            replace_text(folder / name, text)
+            replace_file(folder / name, text, named)
     return [*(folder / name for name in texts), *pictures]
 
 

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
 from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is, writing
 from timelift.journal.lines import SCHEMA, End, Header, Line, RunEnd, parse_time, utc_now
-from timelift.journal.reading import DAMAGED, header_of_any_schema, read_line, read_lines
+from timelift.journal.reading import DAMAGED, header_of_any_schema, opened, read_line, read_lines
 from timelift.measurement import CaseInLaunch
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
@@ -61,7 +62,7 @@ def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
 
 
 def _measured(path: Path) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as lines:
+    with contextlib.suppress(OSError), opened(path) as lines:
         return any(map(_MEASURED.search, lines))
     return False
 
@@ -142,7 +143,7 @@ def is_latest(path: Path, root: Path) -> bool:
 
 def read_header(path: Path) -> Header:
     """Read the header of a file; raises OSError or ValueError where it has none."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         header = read_line(file.readline(_LONGEST_HEADER))
     if not isinstance(header, Header):
         raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
@@ -156,7 +157,7 @@ def header_or_empty(path: Path) -> Header:
 
     So a run of a later schema can be the latest; it is refused when its lines are read.
     """
-    with contextlib.suppress(OSError, *DAMAGED), path.open("rb") as file:
+    with contextlib.suppress(OSError, *DAMAGED), opened(path) as file:
         return header_of_any_schema(file.readline(_LONGEST_HEADER))
     return Header()
 
@@ -190,7 +191,8 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
 
     Raises OSError if the file cannot be read, ValueError if a line in it is damaged.
     """
-    read = read_lines(path.read_bytes())
+    with opened(path) as file:
+        read = read_lines(file.read())
     first = next(read, None)
     if first is None or not isinstance(first.line, Header) or first.torn:
         return None
@@ -262,13 +264,20 @@ def json_line(fields: Mapping[str, Any]) -> str:
     return text.encode(errors="replace").decode() + "\n"
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; raises OSError where the folder does not allow it."""
-    draft = path.with_name(f".{path.name}.new")  # a name that no file of a user's has
+def inside(folder: Path, named: Path) -> Path:
+    """Return a folder; raises OSError where a link leads out of the one above that a user named."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(named)):
+        raise OSError(errno.EXDEV, f"a link below {str(named)!r} leads out of it")
+    return folder
+
+
+def replace_file(path: Path, content: str | bytes, named: Path) -> None:
+    """Write a file whole or not at all, over a link, too; raises OSError as `inside` does."""
+    draft = inside(path.parent, named) / f".{token_hex(8)}.new"  # so that no one planted it
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         draft.replace(path)
-    except OSError:
+    finally:
         draft.unlink(missing_ok=True)
-        raise

@@ -6,14 +6,17 @@ Nothing in a file is trusted, and nothing that it names is ever executed.
 samples wherever the line has their median, so that a year of nightly runs is read in seconds.
 """
 
+import errno
 import math
+import re
 import reprlib
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -22,6 +25,9 @@ from timelift.case import Case, Status
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
 from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, is_disturbance, median
 
+#: The most bytes of a journal, ten times the largest known, and of a text in it, such as a name.
+_LARGEST, _LONGEST = 1 << 30, 10_000
+_TEXT = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
 _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
@@ -68,8 +74,8 @@ class _LaunchLine(Struct, tag_field="kind", tag="launch", gc=False):
     case: Raw
     status: Status
     rivals: _Count | None = None
-    mark: str = ""
-    reason: str = ""
+    mark: Annotated[str, Meta(max_length=_LONGEST)] = ""
+    reason: Annotated[str, Meta(max_length=_LONGEST)] = ""
     median_seconds_per_call: _Seconds | None = None
     seconds_per_call: Raw = Raw(b"[]")
     calls_per_sample: _Count = 1
@@ -99,6 +105,13 @@ class NumberedLine:
     torn: bool
 
 
+def opened(path: Path) -> BinaryIO:
+    """Open a journal to be read; raises OSError where a file is larger than any."""
+    if path.stat().st_size > _LARGEST:
+        raise OSError(errno.EFBIG, f"expected a journal of at most {_LARGEST:,} bytes")
+    return path.open("rb")
+
+
 def read_lines(data: bytes) -> Iterator[NumberedLine]:
     """Read the lines of a journal in their order, but for blank ones."""
     texts, end = data.split(b"\n"), 0
@@ -123,6 +136,7 @@ def read_line(text: bytes) -> Line:
         raise ValueError(str(error).replace("`", "")) from None
     if isinstance(line, Header):
         _refuse_other_schema(text)
+        _refuse_long(*_TEXT.findall(text))
     return line
 
 
@@ -133,6 +147,11 @@ def _refuse_other_schema(text: bytes) -> None:
         return
     if about.kind == "run" and about.schema != SCHEMA:
         raise ValueError(f"expected journal schema {SCHEMA}, received {reprlib.repr(about.schema)}")
+
+
+def _refuse_long(*texts: bytes) -> None:
+    if max(map(len, texts)) > _LONGEST:
+        raise ValueError(f"expected names of at most {_LONGEST:,} bytes, received a longer one")
 
 
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
@@ -175,6 +194,7 @@ def _samples(line: _LaunchLine) -> tuple["array[float]", float]:
 @lru_cache(maxsize=1 << 14)
 def _case_of(text: bytes) -> Case:
     """Read a case; raises ValueError where a name is empty or a size is impossible."""
+    _refuse_long(text)
     fields = msgspec.json.decode(text)
     case = Case.from_fields(fields if isinstance(fields, dict) else {})
     if not case.setting.workload:

@@ -162,8 +162,8 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
         raise UserError(f"--resume: {error}") from None
     try:
         resumed = read_resumed_run(path)
-    except OSError as error:
-        why = f"cannot be read ({error.strerror})"
+    except (OSError, MemoryError) as error:
+        why = f"cannot be read ({getattr(error, 'strerror', 'out of memory')})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     except ValueError as error:
         why = f"holds a damaged line ({str(error)[:80]})"

@@ -1,6 +1,6 @@
 """One run: its kind of race, its campaign and its journal."""
 
-import os
+import errno
 import shlex
 import signal
 import sys
@@ -17,8 +17,8 @@ from typing import ClassVar
 from msgspec import structs
 
 from timelift.case import Case, Status
-from timelift.errors import UserError
-from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings
+from timelift.errors import UserError, writing
+from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings, inside
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.backends import usual_backend
@@ -81,7 +81,9 @@ class Race(ABC):
         return header
 
     def journal_folder(self, machine: str) -> Path:
-        return self.request.results_folder / machine / self.folder
+        results = self.request.results_folder
+        with writing(results, "name another with --results"):
+            return inside(results / machine / self.folder, results)
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
         """Reason why a case is not played, or ''."""
@@ -109,10 +111,8 @@ class Session:
         self._journal: Journal | None = None
 
     def measure(self, cases: Iterable[Case], display: Display) -> None:
-        if not hasattr(os, "fork"):
-            raise UserError(
-                "measuring forks its workers, which this system cannot; measure on Linux"
-            )
+        if not Path("/proc/self").exists():
+            raise UserError("measuring forks and reads /proc, which this system lacks; use Linux")
         self.place.refuse_unable()
         rivals = dict.fromkeys(self.race.rivals(list(cases)))
         self.referee = self.race.referee()
@@ -124,8 +124,13 @@ class Session:
             usual, why = usual_backend()
             if {case.setting.backend for case in chosen} == {usual}:  # a question may name others
                 display.say(f"{why}; another with --backends")
-        with interrupts(lambda: self._ask_to_stop(display)):
-            self._play(chosen, display, self.referee)
+        try:
+            with interrupts(lambda: self._ask_to_stop(display)):
+                self._play(chosen, display, self.referee)
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            raise UserError(f"{error.strerror}; allow more with: ulimit -n 1024") from error
 
     def _play(self, chosen: list[Case], display: Display, referee: CampaignReferee) -> None:
         options = replace(self.race.options(), seed=self.request.seed)

@@ -5,6 +5,7 @@ and workloads of the project and of timelift; they become code only if they are 
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,13 +91,14 @@ def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -
 def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
     """Write what prints the file to copy, and the call of its `build`."""
     stem, variant = _stem_and_variant(strategy)
-    parameters = _parameters(variant)
-    parameters = variant.split(",") if parameters is None else parameters
+    if (parameters := _parameters(variant)) is None:
+        return "its file is where it was measured, and its parameters are no literals"
     at_step = _at_step(setting.workload, run, project)
     dtype, before = _argument(_dtype(setting, at_step)), _policy(setting.dtype).replace("\n", "; ")
     if at_step and at_step.lifts > 1:
         before += f"{_inner_call(f'{at_step.tensors[0].shape}{dtype}', parameters)}; "
     call = build_call("layer", f"{_shape(setting, at_step, '*features')}{dtype}", parameters)
+    stem = shlex.quote(stem)
     return f"paste what `timelift strategies show {stem}` prints, then: {before}model = {call}"
 
 
@@ -230,8 +232,8 @@ def _stem_and_variant(strategy: str) -> tuple[str, str]:
 
 
 def _parameters(variant: str) -> list[str] | None:
-    """Return the parameters of a strategy's name as keywords; None if they are no literals."""
-    try:
-        return [f"{name}={value!r}" for name, value in read_parameters(variant).items()]
-    except ValueError:
-        return None
+    """Return a strategy's parameters as keywords; None if no literals, or with places to fill."""
+    with suppress(ValueError):
+        words = [f"{name}={value!r}" for name, value in read_parameters(variant).items()]
+        return None if re.search(r"\{\w+\}", " ".join(words)) else words
+    return None

@@ -25,7 +25,7 @@ from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict, compare_pairs
 from timelift.case import Case
 from timelift.errors import counted, writing
-from timelift.journal.files import SELFTEST_FOLDER, replace_text
+from timelift.journal.files import SELFTEST_FOLDER, replace_file
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
@@ -188,7 +188,7 @@ def save_trust(trust: Trust, folder: Path) -> Path:
     path = trust_path(folder, trust.versions)
     with writing(path, "make the folder writable"):
         text = msgspec.json.format(msgspec.json.encode(trust), indent=1).decode()
-        replace_text(path, f"{text}\n")
+        replace_file(path, f"{text}\n", folder)
     return path
 
 

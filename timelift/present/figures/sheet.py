@@ -1,5 +1,6 @@
 """Sheets of small panels: seaborn lays them out, matplotlib's constrained layout makes the room."""
 
+import io
 import math
 import textwrap
 import warnings
@@ -21,6 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, Locator, LogLocator, NullLocator, StrMethodFormatter
 
+from timelift.journal.files import replace_file
 from timelift.present.figures.looks import LineStyle, legend_order, short_name
 
 FORMATS = ("svg", "png")
@@ -119,13 +121,14 @@ def _share_labels(all_axes: Sequence[Axes], columns: int) -> None:
             axes.set_ylabel("")
 
 
-def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
+def save(drawn: Mapping[str, Figure], folder: Path, named: Path) -> list[Path]:
     paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
     with styled():
         for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            drawn[path.stem].savefig(path, dpi=_DPI, metadata=metadata)
+            kind, picture = path.suffix[1:], io.BytesIO()
+            metadata = {"Date": None} if kind == "svg" else None
+            drawn[path.stem].savefig(picture, format=kind, dpi=_DPI, metadata=metadata)
+            replace_file(path, picture.getvalue(), named)
     return paths
 
 
