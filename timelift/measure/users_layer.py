@@ -94,8 +94,10 @@ def describe(
     with closing(LaunchProcess(backend, IMPORT_LIMIT, variables=variables)) as launch:
         launch.wait_until_ready()
         described = launch.look(Look(factory, called_with, most)).found
-    if most and ran_out_of_memory(described.get("error", "")):
-        described["error"] = f"it takes more than the {most:,} bytes of --memory-limit; raise that"
-    if why := described.get("error"):
+    if why := described.get("error", ""):
+        short = most and (ran_out_of_memory(why) or "signal SIGABRT" in why)  # as XLA ends
+        why = (
+            f"it takes more than the {most:,} bytes of --memory-limit; raise that" if short else why
+        )
         raise UserError(f"{factory} cannot be made or called: {why}")
     return described
