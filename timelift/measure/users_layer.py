@@ -96,8 +96,6 @@ def describe(
         described = launch.look(Look(factory, called_with, most)).found
     if why := described.get("error", ""):
         short = most and (ran_out_of_memory(why) or "signal SIGABRT" in why)  # as XLA ends
-        why = (
-            f"it takes more than the {most:,} bytes of --memory-limit; raise that" if short else why
-        )
-        raise UserError(f"{factory} cannot be made or called: {why}")
+        limit = f"it takes more than the {most:,} bytes of --memory-limit; raise that"
+        raise UserError(f"{factory} cannot be made or called: {limit if short else why}")
     return described
