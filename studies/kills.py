@@ -8,6 +8,9 @@ journals and what was printed.
 
 `--cluster 50` kills so many times in runs on two nodes of this machine: a node, the launch that it
 plays, or the coordinator, with which the run goes on by `--resume`, each until it is complete.
+
+`--looks 20` kills so many processes of `timelift bench --layer` and of `timelift advise` while they
+look at a layer that starts a daemon, and counts what is left after a second.
 """
 
 import argparse
@@ -31,7 +34,8 @@ import psutil
 from studies import collect, parser, positive, program, remains, write
 from studies.remains import FAULTS, TRIAL_VARIABLE, Reached
 from studies.scoreboard import Column, Row, Scoreboard
-from tests.projects import environment, project
+from tests import hostile
+from tests.projects import QUICKEST, environment, project
 from timelift.errors import UserError
 
 #: How often each signal is drawn, in ten.
@@ -329,6 +333,31 @@ def disturbances(
             return
 
 
+# Looks at a layer -------------------------------------------------------------------------------
+
+_LOOKERS = {"bench": "bench --layer mine:hangs", "advise": "advise mine:hangs"}
+LOOKS = Scoreboard(
+    (Column("command"), Column("looks killed"), Column("with processes left", most=0))
+)
+
+
+def looks(folder: Path, count: int, dice: random.Random) -> Iterator[tuple[str, int]]:
+    """Kill commands after a random time, or as late as their layer hangs; yield what is left."""
+    (folder / "mine.py").write_text(hostile.STARTS)
+    for number, (name, words) in itertools.product(range(count), _LOOKERS.items()):
+        mark, begun = f"{os.getpid()} look {number} {name}", folder / "daemon"
+        begun.unlink(missing_ok=True)
+        variables = {**environment(folder), TRIAL_VARIABLE: mark, "TMPDIR": str(folder)}
+        command = [sys.executable, "-m", "timelift", *words.split(), "--backends", str(QUICKEST)]
+        run = subprocess.Popen(command, cwd=folder, env=variables, stdout=-3, stderr=-3)
+        ends = time.monotonic() + (dice.uniform(2, 6) if number % 2 else _PATIENCE)
+        while not begun.exists() and run.poll() is None and time.monotonic() < ends:
+            time.sleep(_GLANCE)
+        run.kill()
+        run.wait()
+        yield name, remains.end_orphans(mark, grace=1.0)
+
+
 # The tables --------------------------------------------------------------------------------------
 
 
@@ -356,6 +385,7 @@ def faults(trials: Sequence[Kill] | Sequence[Disturbed]) -> list[Row]:
 
 OPTIONS = parser("kills", __doc__)
 OPTIONS.add_argument("--kills", type=positive, default=100, metavar="N", help="default: 100")
+OPTIONS.add_argument("--looks", type=positive, default=0, metavar="N", help="looks at a layer")
 OPTIONS.add_argument(
     "--cluster", type=positive, default=0, metavar="N", help="so many kills of runs on two nodes"
 )
@@ -370,6 +400,12 @@ def main(asked: argparse.Namespace) -> int:
         folder = Path(name)
         journals = asked.journals.resolve() if asked.journals else folder / "results"
         dice = random.Random(1 + asked.seed)
+        if asked.looks:
+            left = collect(looks(folder, asked.looks, dice), lambda look: f"{look[0]}: {look[1]}")
+            each = {name: [count for other, count in left if other == name] for name in _LOOKERS}
+            return LOOKS.show(
+                [(name, len(all_), sum(map(bool, all_))) for name, all_ in each.items()]
+            )
         if asked.cluster:
             runs = disturbances(folder, journals, asked.cluster, dice, grid)
             disturbed = collect(runs, lambda trial: trial.words)

@@ -66,6 +66,23 @@ SLEEPS = _layer(
     "            open('asleep', 'w').close()\n            time.sleep(600)\n"
     "        return 1.0 * x\n\n",
 )
+#: A module with a layer that starts a daemon, one that hangs then, and one of two gibibytes.
+STARTS = """import keras, os, sys, time
+def starts():
+    if os.fork() == 0:
+        os.setsid()
+        if pid := os.fork():
+            open("daemon", "w").write(str(pid))
+            os._exit(0)
+        time.sleep(600)
+    os.wait()
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+def hangs():
+    starts()
+    time.sleep(len(sys.stdin.read()) or 600)
+def hoards():
+    return keras.ops.ones(1 << 29)
+"""
 #: Those that keep the law and leave the house in disorder.
 UNTIDY = {
     "forks": _first(

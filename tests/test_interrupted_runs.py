@@ -16,7 +16,16 @@ import psutil
 import pytest
 
 from tests import hostile
-from tests.projects import QUICKEST, SMALL, bench, environment, journal_of, project, records_of
+from tests.projects import (
+    QUICKEST,
+    SMALL,
+    bench,
+    environment,
+    journal_of,
+    project,
+    records_of,
+    write,
+)
 from timelift.journal.files import json_line
 
 GOOD = ("native", "fold_time")
@@ -235,6 +244,19 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 2, said
+    wait_until_gone(children)
+
+
+def test_a_look_at_a_layer_ends_with_its_run_and_so_does_what_the_layer_started(tmp_path):
+    write(tmp_path, {"mine.py": hostile.STARTS})
+    look = "from timelift.measure import users_layer as it; it.describe('mine:hangs', '{}', '.')"
+    words = [sys.executable, "-c", look.format(QUICKEST)]
+    run = subprocess.Popen(words, cwd=tmp_path, env=environment(tmp_path / "run"))
+    daemon = tmp_path / "daemon"
+    wait_until(lambda: daemon.exists() and daemon.read_text(), "a layer that hangs")
+    children = [*family(run), psutil.Process(int(daemon.read_text()))]
+    run.kill()
+    run.wait()
     wait_until_gone(children)
 
 

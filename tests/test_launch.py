@@ -16,7 +16,7 @@ from timelift import messages
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.launch import LaunchProcess, signal_name, stage_limit
+from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
@@ -122,10 +122,20 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
     outcomes = measured(launch, Deadly(2), task())
     (charged,) = [outcome for outcome in outcomes.values() if outcome.status is not Status.MEASURED]
     assert charged.status is Status.CRASHED
-    assert "ended with signal SIGKILL while waiting for its turn: " in charged.reason
+    assert "signal SIGKILL (out of memory?) while waiting for its turn: " in charged.reason
     assert charged.reason.endswith(" (for the second time)")
     assert set(outcomes) == set(NAMES)
     assert all(outcome.seconds_per_call for outcome in outcomes.values() if outcome is not charged)
+
+
+def test_a_worker_that_is_killed_once_while_a_rival_plays_costs_no_rival_anything(launch, tmp_path):
+    mark, dies = str(tmp_path / "killed"), "os.kill(os.getpid(), "
+    once = f"os.path.exists({mark!r}) or open({mark!r}, 'w').close() or {dies}9)"
+    text = hostile.WILD["dies_playing"].replace(f"{dies}11)", once)
+    asked = task(rivals=(*HERE, file_of(tmp_path, "unlucky", text)))
+    outcomes = measured(launch, BuildOrPlayLock(), asked)
+    assert (tmp_path / "killed").exists()
+    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -158,7 +168,7 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
 
 
 def test_a_signal_without_a_name_is_called_by_its_number():
-    assert signal_name(40) == "signal 40"
+    assert cause_of_end(-40) == "signal 40"
 
 
 def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
@@ -181,7 +191,7 @@ def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     )
     rivals = (file_of(tmp_path, "tears", text), *HERE)
     outcomes = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
-    assert "signal SIGKILL while building" in outcomes.pop("tears").reason
+    assert "signal SIGKILL (out of memory?) while building" in outcomes.pop("tears").reason
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
@@ -326,6 +336,14 @@ def test_packages_that_keras_does_not_need_are_imported_by_users_alone(backend):
     imported, is_usable = engines.run_afresh(backend, IMPORTED.format(backend=str(backend)))
     assert imported == (["jax"] if backend is Backend.JAX else [])
     assert is_usable
+
+
+def test_a_launch_that_the_system_kills_is_no_missing_package(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    said = r"\(signal SIGKILL \(out of memory\?\)\): .*; run it again$"
+    with closing(LaunchProcess("jax", 60)) as launch, pytest.raises(UserError, match=said):
+        launch.wait_until_ready()
 
 
 def test_hidden_packages_cannot_be_imported(tmp_path, monkeypatch):

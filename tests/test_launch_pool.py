@@ -318,6 +318,25 @@ def test_the_lock_is_free_again_after_an_error(path):
         pass
 
 
+def test_folders_of_killed_runs_are_removed_by_the_next_and_no_others(tmp_path):
+    (tmp_path / "timelift-run-link").symlink_to(tmp_path)
+    script = "import os, sys\nfrom timelift.measure.locks import run_folder\n"
+    script += "print(run_folder(), flush=True)\nif sys.stdin.read(): os.kill(os.getpid(), 9)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    def start():
+        run = subprocess.Popen([sys.executable, "-c", script], env=environment, **pipes)
+        return run, Path(run.stdout.readline().strip())
+
+    (killed, its_folder), (alive, other_folder) = start(), start()
+    killed.communicate("die")
+    assert its_folder.is_dir()
+    start()[0].communicate()
+    assert {*tmp_path.iterdir()} == {other_folder, tmp_path / "timelift-run-link"}
+    alive.communicate()
+
+
 PLANTS = {
     "no folder": lambda path: path.parent.rmdir(),
     "a link": lambda path: path.symlink_to("../kept"),

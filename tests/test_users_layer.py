@@ -4,9 +4,10 @@ import importlib
 import sys
 from dataclasses import asdict
 
+import psutil
 import pytest
 
-from tests import engines
+from tests import engines, hostile
 from tests.projects import QUICKEST, write
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, StepTensor, read_inputs
@@ -190,6 +191,25 @@ def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
     write(tmp_path, {"mine.py": module})
     with pytest.raises(UserError, match=f"^--layer: {name}:layer.*: {reason}"):
         users_layer.user_workload(f"{name}:layer", LayerInputs.of_one((96,)), QUICKEST, [tmp_path])
+
+
+def test_nothing_that_a_layer_starts_outlives_the_look_at_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(write(tmp_path, {"mine.py": hostile.STARTS}))
+    workload = users_layer.user_workload("mine:starts", None, QUICKEST, [tmp_path])
+    assert str(workload.inputs) == "6"
+    assert not psutil.pid_exists(int((tmp_path / "daemon").read_text()))
+
+
+def test_a_layer_beyond_the_memory_limit_is_a_sentence(tmp_path):
+    write(tmp_path, {"mine.py": hostile.STARTS})
+    with pytest.raises(UserError, match=r"it takes more than the .* bytes of --memory-limit"):
+        users_layer.user_workload("mine:hoards", None, QUICKEST, [tmp_path], 1 << 30)
+
+
+def test_a_stored_model_is_looked_at_without_the_code_around_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(write(tmp_path, dict.fromkeys(("keras.py", "numpy.py"), "raise SystemExit")))
+    with pytest.raises(UserError, match=r"^model\.keras cannot be made or called: "):
+        users_layer.describe("model.keras", QUICKEST, [])
 
 
 @pytest.mark.parametrize(

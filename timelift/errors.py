@@ -14,7 +14,7 @@ from timelift.escape import without_codes
 #: What is printed or raised if memory of the host or a device runs out.
 _EXHAUSTED = re.compile(
     r"bad_alloc|[Oo]ut of memory|(Cannot|can't) allocate memory|[Ff]ailed to allocate"
-    r"|RESOURCE_EXHAUSTED"
+    r"|RESOURCE_EXHAUSTED|ResourceExhausted|MemoryError"
 )
 #: Exceptions for it by their class: of numpy and Python, PyTorch, and TensorFlow.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})

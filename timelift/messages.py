@@ -116,6 +116,22 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A layer or model to describe, as it is called, in so much memory; 0 is no limit."""
+
+    factory: str
+    called_with: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Described:
+    """What was found of it, or the `error`."""
+
+    found: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Started:
     """The worker of a task has begun; `pid` is its process."""
 
@@ -184,8 +200,9 @@ class Done:
     """All samples were played."""
 
 
+_Order = Go | Play | Done
 #: From the coordinator or to it; a `CaseInLaunch` is the end of a rival.
-Message = Started | Busy | CaseInLaunch | Exhausted | Ready | Sampled | Exited | Go | Play | Done
+Message = Started | Busy | CaseInLaunch | Exhausted | Ready | Sampled | Described | Exited | _Order
 Emit = Callable[[Message], None]
 _KINDS: Mapping[str, Callable[..., Message]] = {
     **{kind.__name__: kind for kind in get_args(Message)},
@@ -211,7 +228,7 @@ def message_line(number: int, message: Message) -> str:
     return json.dumps({"of": number, "message": type(message).__name__, **fields}) + "\n"
 
 
-def task_line(number: int, task: Task) -> str:
+def task_line(number: int, task: Task | Look) -> str:
     return json.dumps({"task": number, **dataclasses.asdict(task)}) + "\n"
 
 
@@ -227,10 +244,13 @@ def read_message(line: bytes, number: int) -> Message | None:
         return None  # a strategy may write whatever it likes into the pipe
 
 
-def read_task(line: bytes) -> tuple[int, Task] | None:
+def read_task(line: bytes) -> tuple[int, Task | Look] | None:
     """Read the number and task on a line; None for an order to a worker that has ended."""
     fields = _object(line)
-    return (fields.pop("task"), Task.from_fields(fields)) if "task" in fields else None
+    if "task" not in fields:
+        return None
+    number = fields.pop("task")
+    return number, Look(**fields) if "called_with" in fields else Task.from_fields(fields)
 
 
 def _object(line: bytes) -> dict[str, Any]:

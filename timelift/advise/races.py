@@ -21,7 +21,7 @@ from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
 from timelift.case import Case, Phase, Setting
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend
 from timelift.measure.catalogue import Strategy, Workload
@@ -198,6 +198,9 @@ def _measure(
     request: RunRequest, workloads: Sequence[Workload], cases: Sequence[Case], **entry: Any
 ) -> Run:
     by_name = {workload.name: workload for workload in workloads}
+    own = [one for one in workloads if one.data or not Factory.of(one.factory).is_stored]
+    if not (own or request.place):  # no code of the user's is needed
+        request.options = replace(request.options, import_folders=())
     request.catalogue.workloads.update(by_name)
     request.axes["workloads"] = ",".join(by_name)
     session, display = Session(_ModelRace(request, entry)), CampaignDisplay(sys.stderr)

@@ -263,7 +263,9 @@ def look_at_model(
         raise UserError(f"--backends: expected one, received {', '.join(backends)}")
     backend = Backend(backends[0])
     as_json = msgspec.json.encode(feeding._asdict()).decode()
-    described = describe(str(factory), backend, project.import_folders, as_json)
+    memory = option_named("memory_limit").value(options.get("memory_limit", ""))
+    folders = project.import_folders if feeding.source or not factory.is_stored else ()
+    described = describe(str(factory), backend, folders, as_json, memory)
     return UserModel.of(str(factory), feeding, backend, described)
 
 

@@ -1,6 +1,7 @@
 """One launch as its process: started, sent tasks and orders, followed by its workers' events."""
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -15,10 +16,10 @@ from timelift import messages
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
-from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.locks import BuildOrPlayLock, run_folder
 from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
 from timelift.measurement import CaseInLaunch
-from timelift.messages import Message, Task
+from timelift.messages import Described, Look, Message, Task
 
 #: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
@@ -34,10 +35,11 @@ _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
 IMPORTED_BY = "TIMELIFT_IMPORTED_BY"
 
 
-def _package_alone() -> "tempfile.TemporaryDirectory[str]":
-    """Make a folder with this package alone, for an interpreter with packages of its own."""
-    folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
-    (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
+@functools.cache
+def _package_alone() -> Path:
+    """Make a folder with this package alone, for interpreters with packages of their own."""
+    folder = Path(tempfile.mkdtemp(dir=run_folder()))
+    (folder / "timelift").symlink_to(_HOME / "timelift")
     return folder
 
 
@@ -52,9 +54,10 @@ def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) 
 
 
 def importing_from(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the variable that makes a process find modules in these folders too."""
+    """Return the variables to find modules in these folders, if any, and else in none of here."""
     paths = [*map(str, folders), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TMPDIR": str(run_folder())}
+    return path if len(paths) > 1 else path | {"PYTHONSAFEPATH": "1"}
 
 
 def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
@@ -67,10 +70,12 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
     return 2 * first_call_limit * (rivals if doing == messages.PLAYING else 1)
 
 
-def signal_name(number: int) -> str:
-    """Return `signal SIGKILL`; a real-time signal has a number alone."""
-    has_name = number in {*signal.Signals}
-    return f"signal {signal.Signals(number).name if has_name else number}"
+def cause_of_end(code: int) -> str:
+    """Return `exit code 3`, or `signal SIGSEGV` for -11; a real-time signal has a number alone."""
+    if code >= 0:
+        return f"exit code {code}"
+    name = signal.Signals(-code).name if -code in {*signal.Signals} else -code
+    return f"signal {name}{' (out of memory?)' * (-code == signal.SIGKILL)}"
 
 
 class LaunchProcess:
@@ -93,8 +98,7 @@ class LaunchProcess:
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._printed, self._ended = b"", 0, False
-        self._home = None if python == sys.executable else _package_alone()
-        home = Path(self._home.name) if self._home else _HOME
+        home = _HOME if python == sys.executable else _package_alone()
         self._process = subprocess.Popen(
             [python, "-m", "timelift.worker.server", str(writer), backend],
             stdin=subprocess.PIPE,
@@ -124,11 +128,28 @@ class LaunchProcess:
                 f"{self._last_lines()}; run it again when the machine is less busy"
             )
         if not isinstance(event, messages.Ready):
+            install = f"if it is missing: {self._python} -m pip install {self._backend} keras"
+            code = self._process.wait()
             raise UserError(
-                f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
-                f"if it is missing: {self._python} -m pip install {self._backend} keras"
+                f"{self._backend} could not be imported by {self._python} ({cause_of_end(code)}): "
+                f"{self._last_lines()}; {'run it again' if code < 0 else install}"
             )
         self._ready = True
+
+    def look(self, task: Look) -> Described:
+        """Return what a worker finds of a layer or model, or its `error`."""
+        self._tasks += 1
+        self._send(messages.task_line(self._tasks, task))
+        deadline = time.monotonic() + IMPORT_LIMIT
+        while isinstance(event := self._next_event(self._tasks, deadline), messages.Started):
+            pass
+        if isinstance(event, Described):
+            return event
+        why = f"it takes over {IMPORT_LIMIT:g} s"
+        if isinstance(event, messages.Exited):
+            how = f"{cause_of_end(event.code)}: {self._last_lines(1)}"
+            why = f"importing or calling it ended the process that did ({how})"
+        return Described({"error": f"{why}; import it by itself"})
 
     def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
         """Measure a setting; if a rival kills the worker, another one measures the rest."""
@@ -256,11 +277,9 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: messages.Exited) -> None:
-        code = exited.code
-        cause = signal_name(-code) if code < 0 else f"exit code {code}"
-        printed = self._last_lines()
+        printed, how = self._last_lines(), cause_of_end(exited.code)
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
-        reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
+        reason = f"the worker ended with {how} while {worker.doing}: {printed}"
         worker.die(status, reason, exited)
 
     def _next_event(self, number: int, deadline: float) -> Message | None:
@@ -296,17 +315,17 @@ class LaunchProcess:
     def kill(self) -> None:
         """End the process and its worker at once; threads that wait for it find it dead."""
         if self._process.poll() is None:
-            self._process.kill()
+            self._process.terminate()  # which ends its worker's daemons, too
         if self._worker and not self._worker.gone:
             self._worker.kill_group()
 
     def close(self) -> None:
         assert self._process.stdin is not None
         self.kill()
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
             self._process.stdin.close()
+            self._process.wait(_ENDING_LIMIT)
+        self._process.kill()
         self._process.wait()
         os.close(self._events)
         self._log.close()
-        if self._home:
-            self._home.cleanup()

@@ -21,7 +21,7 @@ from typing import Self
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.launch import LaunchProcess, importing_from
-from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.locks import BuildOrPlayLock, run_folder
 from timelift.measure.request import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import ShowStage
@@ -75,7 +75,7 @@ class LaunchPool:
 
     def __enter__(self) -> Self:
         started = time.monotonic()
-        self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-")
+        self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-", dir=run_folder())
         try:
             launches = {key: self._start(key) for key in self._wanted}
             for (_, _, peak_python), launch in launches.items():

@@ -209,6 +209,7 @@ class RunRequest:
             self.options.inputs,
             (installed or backends)[0],
             self.project.import_folders,
+            self.options.memory_limit,
         )
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name

@@ -42,8 +42,10 @@ from timelift.measurement import CaseInLaunch, Measurement
 
 #: Other work on the machine is warned of above this share of its processors.
 _BUSY_SHARE = 0.2
-#: The signals that a terminal or the system sends to end a run.
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: The signals that a terminal or the system sends to end a run; nohup has the last one ignored.
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    SIGNALS.append(signal.SIGHUP)
 
 
 class Race(ABC):

@@ -4,23 +4,21 @@ The inputs are found by a process that imports a framework, which takes some sec
 process is only started if the options do not name them.
 """
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from timelift.case import Backend, workload_name
-from timelift.errors import UserError, path_is
-from timelift.escape import without_codes
+from timelift.errors import UserError, path_is, ran_out_of_memory
 from timelift.inner_layer import Factory, LayerInputs
 from timelift.measure import machine
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Workload
-from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
+from timelift.measure.launch import IMPORT_LIMIT, LaunchProcess, importing_from
+from timelift.messages import Look
 
 #: Sizes for a layer of the user's, unless --seq-lens and --batch-sizes name others.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
@@ -30,12 +28,12 @@ _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG
 
 
 def user_workload(
-    layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path]
+    layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path], most: int = 0
 ) -> Workload:
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        described = describe(str(factory), backend, folders, str(inputs or ""))
+        described = describe(str(factory), backend, folders, str(inputs or ""), most)
         inputs = inputs or _inputs_of(described)
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
@@ -81,35 +79,23 @@ def find_factory(text: str, expected: str) -> Factory:
 
 
 def describe(
-    factory: str, backend: Backend, folders: Sequence[Path], called_with: str = ""
+    factory: str, backend: Backend, folders: Sequence[Path], called_with: str = "", most: int = 0
 ) -> dict[str, Any]:
-    """Return what `worker.describe` prints of a layer, or of a model.
+    """Return what `worker.describe` finds of a layer, or of a model.
 
     A layer is `called_with` inputs, if any, and a model with its feeding in JSON. Of a layer it is
     its `inputs`, None if the layer is not built. Modules are found in `folders` too. Raises
-    UserError if the layer or model cannot be called.
+    UserError if the layer or model cannot be called, or not in so many bytes, if any are named.
     """
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):
         raise UserError(reason)
-    command = [sys.executable, "-m", "timelift.worker.describe", factory, called_with]
-    env = environment(variables=importing_from(folders) | _NO_GPU | {"KERAS_BACKEND": backend})
-    try:
-        done = subprocess.run(
-            command, env=env, capture_output=True, check=False, timeout=IMPORT_LIMIT
-        )
-        described: dict[str, Any] = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        raise UserError(
-            f"{factory}: importing and calling it takes over {IMPORT_LIMIT:g} s; import it alone"
-        ) from None
-    except ValueError:
-        lines = without_codes(done.stderr.decode(errors="replace")).split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
-        raise UserError(
-            f"{factory}: importing or calling it ended the process that did ({last:.300}); import "
-            "it by itself"
-        ) from None
-    if why := described.get("error"):
-        raise UserError(f"{factory} cannot be made or called: {why}")
+    variables = importing_from(folders) | _NO_GPU
+    with closing(LaunchProcess(backend, IMPORT_LIMIT, variables=variables)) as launch:
+        launch.wait_until_ready()
+        described = launch.look(Look(factory, called_with, most)).found
+    if why := described.get("error", ""):
+        short = most and (ran_out_of_memory(why) or "signal SIGABRT" in why)  # as XLA ends
+        limit = f"it takes more than the {most:,} bytes of --memory-limit; raise that"
+        raise UserError(f"{factory} cannot be made or called: {limit if short else why}")
     return described

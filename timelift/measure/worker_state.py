@@ -2,10 +2,10 @@
 
 The death of a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
-out of memory because another launch builds. Then the setting is tried once more with all rivals. If
-that worker dies as well with no rival at work, the rival that was at work last is charged, and the
-others go on without it. A death while the inner layer is made or called is charged to every rival
-of this layer.
+out of memory because another launch builds; or of SIGKILL, from outside. Then the setting is tried
+once more with all rivals. If that worker dies as well in such a way, the rival that was at work
+last is charged, and the others go on without it. A death while the inner layer is made or called is
+charged to every rival of this layer.
 """
 
 import contextlib
@@ -105,7 +105,8 @@ class WorkerState:
             if self.doing == messages.MAKING_LAYER and status is not Status.OUT_OF_MEMORY:
                 status = Status.NO_LAYER
         elif self.last_rival in left:
-            charged, clear = [self.last_rival], self.at_work
+            killed = status is Status.CRASHED and exited and exited.code == -signal.SIGKILL
+            charged, clear = [self.last_rival], self.at_work and not killed
         elif not left:
             return
         self.died, self.is_clear = True, clear

@@ -1,16 +1,8 @@
-"""Describe a user's layer or model in a process of its own, before any case is measured.
-
-`python -m timelift.worker.describe FACTORY` prints one JSON object: `inputs`, the fields of
-`LayerInputs`, None for a layer of any shape; or `error`. Inputs may follow, as `--inputs` takes
-them: an unbuilt layer is called with them.
-
-`python -m timelift.worker.describe MODEL FEEDING` prints a model with its lifts.
-"""
+"""Describe a user's layer, or a model with its lifts, before any case is measured."""
 
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,8 +17,9 @@ from keras import ops
 from timelift.case import Gradients
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
+from timelift.messages import Described, Look, WorkerChannel
 from timelift.source import ADDED, NOISE_OF_A_CALL
-from timelift.worker import law, model_data
+from timelift.worker import law, model_data, system
 from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
 from timelift.worker.layer_inputs import inputs_of, layer_inputs, whole_numbers
 from timelift.worker.lift_masks import note_mask_faults
@@ -47,6 +40,7 @@ _STAY = 8
 
 
 def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
+    """Return a layer's `inputs`, the fields of `LayerInputs`, None for any shape; or `error`."""
     try:
         layer = make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
         check_layer(layer, factory)
@@ -269,17 +263,12 @@ def _as_code(layer: Any) -> str:
     return code if code.endswith(")") else f"{code}(...)"
 
 
-def main(factory: str, called_with: str = "") -> None:
-    """Print the JSON to standard output; what the user's module prints goes to standard error."""
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    with os.fdopen(answer, "w", encoding="utf-8") as stdout:
-        if called_with.startswith("{"):
-            described = describe_model(factory, json.loads(called_with))
-        else:
-            described = describe(factory, read_inputs(called_with))
-        json.dump(described, stdout)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def look(task: Look, channel: WorkerChannel) -> None:
+    """Describe what a look asks for; what it reads from standard input has ended."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    system.limit_memory(task.memory_bytes)
+    if task.called_with.startswith("{"):
+        found = describe_model(task.factory, json.loads(task.called_with))
+    else:
+        found = describe(task.factory, read_inputs(task.called_with))
+    channel.emit(Described(found))

@@ -1,6 +1,6 @@
-"""The operating system and a GPU's driver: disturbances of a launch, and the memory of a call.
+"""The operating system and a GPU's driver: processes, disturbances of a launch, memory of a call.
 
-They go into the journal as they are observed; its readers judge them.
+Disturbances and memory go into the journal as they are observed; its readers judge them.
 """
 
 import contextlib
@@ -8,6 +8,8 @@ import ctypes
 import os
 import re
 import resource
+import select
+import signal
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +35,48 @@ _MOST_LOOKS, _BETWEEN_LOOKS = 20, 2e-3
 #: NVML comes with an extra, for machines with a GPU.
 _IMPORT_NVML = partial(import_module, "pynvml")
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+#: prctl(2): a signal at the end of the thread that began this process; to adopt orphans below it.
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def supervise() -> None:
+    """End with the parent or by SIGTERM, and all that descends from this process before it."""
+    signal.signal(signal.SIGTERM, _end_children)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _die_with_parent(signal.SIGTERM)
+
+
+def fork_and_wait() -> int | None:
+    """Fork; None in the child. Here its exit code, or -signal, once all that it began is killed."""
+    if pid := os.fork():
+        _, status = os.waitpid(pid, 0)
+        _end_children()
+        return os.waitstatus_to_exitcode(status)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setsid()
+    _die_with_parent(signal.SIGKILL)
+    return None
+
+
+def _die_with_parent(number: signal.Signals) -> None:
+    """Exit with the parent, which holds the other end of standard input."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    parent = select.poll()
+    parent.register(0, select.POLLHUP)
+    if any(events & select.POLLHUP for _, events in parent.poll(0)):  # it exited before prctl
+        os._exit(1)
+
+
+def _end_children(number: int = 0, _: object = None) -> None:
+    """Kill the children, and then theirs, which this process adopts; exit at a signal."""
+    threads = Path("/proc/self/task")
+    with contextlib.suppress(OSError):  # a kernel without the list, or a child of another user
+        while children := " ".join(each.read_text() for each in threads.glob("*/children")).split():
+            for child in map(int, children):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+    if number:
+        os._exit(128 + number)
 
 
 class Disturbances:
