@@ -158,7 +158,10 @@ def rows(plans: Sequence[Sequence[int]], campaigns: int, seed: int) -> Iterator[
             marks = np.mean([mark(plan, sds, random) for _ in range(campaigns)], axis=0)
             if plan[0] < LEAST_MACHINES:  # told apart by what their own sessions do
                 marks[1] = np.nan
-            yield *map(str, plan), *sds, *marks.tolist()
+            cells, tries = marks.tolist(), campaigns * (RIVALS - 1)
+            if plan[0] >= LEAST_MACHINES:  # all settings of a rival are one try
+                cells[4] = Proportion(round(cells[4] * tries), tries)
+            yield *map(str, plan), *sds, *cells
 
 
 def real_rows(words: Sequence[str]) -> Iterator[Row]:
