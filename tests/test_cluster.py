@@ -277,10 +277,10 @@ import json, os, pathlib, psutil, tempfile
 above = [one for one in psutil.Process().parents() if "spawn_main" in " ".join(one.cmdline())]
 told = [dict(os.environ), *(one.environ() for one in above)]
 if "MALLOC_ARENA_MAX" not in os.environ:  # it reads no peak memory
-    pathlib.Path(tempfile.gettempdir(), "told.json").write_text(json.dumps(told))
+    pathlib.Path(tempfile.gettempdir()).with_name("told.json").write_text(json.dumps(told))
 """
 #: Variables that differ: folders, and pytest's mark of itself.
-OWN = {COMPILED_FOLDER, RUN_PROCESS, "PYTHONPATH", "PYTEST_VERSION"}
+OWN = {COMPILED_FOLDER, RUN_PROCESS, "PYTHONPATH", "PYTEST_VERSION", "TMPDIR"}
 
 
 def test_two_nodes_play_everything_once_in_the_environment_of_one_machine(tmp_path):
