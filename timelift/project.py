@@ -105,6 +105,10 @@ def _is_importable(path: Path) -> bool:
     return path.suffix == ".py"
 
 
+#: Options under which git runs no program that a folder's own configuration names.
+_RUNS_NOTHING = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
+
+
 class GitError(UserError):
     """An error of git, and the text that it `printed`."""
 
@@ -118,7 +122,8 @@ def git_bytes(root: Path, *words: str) -> bytes:
     import subprocess  # noqa: PLC0415 - most commands ask git nothing
 
     try:
-        process = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
+        command = ["git", *_RUNS_NOTHING, "-C", str(root), *words]
+        process = subprocess.run(command, capture_output=True, check=False)
     except OSError as error:
         raise UserError(f"git cannot be run ({error.strerror}); install it") from None
     if process.returncode:

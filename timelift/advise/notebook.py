@@ -16,7 +16,7 @@ from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import Pages, advice_json, advice_lines
 from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, read_call
 from timelift.errors import UserError, nearest, one_line
-from timelift.measure.launch import IMPORTED_BY
+from timelift.measure.launch import IMPORTED_BY, run_folder
 from timelift.project import Project
 
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
@@ -68,7 +68,7 @@ def advise(
     texts = {name: str(value) for name, value in options.items()} | {"backends": backend}
     project = replace(Project.around(Path.cwd()), pythonpath=(Path.cwd(),))
     called = read_call(phase) if phase else None
-    with tempfile.TemporaryDirectory(prefix="timelift-") as folder:
+    with tempfile.TemporaryDirectory(dir=run_folder()) as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
         (advice,) = races.advise_on(project, factory, [feeding], texts, called)
     return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))

@@ -21,10 +21,10 @@ from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
 from timelift.case import Case, Phase, Setting
-from timelift.inner_layer import Factory, LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend
-from timelift.measure.catalogue import Strategy, Workload
+from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.header import without_folders
 from timelift.measure.machine import refuse_without_backend
@@ -119,12 +119,22 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
     return {**texts, "budget": budget}
 
 
+def _request(ask: Ask, model: UserModel, texts: Mapping[str, str], **more: int) -> RunRequest:
+    """A request for a model, of which no file of the project runs where the model needs none."""
+    request = ask(user_model.DEFAULTS | dict(texts), **more)
+    if not model.feeding.runs_code(model.factory):
+        request.options = replace(request.options, import_folders=())
+        own = Project(request.project.brought)
+        request.catalogue = Catalogue.of(own, request.catalogue.backends)
+    return request
+
+
 def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
     """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer.
 
     No peak memory is read.
     """
-    request = ask(user_model.DEFAULTS | dict(texts))
+    request = _request(ask, model, texts)
     called = [lift for lift in model.lifts if lift.can_change]
     workloads = [
         _workload(model.setting_of(lift), f"{model.factory}#{lift.number}", lift.inputs)
@@ -146,7 +156,7 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     It ends after a launch in which a change broke the law, since another is tried in its place. The
     model as written is the baseline of speed-ups.
     """
-    request = ask(user_model.DEFAULTS | dict(texts), stop_after=1)
+    request = _request(ask, model, texts, stop_after=1)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)
@@ -198,9 +208,6 @@ def _measure(
     request: RunRequest, workloads: Sequence[Workload], cases: Sequence[Case], **entry: Any
 ) -> Run:
     by_name = {workload.name: workload for workload in workloads}
-    own = [one for one in workloads if one.data or not Factory.of(one.factory).is_stored]
-    if not (own or request.place):  # no code of the user's is needed
-        request.options = replace(request.options, import_folders=())
     request.catalogue.workloads.update(by_name)
     request.axes["workloads"] = ",".join(by_name)
     session, display = Session(_ModelRace(request, entry)), CampaignDisplay(sys.stderr)

@@ -46,6 +46,10 @@ class Feeding(NamedTuple):
     batch: int
     seq_len: int
 
+    def runs_code(self, factory: str) -> bool:
+        """True unless a model is stored and its inputs are drawn: then no file of a user's runs."""
+        return bool(self.source) or not Factory.of(factory).is_stored
+
 
 @dataclass(frozen=True)
 class RepeatedLayer:
@@ -264,7 +268,7 @@ def look_at_model(
     backend = Backend(backends[0])
     as_json = msgspec.json.encode(feeding._asdict()).decode()
     memory = option_named("memory_limit").value(options.get("memory_limit", ""))
-    folders = project.import_folders if feeding.source or not factory.is_stored else ()
+    folders = project.import_folders if feeding.runs_code(str(factory)) else ()
     described = describe(str(factory), backend, folders, as_json, memory)
     return UserModel.of(str(factory), feeding, backend, described)
 

@@ -17,7 +17,7 @@ from timelift.case import Case, Setting, Status
 from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import End, Header, RunEnd, parse_time
-from timelift.journal.reading import NumberedLine, opened, read_lines
+from timelift.journal.reading import NumberedLine, contents, read_lines
 from timelift.measurement import (
     CaseInLaunch,
     Measurement,
@@ -156,8 +156,7 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
 def load(path: Path) -> Run:
     """Read a run; raises UserError where the file is no journal that this timelift can read."""
     try:
-        with opened(path) as file:
-            lines = read_lines(file.read())
+        lines = read_lines(contents(path))
     except OSError as error:
         raise UserError(
             f"cannot read {str(path)!r}: {error.strerror}; name a journal under results/"

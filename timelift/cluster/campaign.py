@@ -268,7 +268,7 @@ class ClusterCampaign(Campaign):
             "two_sided": options.two_sided,
             "other_python": options.other_python,
             "import_folders": [*map(str, own)],
-            "folder": str(here if any(map(here.is_relative_to, folders)) else own[0]),
+            "folder": str(here if any(map(here.is_relative_to, folders)) else (*own, SENT)[0]),
         }
 
     # What nodes tell -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import signal
-import tempfile
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cryptography  # noqa: F401 - Dask makes a certificate with it
 import dask
 import msgspec
 from distributed import Client, Future, LocalCluster
@@ -31,6 +30,7 @@ from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError, one_line, path_is
 from timelift.journal.lines import Machine, differences, identity_of, machine_names
+from timelift.measure.launch import run_folder
 from timelift.measure.locks import Note, machine_lock
 from timelift.measure.machine import packages
 from timelift.measure.place import Place
@@ -76,6 +76,7 @@ class Cluster(Place):
         self._machines = dict[str, str]()  # by the boot that their containers share
         try:
             self.client = self._open.enter_context(self._connect())
+            warn_of_open([self.client.scheduler.address, *self.offered()])
             seen = self._look_at_all()
         except BaseException:
             self.close()
@@ -113,7 +114,6 @@ class Cluster(Place):
                 f"--cluster: expected local:1 to local:{cores}, a core for each node, received "
                 f"{self.address!r}"
             )
-        folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="timelift-"))
         self._open.enter_context(dask.config.set(node.QUIET))
         # not for these two seconds: a terminal would end the nodes, and Dask wait a minute for them
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -123,7 +123,7 @@ class Cluster(Place):
                 threads_per_worker=1,
                 resources=_RESOURCES,
                 memory_limit=None,
-                local_directory=folder,  # Dask's own in /tmp may be another user's
+                local_directory=str(run_folder()),  # Dask's own in /tmp may be another user's
                 security=True,  # a certificate of this run: no other user runs code here
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
@@ -131,16 +131,15 @@ class Cluster(Place):
                 preload=[node.__name__],
             )
             return Client(self._open.enter_context(here), set_as_default=False)
+        except ImportError:
+            raise UserError(
+                "--cluster local:N makes a certificate with cryptography, which is not installed; "
+                "install it with: pip install 'timelift[cluster]'"
+            ) from None
         except RuntimeError as error:  # what Dask makes of a node that dies as it starts
             raise UserError(f"--cluster: a node did not start here ({error}); try again") from None
         finally:
             signal.signal(signal.SIGINT, before)
-
-    @property
-    def unguarded(self) -> str:
-        """Return an address at which a stranger of another machine may run code, '' if none is."""
-        known = (self.client.scheduler.address, *self.nodes)
-        return next((address for address in known if not _GUARDED.fullmatch(address)), "")
 
     # Nodes ---------------------------------------------------------------------------------------
 
@@ -268,6 +267,15 @@ class Cluster(Place):
         if self.is_local:
             return machine_lock(say, command, stop=stop)
         return contextlib.nullcontext(lambda _: None)
+
+
+def warn_of_open(addresses: Iterable[str]) -> None:
+    """Print a line of the first address at which a stranger of another machine may run code."""
+    if open_ := [one for one in addresses if not _GUARDED.fullmatch(one)]:
+        sys.stderr.write(
+            f"timelift: {open_[0]} has no TLS: whoever reaches it runs code on all nodes and here; "
+            "use tls://\n"
+        )
 
 
 def _unusable(address: str, error: Exception) -> UserError:

@@ -95,9 +95,6 @@ def place_of(
     sys.stderr.write("timelift: asking the nodes; one that plays for another run answers after\n")
     cluster = Cluster(address)
     at_end(cluster.close)
-    if cluster.unguarded:
-        open_to = "has no TLS, so whoever reaches it runs code on all nodes and here; use tls://"
-        sys.stderr.write(f"timelift: {cluster.unguarded} {open_to}\n")
     if one_kind_for and len(cluster.kinds) > 1:
         raise UserError(
             f"--cluster: {one_kind_for} answers for one kind of machine, received "

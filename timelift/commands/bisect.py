@@ -12,7 +12,7 @@ from timelift.case import AXIS_FLAGS, Case, Gradients
 from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
 from timelift.errors import UserError
 from timelift.gate.sides import UNCHANGED
-from timelift.measure.launch import environment
+from timelift.measure.launch import environment, run_folder
 from timelift.project import Project, git, resolve_commit
 
 #: The exit codes of a step (https://git-scm.com/docs/git-bisect#_bisect_run), and their words.
@@ -44,7 +44,7 @@ def bisect(options: Options, project: Project) -> int:
     if ends[0] != ends[1] == git(project.root, "merge-base", *ends):
         raise UserError(f"expected GOOD before BAD, but {options.good} came later; swap them")
     inside = git(project.root, "rev-parse", "--show-prefix")
-    with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name, ExitStack() as cleanup:
+    with tempfile.TemporaryDirectory(dir=run_folder()) as name, ExitStack() as cleanup:
         tree = Path(name) / "tree"
         git(project.root, "worktree", "add", "--detach", str(tree), bad)
         cleanup.callback(git, project.root, "worktree", "remove", "--force", str(tree))

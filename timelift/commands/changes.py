@@ -81,7 +81,9 @@ def history(options: Options, project: Project) -> int:
     from timelift.history.history_report import write_history  # noqa: PLC0415 - takes a second
 
     output = options.output or results / "report"
-    written = write_history(shown, output, options.output or results)
+    written = write_history(
+        shown, output, options.output or (results if options.results else project.root)
+    )
     write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
     return EXIT_NOT_YES if shown.findings.fails else 0
 

@@ -91,8 +91,8 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
         terminal.show_summary(summary(findings, pointers, additions.trust), console)
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    code, named = code_of_run(findings.run, project), options.output or project.results
-    write_report(findings, output, additions, code, named)
+    code, top = code_of_run(findings.run, project), options.output or project.root
+    write_report(findings, output, additions, code, top)
 
 
 def _read(runs: NamedRuns, options: Options, project: Project) -> "tuple[RunFindings, Additions]":

@@ -20,6 +20,7 @@ from timelift.errors import UserError, path_is
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, read_variants, read_workload
 from timelift.measure.header import without_folders
+from timelift.measure.launch import run_folder
 from timelift.project import Project, git_bytes, resolve_commit
 
 Thing = TypeVar("Thing")
@@ -95,7 +96,7 @@ def _named(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
 
 
 def _of_revision(word: str, commit: str, project: Project) -> OtherSide:
-    holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
+    holder = tempfile.TemporaryDirectory(dir=run_folder())
     folder = Path(holder.name).resolve()
     with tarfile.open(fileobj=BytesIO(git_bytes(project.root, "archive", commit))) as files:
         members = [one for one in files if _inside(one, folder)]

@@ -43,11 +43,11 @@ _OUTSIDE = 1
 _LEAST_REACH, _ROOM = 5.0, 1.25
 
 
-def write_history(history: History, folder: Path, named: Path) -> list[Path]:
+def write_history(history: History, folder: Path, top: Path) -> list[Path]:
     """Write all files, and return their paths; raises UserError where the folder forbids it."""
     advice = "name another folder with --output"
     with writing(folder, advice):
-        pictures = sheet.save(draw_history(history), folder, named)
+        pictures = sheet.save(draw_history(history), folder, top)
     svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
     every_case = history_words.table(history.findings.cases, history)
     texts = {
@@ -57,7 +57,7 @@ def write_history(history: History, folder: Path, named: Path) -> list[Path]:
     }
     for name, text in texts.items():
         with writing(folder / name, advice):
-            replace_file(folder / name, text, named)
+            replace_file(folder / name, text, top)
     return [*(folder / name for name in texts), *pictures]
 
 

@@ -31,7 +31,7 @@ from timelift.history.noise import LEAST_RUNS
 from timelift.journal import lines
 from timelift.journal.files import read_header, runs_under
 from timelift.journal.lines import Header, Identity, Machine
-from timelift.journal.reading import ExactFacts, MedianInLaunch, opened, read_medians
+from timelift.journal.reading import ExactFacts, MedianInLaunch, contents, read_medians
 from timelift.measurement import not_needed
 
 #: The most characters of the reason why a file is left out.
@@ -204,8 +204,7 @@ class RunSummary:
 def summary_of_run(path: Path) -> RunSummary:
     """Sum up a journal without cases that failed in a launch; one that was removed has none."""
     try:
-        with opened(path) as file:
-            lines = file.read().split(b"\n")
+        lines = contents(path).split(b"\n")
     except OSError:
         lines = []
     return summary_of_lines(lines)

@@ -16,7 +16,14 @@ from typing import Any, Self
 from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is, writing
 from timelift.journal.lines import SCHEMA, End, Header, Line, RunEnd, parse_time, utc_now
-from timelift.journal.reading import DAMAGED, header_of_any_schema, opened, read_line, read_lines
+from timelift.journal.reading import (
+    DAMAGED,
+    contents,
+    header_of_any_schema,
+    opened,
+    read_line,
+    read_lines,
+)
 from timelift.measurement import CaseInLaunch
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
@@ -191,8 +198,7 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
 
     Raises OSError if the file cannot be read, ValueError if a line in it is damaged.
     """
-    with opened(path) as file:
-        read = read_lines(file.read())
+    read = read_lines(contents(path))
     first = next(read, None)
     if first is None or not isinstance(first.line, Header) or first.torn:
         return None
@@ -225,7 +231,8 @@ class Journal:
         self.path, self.exit_word, self.end = path, RunEnd.COMPLETE, End(exit="")
         with writing(path, "make the folder writable or name another with --results"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("r+" if kept_bytes else "x", encoding="utf-8")
+            flags = os.O_RDWR | os.O_NOFOLLOW | (0 if kept_bytes else os.O_CREAT | os.O_EXCL)
+            self._file = os.fdopen(os.open(path, flags, 0o666), "r+", encoding="utf-8")
             self._file.seek(kept_bytes)
             self._file.truncate()
             if not kept_bytes:
@@ -264,16 +271,19 @@ def json_line(fields: Mapping[str, Any]) -> str:
     return text.encode(errors="replace").decode() + "\n"
 
 
-def inside(folder: Path, named: Path) -> Path:
-    """Return a folder; raises OSError where a link leads out of the one above that a user named."""
-    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(named)):
-        raise OSError(errno.EXDEV, f"a link below {str(named)!r} leads out of it")
+def refuse_link_out(folder: Path, top: Path) -> Path:
+    """The folder; raises OSError if a link on the way to it leads out of `top`."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(top)):
+        raise OSError(errno.EXDEV, f"a link below {str(top)!r} leads out of it")
     return folder
 
 
-def replace_file(path: Path, content: str | bytes, named: Path) -> None:
-    """Write a file whole or not at all, over a link, too; raises OSError as `inside` does."""
-    draft = inside(path.parent, named) / f".{token_hex(8)}.new"  # so that no one planted it
+def replace_file(path: Path, content: str | bytes, top: Path) -> None:
+    """Write a file whole or not at all; a link in its place is replaced.
+
+    Raises OSError, also where a link to its folder leads out of `top`.
+    """
+    draft = refuse_link_out(path.parent, top) / f".{token_hex(8)}.new"  # so that no one planted it
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with draft.open("xb") as file:

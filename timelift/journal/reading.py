@@ -27,6 +27,8 @@ from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, is_disturbanc
 
 #: The most bytes of a journal, ten times the largest known, and of a text in it, such as a name.
 _LARGEST, _LONGEST = 1 << 30, 10_000
+#: Of a text in a header, which has the words of a command: twice the longest that Linux takes.
+_LONGEST_ARGUMENT = 1 << 18
 _TEXT = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
@@ -112,6 +114,11 @@ def opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+def contents(path: Path) -> bytes:
+    with opened(path) as file:
+        return file.read()
+
+
 def read_lines(data: bytes) -> Iterator[NumberedLine]:
     """Read the lines of a journal in their order, but for blank ones."""
     texts, end = data.split(b"\n"), 0
@@ -136,7 +143,7 @@ def read_line(text: bytes) -> Line:
         raise ValueError(str(error).replace("`", "")) from None
     if isinstance(line, Header):
         _refuse_other_schema(text)
-        _refuse_long(*_TEXT.findall(text))
+        _refuse_long(*_TEXT.findall(text), most=_LONGEST_ARGUMENT)
     return line
 
 
@@ -149,9 +156,9 @@ def _refuse_other_schema(text: bytes) -> None:
         raise ValueError(f"expected journal schema {SCHEMA}, received {reprlib.repr(about.schema)}")
 
 
-def _refuse_long(*texts: bytes) -> None:
-    if max(map(len, texts)) > _LONGEST:
-        raise ValueError(f"expected names of at most {_LONGEST:,} bytes, received a longer one")
+def _refuse_long(*texts: bytes, most: int = _LONGEST) -> None:
+    if max(map(len, texts)) > most:
+        raise ValueError(f"expected texts of at most {most:,} bytes, received a longer one")
 
 
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:

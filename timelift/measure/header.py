@@ -207,21 +207,16 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
 
 
 def refuse_foreign_layer(resumed: ResumedRun, layer: str, project: Project) -> None:
-    """Raise UserError unless a layer is the project's, and its file as when it was measured.
+    """Raise UserError unless a layer is the project's, and its file as the journal has it.
 
     It was named by the journal, which may be anybody's, and has not been imported yet.
     """
     path = _layer_file(layer, project)
-    if not path or not path.resolve().is_relative_to(project.root.resolve()):
+    is_own = path and path.is_file() and path.resolve().is_relative_to(project.root.resolve())
+    if not (path and is_own and resumed.header.sources.get(project.shown(path)) == _digest(path)):
         raise UserError(
-            f"--resume: the run had --layer {layer!r}, which is outside of the project; name it "
-            "again"
-        )
-    before = resumed.header.sources.get(shown := project.shown(path))
-    if not path.is_file() or _digest(path) != before:
-        raise UserError(
-            f"--resume: expected {shown!r} as it was measured, received other code; measure "
-            "it anew, without --resume"
+            f"--resume: expected --layer {layer!r} in the project and as it was measured, received "
+            "another place or other code; name it again, or measure anew without --resume"
         )
 
 

@@ -1,9 +1,11 @@
 """One launch as its process: started, sent tasks and orders, followed by its workers' events."""
 
+import atexit
 import contextlib
 import functools
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +14,13 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from filelock import FileLock
+
 from timelift import messages
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
-from timelift.measure.locks import BuildOrPlayLock, run_folder
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Described, Look, Message, Task
@@ -26,6 +30,10 @@ _HOME = Path(__file__).resolve().parents[2]
 
 #: Seconds that an import of a backend may take on a slow disk.
 IMPORT_LIMIT = 300.0
+#: The lock that a run holds in its folder of temporary files; no folder without it is a run's.
+_ALIVE = "alive.lock"
+#: Seconds between two looks at a process whose events are awaited.
+_GLANCE = 5.0
 #: Seconds that a killed worker may take to be gone.
 _ENDING_LIMIT = 10.0
 #: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
@@ -36,10 +44,33 @@ IMPORTED_BY = "TIMELIFT_IMPORTED_BY"
 
 
 @functools.cache
+def run_folder() -> Path:
+    """Folder of this process for temporary files, locked; killed processes' ones are removed."""
+    for lock in Path(tempfile.gettempdir()).glob(f"timelift-run-*/{_ALIVE}"):
+        with contextlib.suppress(OSError):  # its run goes on
+            folder = lock.parent
+            if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+                with FileLock(lock, blocking=False):
+                    shutil.rmtree(folder)
+    new = Path(tempfile.mkdtemp(prefix="timelift-new-"))
+    held, pid = FileLock(new / _ALIVE).acquire().lock, os.getpid()
+    folder = new.rename(new.with_name(new.name.replace("-new-", "-run-")))  # seen by others now
+
+    def remove() -> None:
+        if os.getpid() == pid:  # no process that was forked
+            shutil.rmtree(folder, ignore_errors=True)
+            held.release()
+
+    atexit.register(remove)
+    return folder
+
+
 def _package_alone() -> Path:
-    """Make a folder with this package alone, for interpreters with packages of their own."""
-    folder = Path(tempfile.mkdtemp(dir=run_folder()))
-    (folder / "timelift").symlink_to(_HOME / "timelift")
+    """A folder with this package alone, for interpreters with packages of their own."""
+    folder = run_folder() / "home"
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (folder / "timelift").symlink_to(_HOME / "timelift")
     return folder
 
 
@@ -54,10 +85,12 @@ def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) 
 
 
 def importing_from(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the variables to find modules in these folders, if any, and else in none of here."""
-    paths = [*map(str, folders), os.environ.get("PYTHONPATH", "")]
-    path = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TMPDIR": str(run_folder())}
-    return path if len(paths) > 1 else path | {"PYTHONSAFEPATH": "1"}
+    """Variables by which a process finds modules in these folders; if none, nor in its own."""
+    own = [*map(str, folders)]
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    usable = filter(None if own else os.path.isabs, known)  # a relative one is of the own folder
+    variables = {"PYTHONPATH": os.pathsep.join([*own, *usable]), "TMPDIR": str(run_folder())}
+    return variables if own else variables | {"PYTHONSAFEPATH": "1"}
 
 
 def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
@@ -71,11 +104,12 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
 
 
 def cause_of_end(code: int) -> str:
-    """Return `exit code 3`, or `signal SIGSEGV` for -11; a real-time signal has a number alone."""
+    """`exit code 3`, or `signal SIGSEGV` for -11; a real-time signal has a number alone."""
     if code >= 0:
         return f"exit code {code}"
-    name = signal.Signals(-code).name if -code in {*signal.Signals} else -code
-    return f"signal {name}{' (out of memory?)' * (-code == signal.SIGKILL)}"
+    if -code == signal.SIGKILL:
+        return "signal SIGKILL (killed for memory?)"
+    return f"signal {signal.Signals(-code).name if -code in {*signal.Signals} else -code}"
 
 
 class LaunchProcess:
@@ -129,7 +163,7 @@ class LaunchProcess:
             )
         if not isinstance(event, messages.Ready):
             install = f"if it is missing: {self._python} -m pip install {self._backend} keras"
-            code = self._process.wait()
+            code = self._exit_code() or 0
             raise UserError(
                 f"{self._backend} could not be imported by {self._python} ({cause_of_end(code)}): "
                 f"{self._last_lines()}; {'run it again' if code < 0 else install}"
@@ -137,17 +171,19 @@ class LaunchProcess:
         self._ready = True
 
     def look(self, task: Look) -> Described:
-        """Return what a worker finds of a layer or model, or its `error`."""
+        """What a worker finds of a layer or model, or its `error`."""
         self._tasks += 1
         self._send(messages.task_line(self._tasks, task))
         deadline = time.monotonic() + IMPORT_LIMIT
-        while isinstance(event := self._next_event(self._tasks, deadline), messages.Started):
-            pass
+        event = self._next_event(self._tasks, deadline)
+        if isinstance(event, messages.Started):
+            event = self._next_event(self._tasks, deadline)
         if isinstance(event, Described):
             return event
+        code = event.code if isinstance(event, messages.Exited) else self._exit_code()
         why = f"it takes over {IMPORT_LIMIT:g} s"
-        if isinstance(event, messages.Exited):
-            how = f"{cause_of_end(event.code)}: {self._last_lines(1)}"
+        if code is not None:
+            how = f"{cause_of_end(code)}: {self._last_lines(1)}"
             why = f"importing or calling it ended the process that did ({how})"
         return Described({"error": f"{why}; import it by itself"})
 
@@ -270,6 +306,12 @@ class LaunchProcess:
     def _has_ended(self) -> bool:
         return self._ended or self._process.poll() is not None
 
+    def _exit_code(self) -> int | None:
+        """The exit code of the process, or None; where its events have ended, it is awaited."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING_LIMIT if self._ended else 0)
+        return self._process.poll()
+
     def _exit_of(self, worker: WorkerState, deadline: float) -> messages.Exited | None:
         while event := self._next_event(worker.number, deadline):
             if isinstance(event, messages.Exited):
@@ -295,7 +337,9 @@ class LaunchProcess:
     def _next_line(self, deadline: float) -> bytes | None:
         while b"\n" not in self._pending:
             left = max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select([self._events], [], [], left)
+            ready, _, _ = select.select([self._events], [], [], min(left, _GLANCE))
+            if not ready and left > _GLANCE and self._process.poll() is None:
+                continue  # a daemon of its worker may hold the events open when it is gone
             chunk = os.read(self._events, 1 << 16) if ready else b""
             if not chunk:
                 self._ended |= bool(ready)
@@ -313,9 +357,12 @@ class LaunchProcess:
         return " | ".join(last)[-width:] or "it printed nothing"
 
     def kill(self) -> None:
-        """End the process and its worker at once; threads that wait for it find it dead."""
+        """End the process, its worker and what that began; threads that wait find it dead."""
         if self._process.poll() is None:
-            self._process.terminate()  # which ends its worker's daemons, too
+            if self._tasks:
+                self._process.terminate()  # it ends its worker's daemons, too
+            else:
+                self._process.kill()
         if self._worker and not self._worker.gone:
             self._worker.kill_group()
 

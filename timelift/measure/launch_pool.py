@@ -20,8 +20,8 @@ from typing import Self
 
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
-from timelift.measure.launch import LaunchProcess, importing_from
-from timelift.measure.locks import BuildOrPlayLock, run_folder
+from timelift.measure.launch import LaunchProcess, importing_from, run_folder
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import ShowStage

@@ -5,13 +5,10 @@ long as the process lives that holds it, so a run that was killed holds nothing.
 holder, and when it ends at the latest, if it knows. What is read there anybody may have written.
 """
 
-import atexit
 import contextlib
-import functools
 import json
 import math
 import os
-import shutil
 import stat
 import tempfile
 import threading
@@ -19,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, lock_descriptor
+from filelock import lock_descriptor
 
 from timelift.errors import UserError
 from timelift.escape import plain
@@ -133,21 +130,6 @@ def _holder(descriptor: int) -> tuple[str, str]:
     except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return "of an unknown process", ""
     return ", ".join(words), f", up to {minutes} min left" if 0 < minutes < _MOST_MINUTES else ""
-
-
-@functools.cache
-def run_folder() -> Path:
-    """Return this process's locked folder for temporary files; what killed ones left is removed."""
-    for left in Path(tempfile.gettempdir()).glob("timelift-run-*"):
-        with contextlib.suppress(OSError):  # its run goes on
-            if left.lstat().st_uid == os.getuid() and not left.is_symlink():
-                with FileLock(left / NAME, blocking=False):
-                    shutil.rmtree(left)
-    new = Path(tempfile.mkdtemp(prefix="timelift-new-"))
-    atexit.register(FileLock(new / NAME).acquire().lock.release)
-    folder = new.rename(new.with_name(new.name.replace("-new-", "-run-")))  # seen by others now
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 class BuildOrPlayLock:

@@ -65,6 +65,8 @@ def why_not_here(setting: Setting) -> str:
 
 def refuse_without_backend() -> None:
     """Raise UserError if nothing can be measured in this environment."""
+    if not Path("/proc/self").exists():
+        raise UserError("measuring forks and reads /proc, which this system lacks; use Linux")
     if not installed_backends():
         raise UserError(
             "no backend installed: pip install 'timelift[tensorflow]', or [jax] or [torch], into "

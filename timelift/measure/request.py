@@ -169,6 +169,8 @@ class RunRequest:
         texts = {option.name: texts.get(option.name, "") for option in OPTIONS}
         self.project, self.place = project, place
         self.results_folder = project.root / (texts["results"] or "results")
+        #: The folder out of which no link may lead what is written.
+        self.top = self.results_folder if texts["results"] else project.root
         self.resumed = open_resumed(self.results_folder, resume) if resume else None
         self.texts = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
         usual = dict(usual_axes)

@@ -7,7 +7,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError, writing
-from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings, inside
+from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings, refuse_link_out
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.backends import usual_backend
@@ -83,9 +83,9 @@ class Race(ABC):
         return header
 
     def journal_folder(self, machine: str) -> Path:
-        results = self.request.results_folder
-        with writing(results, "name another with --results"):
-            return inside(results / machine / self.folder, results)
+        folder = self.request.results_folder / machine / self.folder
+        with writing(folder, "name another with --results"):
+            return refuse_link_out(folder, self.request.top)
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
         """Reason why a case is not played, or ''."""
@@ -113,8 +113,6 @@ class Session:
         self._journal: Journal | None = None
 
     def measure(self, cases: Iterable[Case], display: Display) -> None:
-        if not Path("/proc/self").exists():
-            raise UserError("measuring forks and reads /proc, which this system lacks; use Linux")
         self.place.refuse_unable()
         rivals = dict.fromkeys(self.race.rivals(list(cases)))
         self.referee = self.race.referee()
@@ -238,7 +236,8 @@ class Session:
         self.interrupted = True
         if self._campaign:
             self._campaign.interrupt()
-            display.say("finishing the round that is being played; once more stops at once")
+            with suppress(OSError):  # the terminal was closed
+                display.say("finishing the round that is being played; once more stops at once")
 
     @property
     def results(self) -> Mapping[Case, Measurement]:
@@ -266,14 +265,18 @@ class Session:
 
 @contextmanager
 def interrupts(ask_to_stop: Callable[[], None]) -> Iterator[None]:
-    """Call `ask_to_stop` at the first signal inside, and raise KeyboardInterrupt at the next."""
+    """Call `ask_to_stop` at the first signal inside, and raise KeyboardInterrupt at the next.
+
+    A shell that ends may send SIGHUP twice, which is no second wish.
+    """
     received = list[int]()
 
     def take(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
+        if received and number != signal.SIGHUP:
             raise KeyboardInterrupt
-        ask_to_stop()
+        if not received:
+            ask_to_stop()
+        received.append(number)
 
     is_main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.signal(number, take) for number in SIGNALS if is_main}

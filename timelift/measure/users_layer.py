@@ -28,12 +28,16 @@ _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG
 
 
 def user_workload(
-    layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path], most: int = 0
+    layer: str,
+    inputs: LayerInputs | None,
+    backend: Backend,
+    folders: Sequence[Path],
+    memory_bytes: int = 0,
 ) -> Workload:
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        described = describe(str(factory), backend, folders, str(inputs or ""), most)
+        described = describe(str(factory), backend, folders, str(inputs or ""), memory_bytes)
         inputs = inputs or _inputs_of(described)
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
@@ -79,13 +83,17 @@ def find_factory(text: str, expected: str) -> Factory:
 
 
 def describe(
-    factory: str, backend: Backend, folders: Sequence[Path], called_with: str = "", most: int = 0
+    factory: str,
+    backend: Backend,
+    folders: Sequence[Path],
+    called_with: str = "",
+    memory_bytes: int = 0,
 ) -> dict[str, Any]:
     """Return what `worker.describe` finds of a layer, or of a model.
 
     A layer is `called_with` inputs, if any, and a model with its feeding in JSON. Of a layer it is
     its `inputs`, None if the layer is not built. Modules are found in `folders` too. Raises
-    UserError if the layer or model cannot be called, or not in so many bytes, if any are named.
+    UserError if the layer or model cannot be called within `memory_bytes` (0: no limit).
     """
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):
@@ -93,9 +101,9 @@ def describe(
     variables = importing_from(folders) | _NO_GPU
     with closing(LaunchProcess(backend, IMPORT_LIMIT, variables=variables)) as launch:
         launch.wait_until_ready()
-        described = launch.look(Look(factory, called_with, most)).found
+        described = launch.look(Look(factory, called_with, memory_bytes)).found
     if why := described.get("error", ""):
-        short = most and (ran_out_of_memory(why) or "signal SIGABRT" in why)  # as XLA ends
-        limit = f"it takes more than the {most:,} bytes of --memory-limit; raise that"
-        raise UserError(f"{factory} cannot be made or called: {limit if short else why}")
+        if memory_bytes and (ran_out_of_memory(why) or "signal SIGABRT" in why):  # as XLA ends
+            why = f"it takes more than the {memory_bytes:,} bytes of --memory-limit; raise that"
+        raise UserError(f"{factory} cannot be made or called: {why}")
     return described

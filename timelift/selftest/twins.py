@@ -12,6 +12,7 @@ from timelift.analyse.stopping import Referee, plan_of_twins
 from timelift.case import COPY_SEPARATOR, Case
 from timelift.journal.files import SELFTEST_FOLDER
 from timelift.measure.campaign import CampaignReferee
+from timelift.measure.launch import run_folder
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race
 from timelift.selftest.trust import machine_folder
@@ -37,7 +38,7 @@ class TwinsRace(Race):
 
     def __init__(self, request: RunRequest) -> None:
         super().__init__(request)
-        self._copies = tempfile.TemporaryDirectory(prefix="timelift-")
+        self._copies = tempfile.TemporaryDirectory(dir=run_folder())
 
     def cases(self, grid: list[Case]) -> list[Case]:
         """Return one strategy of each setting in the grid, with its planted twins.

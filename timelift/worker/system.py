@@ -40,16 +40,21 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def supervise() -> None:
-    """End with the parent or by SIGTERM, and all that descends from this process before it."""
-    signal.signal(signal.SIGTERM, _end_children)
+    """End this process with its parent or by SIGTERM, after all that descends from it."""
+    signal.signal(signal.SIGTERM, _end_by_signal)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _die_with_parent(signal.SIGTERM)
 
 
 def fork_and_wait() -> int | None:
-    """Fork; None in the child. Here its exit code, or -signal, once all that it began is killed."""
+    """None in the child; its exit code in the parent, -9 by signal 9, once its children are killed.
+
+    Those in its process group end even where a kernel does not list children.
+    """
     if pid := os.fork():
         _, status = os.waitpid(pid, 0)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
         _end_children()
         return os.waitstatus_to_exitcode(status)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -67,16 +72,23 @@ def _die_with_parent(number: signal.Signals) -> None:
         os._exit(1)
 
 
-def _end_children(number: int = 0, _: object = None) -> None:
-    """Kill the children, and then theirs, which this process adopts; exit at a signal."""
-    threads = Path("/proc/self/task")
-    with contextlib.suppress(OSError):  # a kernel without the list, or a child of another user
-        while children := " ".join(each.read_text() for each in threads.glob("*/children")).split():
-            for child in map(int, children):
+def _end_children() -> None:
+    """Kill the children, then theirs, which this process adopts, until none ends any more."""
+    ended = True
+    while ended:
+        ended, children = False, list[str]()
+        for thread in Path("/proc/self/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # it is gone
+                children += thread.read_text().split()
+        for child in map(int, children):
+            with contextlib.suppress(OSError):  # it is another user's
                 os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-    if number:
-        os._exit(128 + number)
+                ended = os.waitpid(child, 0)[0] > 0
+
+
+def _end_by_signal(number: int, _: object) -> None:
+    _end_children()
+    os._exit(128 + number)
 
 
 class Disturbances:

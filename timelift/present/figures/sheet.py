@@ -121,14 +121,14 @@ def _share_labels(all_axes: Sequence[Axes], columns: int) -> None:
             axes.set_ylabel("")
 
 
-def save(drawn: Mapping[str, Figure], folder: Path, named: Path) -> list[Path]:
+def save(drawn: Mapping[str, Figure], folder: Path, top: Path) -> list[Path]:
     paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
     with styled():
         for path in paths:
             kind, picture = path.suffix[1:], io.BytesIO()
             metadata = {"Date": None} if kind == "svg" else None
             drawn[path.stem].savefig(picture, format=kind, dpi=_DPI, metadata=metadata)
-            replace_file(path, picture.getvalue(), named)
+            replace_file(path, picture.getvalue(), top)
     return paths
 
 

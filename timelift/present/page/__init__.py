@@ -19,7 +19,7 @@ from timelift.analyse.left_out import Kind
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal.files import inside, replace_file
+from timelift.journal.files import refuse_link_out, replace_file
 from timelift.present import case_table, conditions, figures
 from timelift.present.answer import known_as
 from timelift.present.figures import sheet
@@ -66,15 +66,15 @@ _SAID_ABOVE = {*Kind, "and"} | {
 
 
 def write_report(
-    findings: RunFindings, folder: Path, additions: Additions, code: CodeToPaste, named: Path
+    findings: RunFindings, folder: Path, additions: Additions, code: CodeToPaste, top: Path
 ) -> None:
     """Write a report over an earlier one; raises UserError if the folder does not allow it."""
     in_words = report(findings, additions)
     with writing(folder, _ADVICE):
         for name in _replaced(findings):
-            (inside((folder / name).parent, named) / Path(name).name).unlink(missing_ok=True)
+            (refuse_link_out((folder / name).parent, top) / Path(name).name).unlink(missing_ok=True)
         drawn = figures.of_run(findings)
-        sheet.save(drawn, folder / _FIGURES, named)
+        sheet.save(drawn, folder / _FIGURES, top)
     tables = page_tables(findings, additions.section)
     texts = {
         "report.md": in_markdown(in_words, [f"{_FIGURES}/{name}.svg" for name in drawn]),
@@ -84,7 +84,7 @@ def write_report(
     }
     for name, text in texts.items():
         with writing(folder / name, _ADVICE):
-            replace_file(folder / name, text, named)
+            replace_file(folder / name, text, top)
 
 
 def _replaced(findings: RunFindings) -> Iterator[str]:
