@@ -349,7 +349,9 @@ def looks(folder: Path, count: int, dice: random.Random) -> Iterator[tuple[str, 
         begun.unlink(missing_ok=True)
         variables = {**environment(folder), TRIAL_VARIABLE: mark, "TMPDIR": str(folder)}
         command = [sys.executable, "-m", "timelift", *words.split(), "--backends", str(QUICKEST)]
-        run = subprocess.Popen(command, cwd=folder, env=variables, stdout=-3, stderr=-3)
+        run = subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         ends = time.monotonic() + (dice.uniform(2, 6) if number % 2 else _PATIENCE)
         while not begun.exists() and run.poll() is None and time.monotonic() < ends:
             time.sleep(_GLANCE)

@@ -151,10 +151,12 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert typed == ([] if "[" in name else ["timelift", "strategies", "show", name])
 
 
-@pytest.mark.parametrize("command", ["timelift bench", "pytest", "rm -rf /", ""])
-def test_a_stored_command_is_told_if_it_is_ours(run, command):
+@pytest.mark.parametrize(
+    ("command", "told"), [("timelift bench", True), ("pytest", True), ("rm -rf /", False)]
+)
+def test_a_stored_command_is_told_if_it_is_ours(run, command, told):
     shown = replace(run, header=structs.replace(run.header, command=command.split()))
-    assert dict(report(RunFindings(shown)).head).get("command", "") == command.strip("rm -f/")
+    assert dict(report(RunFindings(shown)).head).get("command", "") == command * told
 
 
 def own(folder, name="Block", dtype=Dtype.FLOAT32, **options):

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import Mock
 from urllib.request import urlopen
 
 import dask
@@ -158,12 +157,11 @@ def test_a_stranger_reaches_no_node_that_is_started_here():
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.2:1", "tcp://127.0.0.1.org:1", "ws://[::1]:1"])
-def test_an_address_is_found_where_strangers_could_run_code(cluster, address):
-    here = cluster(seen("a"))
-    here.client, here.nodes = Mock(**{"scheduler.address": "tls://10.0.0.1:1"}), ["tcp://[::1]:1"]
-    assert here.unguarded == ""
-    here.nodes.append(address)
-    assert here.unguarded == address
+def test_an_address_is_told_where_strangers_could_run_code(capsys, address):
+    nodes.warn_of_open(["tls://10.0.0.1:1", "tcp://[::1]:1", "tcp://127.0.0.1:8786"])
+    assert capsys.readouterr().err == ""
+    nodes.warn_of_open(["tls://10.0.0.1:1", address, address])
+    assert capsys.readouterr().err.count(f"timelift: {address} has no TLS: ") == 1
 
 
 def test_another_kind_of_server_that_never_greets_is_refused(monkeypatch):
@@ -174,12 +172,11 @@ def test_another_kind_of_server_that_never_greets_is_refused(monkeypatch):
             Cluster(address)
 
 
-def test_advice_and_a_self_test_are_for_one_kind(monkeypatch, capsys):
+def test_advice_and_a_self_test_are_for_one_kind(monkeypatch):
     ends = []
-    made = SimpleNamespace(kinds=["a", "b"], close="its end", unguarded="tcp://10.0.0.1:1")
+    made = SimpleNamespace(kinds=["a", "b"], close="its end")
     monkeypatch.setattr(nodes, "Cluster", lambda _: made)
     assert commands.place_of("local:2", ends.append) is made
-    assert capsys.readouterr().err.count("tcp://10.0.0.1:1 has no TLS") == 1
     with pytest.raises(UserError, match=r"advise.* a, b"):
         commands.place_of("local:2", ends.append, "advise")
     assert ends == ["its end", "its end"]

@@ -16,7 +16,12 @@ from timelift.commands.init import TEMPLATES
 from timelift.errors import UserError
 
 BEGINS = r"(?:pytest bench/|python report\.py|timelift)"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 WORKFLOW = TEMPLATES / "workflow.yml"
 TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in [*PAGES, WORKFLOW]}
 #: Behind a prompt, perhaps over several lines, or a step of a pipeline.

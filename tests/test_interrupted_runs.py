@@ -16,16 +16,7 @@ import psutil
 import pytest
 
 from tests import hostile
-from tests.projects import (
-    QUICKEST,
-    SMALL,
-    bench,
-    environment,
-    journal_of,
-    project,
-    records_of,
-    write,
-)
+from tests.projects import QUICKEST, SMALL, bench, environment, journal_of, project, records_of
 from timelift.journal.files import json_line
 
 GOOD = ("native", "fold_time")
@@ -248,7 +239,7 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
 
 
 def test_a_look_at_a_layer_ends_with_its_run_and_so_does_what_the_layer_started(tmp_path):
-    write(tmp_path, {"mine.py": hostile.STARTS})
+    (tmp_path / "mine.py").write_text(hostile.STARTS)
     look = "from timelift.measure import users_layer as it; it.describe('mine:hangs', '{}', '.')"
     words = [sys.executable, "-c", look.format(QUICKEST)]
     run = subprocess.Popen(words, cwd=tmp_path, env=environment(tmp_path / "run"))

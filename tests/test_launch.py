@@ -122,7 +122,7 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
     outcomes = measured(launch, Deadly(2), task())
     (charged,) = [outcome for outcome in outcomes.values() if outcome.status is not Status.MEASURED]
     assert charged.status is Status.CRASHED
-    assert "signal SIGKILL (out of memory?) while waiting for its turn: " in charged.reason
+    assert "signal SIGKILL (killed for memory?) while waiting for its turn: " in charged.reason
     assert charged.reason.endswith(" (for the second time)")
     assert set(outcomes) == set(NAMES)
     assert all(outcome.seconds_per_call for outcome in outcomes.values() if outcome is not charged)
@@ -191,7 +191,7 @@ def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     )
     rivals = (file_of(tmp_path, "tears", text), *HERE)
     outcomes = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
-    assert "signal SIGKILL (out of memory?) while building" in outcomes.pop("tears").reason
+    assert "signal SIGKILL (killed for memory?) while building" in outcomes.pop("tears").reason
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
@@ -341,7 +341,7 @@ def test_packages_that_keras_does_not_need_are_imported_by_users_alone(backend):
 def test_a_launch_that_the_system_kills_is_no_missing_package(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("import os; os.kill(os.getpid(), 9)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    said = r"\(signal SIGKILL \(out of memory\?\)\): .*; run it again$"
+    said = r"\(signal SIGKILL \(killed for memory\?\)\): .*; run it again$"
     with closing(LaunchProcess("jax", 60)) as launch, pytest.raises(UserError, match=said):
         launch.wait_until_ready()
 

@@ -71,9 +71,9 @@ def test_a_folder_that_the_user_names_may_be_a_link(tmp_path, run_command):
     journals.synthetic(tmp_path / "disk/m/run.jsonl", SMALL, launches=2)
     link = tmp_path / "results"
     link.symlink_to(tmp_path / "disk")
-    run_command(0, "report", root=tmp_path)
-    run_command(0, "history", "--output", link, root=tmp_path)
-    assert {"report/index.html", "history.md"} <= _files(tmp_path / "disk")
+    for command, name in {"report": "index.html", "history": "history.md"}.items():
+        run_command(0, command, "--output", link, root=tmp_path)
+        assert name in _files(tmp_path / "disk")
 
 
 @pytest.fixture

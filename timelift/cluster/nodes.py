@@ -133,7 +133,7 @@ class Cluster(Place):
             return Client(self._open.enter_context(here), set_as_default=False)
         except ImportError:
             raise UserError(
-                "--cluster local:N makes a certificate with cryptography, which is not installed; "
+                "--cluster: cryptography is not installed, which makes a certificate of the run; "
                 "install it with: pip install 'timelift[cluster]'"
             ) from None
         except RuntimeError as error:  # what Dask makes of a node that dies as it starts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_gate, write_lines
 from timelift.errors import UserError
-from timelift.journal.files import find_run
+from timelift.journal.files import find_run, own_results
 from timelift.journal.lines import parse_time
 from timelift.measure.options import option_named, split
 from timelift.project import Project
@@ -82,7 +82,7 @@ def history(options: Options, project: Project) -> int:
 
     output = options.output or results / "report"
     written = write_history(
-        shown, output, options.output or (results if options.results else project.root)
+        shown, output, options.output or (results if options.results else own_results(project.root))
     )
     write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
     return EXIT_NOT_YES if shown.findings.fails else 0

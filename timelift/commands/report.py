@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from timelift.commands import RUN_NAMES, Options, add_baseline, argument_type, write_lines
 from timelift.errors import UserError, nearest, read_folder
-from timelift.journal.files import NamedRuns, find_run, is_latest, runs_under
+from timelift.journal.files import NamedRuns, find_run, is_latest, own_results, runs_under
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
         terminal.show_summary(summary(findings, pointers, additions.trust), console)
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    code, top = code_of_run(findings.run, project), options.output or project.root
+    code, top = code_of_run(findings.run, project), options.output or own_results(project.root)
     write_report(findings, output, additions, code, top)
 
 

@@ -278,6 +278,12 @@ def refuse_link_out(folder: Path, top: Path) -> Path:
     return folder
 
 
+def own_results(root: Path) -> Path:
+    """The results folder of a project; raises UserError where a link there leads out of it."""
+    with writing(root / "results", "name another folder with --results or --output"):
+        return refuse_link_out(root / "results", root)
+
+
 def replace_file(path: Path, content: str | bytes, top: Path) -> None:
     """Write a file whole or not at all; a link in its place is replaced.
 

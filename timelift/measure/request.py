@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from timelift.case import Backend, Case, Mode, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
+from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
@@ -168,9 +169,8 @@ class RunRequest:
     ) -> None:
         texts = {option.name: texts.get(option.name, "") for option in OPTIONS}
         self.project, self.place = project, place
-        self.results_folder = project.root / (texts["results"] or "results")
-        #: The folder out of which no link may lead what is written.
-        self.top = self.results_folder if texts["results"] else project.root
+        typed = texts["results"]
+        self.results_folder = project.root / typed if typed else own_results(project.root)
         self.resumed = open_resumed(self.results_folder, resume) if resume else None
         self.texts = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
         usual = dict(usual_axes)

@@ -83,9 +83,9 @@ class Race(ABC):
         return header
 
     def journal_folder(self, machine: str) -> Path:
-        folder = self.request.results_folder / machine / self.folder
-        with writing(folder, "name another with --results"):
-            return refuse_link_out(folder, self.request.top)
+        results = self.request.results_folder
+        with writing(results, "name another with --results"):
+            return refuse_link_out(results / machine / self.folder, results)
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
         """Reason why a case is not played, or ''."""

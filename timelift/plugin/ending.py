@@ -46,7 +46,7 @@ def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
 
             findings, added = reported
             code = usage.code_of_run(findings.run, session.request.project)
-            write_report(findings, folder, added, code, session.request.top)
+            write_report(findings, folder, added, code, results)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 
