@@ -44,7 +44,6 @@ class VectorizedMap(keras.layers.Wrapper):
         """Let the layer build itself on one step: inside of its map PyTorch draws no weights."""
         if not all(part.built for part in self.layer._flatten_layers()):  # noqa: SLF001
             self.layer(tree.map_shape_structure(lambda s: keras.KerasTensor((s[0], *s[2:])), shape))
-        self.built = True
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back; a mask over steps ends here."""
