@@ -192,7 +192,8 @@ def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, run_comman
         assert run_command(0, "strategies", "show", name, root=root).out == text
 
 
-FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
+WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("timelift", "timelift-comment")]
+FILES = ["bench/test_lift.py", "workloads/mine.py", *WORKFLOWS]
 SEVERAL = LayerInputs((StepTensor((3, 2), masked=True), StepTensor((), "int32", 6)), ("x", "y"))
 WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
@@ -214,7 +215,7 @@ def files(mine):
     return {name for name in paths if not name.startswith(("src", "pyproject"))}
 
 
-def test_three_files_are_written_with_what_to_add_and_to_type(mine, run_command):
+def test_the_files_are_written_with_what_to_add_and_to_type(mine, run_command):
     said = run_command(0, *WORDS, root=mine).out
     assert files(mine) == set(FILES)
     assert said.startswith(f"in {mine}\n")

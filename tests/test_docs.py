@@ -100,16 +100,6 @@ def test_a_mistyped_command_is_seen():
             parse(words)
 
 
-def test_the_workflow_that_init_writes_needs_no_secret():
-    workflow = TO_TYPE["workflow.yml"]
-    assert "permissions:\n  contents: read\n" in workflow
-    assert "secrets." not in workflow
-    assert "pull_request_target:" not in workflow
-    assert "write" not in workflow
-    assert workflow.count("persist-credentials: false") == workflow.count("actions/checkout@")
-    assert "${{ github.head_ref" not in workflow
-
-
 def test_the_readme_fits_two_screens_and_opens_with_what_to_type():
     text = TO_TYPE["README.md"]
     assert len(text.split()) <= 700

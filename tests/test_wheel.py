@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from email.parser import Parser
@@ -94,6 +95,16 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
         assert {name: text for name, text in inside.items() if name.startswith(place)} == ours
     tops = {name.partition("/")[0] for name in inside}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"timelift"}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no checkout of git")
+def test_the_sdist_has_every_file_of_the_repository_so_that_its_tests_pass_there(tmp_path):
+    how = ("--target", "sdist", "--directory", tmp_path)
+    succeed([sys.executable, "-m", "hatchling", "build", *how], ROOT)
+    (path,) = tmp_path.iterdir()
+    with tarfile.open(path) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+    assert set(succeed(["git", "ls-files"], ROOT).splitlines()) - inside == set()
 
 
 def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
