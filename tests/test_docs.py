@@ -103,10 +103,10 @@ def test_a_mistyped_command_is_seen():
 def test_the_readme_fits_two_screens_and_opens_with_what_to_type():
     text = TO_TYPE["README.md"]
     assert len(text.split()) <= 700
-    shown = "speed_up.png", "`make bench`", "`make test`", "$ pip install .", "$ timelift advise"
+    shown = "speed_up.png", "$ pip install .", "$ timelift advise", "`make bench`", "`make test`"
     places = [text.index(words) for words in shown]
     assert places == sorted(places)
-    assert text[: places[3]].count("\n") < 20
+    assert text[: places[2]].count("\n") < 30
 
 
 MAP = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
