@@ -27,7 +27,7 @@ from timelift.cluster.nodes import Cluster, Seen
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
 
-HERE = {"python": node.python_version(), "timelift": node.timelift_version()}
+HERE = node.versions()
 TOLD = HERE | {"mark": "0123abcd", "machine": journals.MACHINE}
 TOLD |= {"backends": ["tensorflow"], "devices": ["cpu"]}
 

@@ -155,7 +155,7 @@ def test_what_moved_from_its_place_on_the_map_is_found():
 
 def test_everything_beside_the_rooms_is_on_the_map():
     drawn = drawn_names(MAP.split("```")[1])
-    names = {path.stem for path in (ROOT / "timelift").glob("[a-z]*")}
+    names = {path.stem for path in (ROOT / "timelift").glob("[a-z]*") if path.suffix != ".typed"}
     assert names - drawn == set()
     drawing = "  case  errors   about planted things\n       and rounds\n"
     assert drawn_names(drawing) == {"case", "errors"}

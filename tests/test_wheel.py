@@ -6,6 +6,7 @@ environment into them, and no others, so a requirement that is left out is misse
 
 import importlib.metadata
 import os
+import platform
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import timelift
 from tests import engines
 from tests.projects import ROOT, commit, records_of, write
 
@@ -94,6 +96,7 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
         ours = {place + path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
         assert {name: text for name, text in inside.items() if name.startswith(place)} == ours
     tops = {name.partition("/")[0] for name in inside}
+    assert "timelift/py.typed" in inside  # by which a user's mypy takes our types
     assert {top for top in tops if not top.endswith(".dist-info")} == {"timelift"}
 
 
@@ -110,6 +113,8 @@ def test_the_sdist_has_every_file_of_the_repository_so_that_its_tests_pass_there
 def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
     for name in ("tensorflow", "keras", "jax", "torch"):
         assert done([bare / "python", "-c", f"import {name}"], tmp_path).returncode == 1
+    versions = succeed([bare / "timelift", "--version"], tmp_path)
+    assert versions == f"timelift {timelift.__version__}\nPython {platform.python_version()}\n"
     assert "native" in succeed([bare / "timelift", "report", RUN, "--output", "page"], tmp_path)
     page = (tmp_path / "page" / "index.html").read_text()
     assert "def units(layer):" in page

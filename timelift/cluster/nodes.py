@@ -199,7 +199,7 @@ class Cluster(Place):
     @cached_property
     def _here(self) -> Mapping[str, str]:
         """What every node has to have as it is here: its files are read once, not for each node."""
-        return {"python": node.python_version(), "timelift": node.timelift_version()}
+        return node.versions()
 
     def read(self, address: str, looked: Future) -> Seen:
         """Return what a node told of itself; raises UserError where it cannot play here."""
