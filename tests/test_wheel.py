@@ -126,7 +126,7 @@ def test_measuring_is_refused_in_a_sentence_where_no_backend_is_installed(bare, 
     told = done([bare / "timelift", *words, "-p", "no:cacheprovider"], tmp_path)
     assert told.returncode != 0
     said = told.stdout + told.stderr
-    assert "no backend installed: pip install 'timelift[tensorflow]'" in said
+    assert "install it with: pip install keras tensorflow, or jax or torch" in said
     assert "Traceback" not in said
     assert not (tmp_path / "results").exists()
 

@@ -21,7 +21,7 @@ from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
 from timelift.case import Backend, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.backends import installed_backends, keras_settings, why_not_installed
+from timelift.measure.backends import keras_settings, why_not_installed
 from timelift.measure.options import device_names
 
 #: The packages of a backend whose versions change what is measured.
@@ -67,10 +67,10 @@ def refuse_without_backend() -> None:
     """Raise UserError if nothing can be measured in this environment."""
     if not Path("/proc/self").exists():
         raise UserError("measuring forks and reads /proc, which this system lacks; use Linux")
-    if not installed_backends():
+    if all(missing := [*map(why_not_installed, Backend)]):
         raise UserError(
-            "no backend installed: pip install 'timelift[tensorflow]', or [jax] or [torch], into "
-            f"the environment of your project, which is now that of {sys.executable}"
+            f"no backend: {missing[0]}, or jax or torch instead of tensorflow, into the "
+            f"environment of your project, which is now that of {sys.executable}"
         )
     found = versions(("keras", "keras-nightly"))
     refuse_old_keras(next(iter(found.values()), "none"), sys.executable)
