@@ -1,4 +1,4 @@
-"""Draw the README's pictures: after `make bench`, on a quiet machine, `.venv/bin/python docs/images/draw.py`.
+"""Draw the README's pictures: `.venv/bin/python docs/images/draw.py` after `make bench`.
 
 `advise.svg` is what `timelift advise` prints of an example; `page.png` is the top of the report's
 page of the last run, by Chromium, and `speed_up.png` a figure beside it.
