@@ -1,4 +1,5 @@
-# timelift: `make bench` measures and ends in a report; `make test` proves that it may be trusted.
+# timelift: `make bench` measures and ends in a report; `make test` proves that it may be trusted;
+# `make help` has the others.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
@@ -12,7 +13,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: bench quick test test-all test-gpu mutate versions lint wheel setup backends browser clean
+.PHONY: bench quick test test-all test-gpu mutate versions lint wheel setup backends browser clean help
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/ --report
@@ -42,7 +43,7 @@ mutate: setup $(VENV)/tools  ## mutants of a room, and how many its tests see: m
 versions: setup $(VENV)/tools  ## old and new versions of Python and of what timelift needs: half an hour, 13 GB
 	@$(RUN)/nox
 
-lint: setup
+lint: setup  ## ruff and mypy alone
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
@@ -58,7 +59,7 @@ browser:  ## a browser for the tests of the report's page, where this user may i
 		{ [ "$$(id -u)" = 0 ] && { apt-get -qq update && apt-get -qq install -y chromium; } >/dev/null 2>&1; } || \
 		echo "timelift: there is no Chromium, so the report's page is not tried in a browser; on Debian: apt-get install chromium"
 
-setup: $(VENV)/ready
+setup: $(VENV)/ready  ## the environment alone, in .venv/
 
 backends: $(if $(BACKENDS),$(VENV)/backends)
 
@@ -80,5 +81,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-clean:
+clean:  ## remove the environment, caches and the wheel
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache *.egg-info
+
+help:  ## this list
+	@awk -F ':.*  ## ' '/^[a-z]/ && NF == 2 { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

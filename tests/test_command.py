@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import platform
 import re
 import shlex
 import sys
@@ -11,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
+import timelift
 from tests.projects import ROOT, run_module, run_python, write
 from timelift import cli
 from timelift.cli import COMMANDS
@@ -44,6 +46,15 @@ def test_every_command_has_a_function_and_help(name):
 def test_help_has_three_spellings(run_command):
     (said,) = {run_command(0, *words, root=ROOT).out for words in ([], ["--help"], ["-h"])}
     assert said
+
+
+def test_the_version_stands_with_those_of_what_a_fault_may_come_from(monkeypatch, run_command):
+    found = {"tensorflow": ["tensorflow-cpu", "tensorflow-cpu"], "keras": ["keras"], "numpy": ["a"]}
+    monkeypatch.setattr(cli.metadata, "packages_distributions", lambda: found)
+    monkeypatch.setattr(cli.metadata, "version", {"keras": "3.9", "tensorflow-cpu": "2.18"}.get)
+    others = f"Python {platform.python_version()}, keras 3.9, tensorflow-cpu 2.18"
+    said = run_command(0, "--version", root=ROOT).out
+    assert said == f"timelift {timelift.__version__}\n{others}\n"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,8 @@ def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, run_comman
         assert run_command(0, "strategies", "show", name, root=root).out == text
 
 
-FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
+WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("timelift", "timelift-comment")]
+FILES = ["bench/test_lift.py", "workloads/mine.py", *WORKFLOWS]
 SEVERAL = LayerInputs((StepTensor((3, 2), masked=True), StepTensor((), "int32", 6)), ("x", "y"))
 WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
@@ -214,7 +226,7 @@ def files(mine):
     return {name for name in paths if not name.startswith(("src", "pyproject"))}
 
 
-def test_three_files_are_written_with_what_to_add_and_to_type(mine, run_command):
+def test_the_files_are_written_with_what_to_add_and_to_type(mine, run_command):
     said = run_command(0, *WORDS, root=mine).out
     assert files(mine) == set(FILES)
     assert said.startswith(f"in {mine}\n")

@@ -197,6 +197,9 @@ with tempfile.TemporaryDirectory() as folder:
 #: Programs, each with what it must not import.
 PROGRAMS = {
     "from timelift import cli; assert cli.main(['--help']) == 0": DEAR,
+    "from timelift import cli; assert cli.main(['--version']) == 0": DEAR,
+    "import timelift; timelift.__version__": DEAR | {"timelift.cli"},
+    "import timelift": DEAR | {"importlib.metadata", "timelift.cli"},
     "from timelift import cli; assert cli.main(['cmopare', 'a', 'b']) == 1": DEAR,
     REPORT: FRAMEWORK | {"pytest"},
     "from timelift.commands import additions, choose, report": {"timelift.measure"},

@@ -131,6 +131,24 @@ def test_the_usual_backend_is_keras_s_or_the_first_installed(monkeypatch, tmp_pa
     assert words.startswith(f"backend {usual}, ") == (usual is not None)
 
 
+#: What metadata says of an extra, of a base that all need, and of Pythons that this one is not.
+REQUIRES = [
+    "pytest>=8",
+    *("jax>=0.4; extra == 'jax'", 'keras[a]<4,>=3.4; extra == "jax"', "keras; extra == 'torch'"),
+    "old; python_version < '3' and extra == 'jax'",
+]
+
+
+def test_what_lacks_is_told_by_its_own_names_until_ours_is_published(monkeypatch):
+    ours = [SimpleNamespace(requires=REQUIRES)]
+    monkeypatch.setattr(backends, "distributions", lambda **_: ours)
+    assert backends.how_to_install("jax") == "pip install jax keras"
+    ours.clear()  # a checkout that is not installed
+    assert backends.how_to_install("jax") == "pip install '.[jax]' in timelift's folder"
+    monkeypatch.setattr(backends, "ON_PYPI", True)
+    assert backends.how_to_install("jax") == "pip install 'timelift[jax]'"
+
+
 def test_what_keras_json_says_of_axes_and_numbers_is_among_the_flags(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     text = '{"backend": "jax", "floatx": "float32", "image_data_format": "channels_first"}'

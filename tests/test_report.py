@@ -294,7 +294,7 @@ def test_a_run_without_results_has_a_table(tmp_path):
 
 def test_every_public_name_of_the_package_exists():
     names = re.findall(r"`timelift\.(\w+)", timelift.__doc__)
-    assert {*names, *timelift.__all__} == {"advise", "load", "read_run"}
+    assert {*names, *timelift.__all__} == {"__version__", "advise", "load", "read_run"}
     assert {"load", "read_run"} <= set(dir(timelift))
     for name in dir(timelift):
         assert hasattr(timelift, name)

@@ -6,8 +6,10 @@ environment into them, and no others, so a requirement that is left out is misse
 
 import importlib.metadata
 import os
+import platform
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from email.parser import Parser
@@ -16,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import timelift
 from tests import engines
 from tests.projects import ROOT, commit, records_of, write
 
@@ -93,12 +96,25 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
         ours = {place + path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
         assert {name: text for name, text in inside.items() if name.startswith(place)} == ours
     tops = {name.partition("/")[0] for name in inside}
+    assert "timelift/py.typed" in inside  # by which a user's mypy takes our types
     assert {top for top in tops if not top.endswith(".dist-info")} == {"timelift"}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no checkout of git")
+def test_the_sdist_has_every_file_of_the_repository_so_that_its_tests_pass_there(tmp_path):
+    how = ("--target", "sdist", "--directory", tmp_path)
+    succeed([sys.executable, "-m", "hatchling", "build", *how], ROOT)
+    (path,) = tmp_path.iterdir()
+    with tarfile.open(path) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+    assert set(succeed(["git", "ls-files"], ROOT).splitlines()) - inside == set()
 
 
 def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
     for name in ("tensorflow", "keras", "jax", "torch"):
         assert done([bare / "python", "-c", f"import {name}"], tmp_path).returncode == 1
+    versions = succeed([bare / "timelift", "--version"], tmp_path)
+    assert versions == f"timelift {timelift.__version__}\nPython {platform.python_version()}\n"
     assert "native" in succeed([bare / "timelift", "report", RUN, "--output", "page"], tmp_path)
     page = (tmp_path / "page" / "index.html").read_text()
     assert "def units(layer):" in page
@@ -110,7 +126,7 @@ def test_measuring_is_refused_in_a_sentence_where_no_backend_is_installed(bare, 
     told = done([bare / "timelift", *words, "-p", "no:cacheprovider"], tmp_path)
     assert told.returncode != 0
     said = told.stdout + told.stderr
-    assert "no backend installed: pip install 'timelift[tensorflow]'" in said
+    assert "install it with: pip install keras tensorflow, or jax or torch" in said
     assert "Traceback" not in said
     assert not (tmp_path / "results").exists()
 

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import io
 import os
+import platform
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
+import timelift
+from timelift.case import Backend
 from timelift.commands import EXIT_INTERRUPTED, Options, option_for, unknown_option
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
@@ -156,14 +159,21 @@ def _run(words: list[str], project: Project, default: str) -> int:
         hint = nearest(words[0], [*COMMANDS, "--help", "--version"])
         raise UserError(f"expected a command, received {words[0]!r}; {hint}")
     else:
-        is_version = "--version" in words
-        text = f"timelift {metadata.version('timelift')}\n" if is_version else _overview()
-        sys.stdout.write(text)
+        sys.stdout.write(_versions() if "--version" in words else _overview())
         return 0
     run: Callable[[Options, Project], int] = getattr(module_of(name), name)
     if COMMANDS[name].measures and not {"-h", "--help"} & {*words}:
         return run(Options(words=words), project)
     return run(parser(name).read(words, project), project)
+
+
+def _versions() -> str:
+    """Return our version, and those of what a fault may come from; no framework is imported."""
+    found = metadata.packages_distributions()  # `tensorflow` may be tensorflow-cpu
+    names = [name for package in ("keras", *Backend) for name in found.get(package, ())]
+    versions = [f"{name} {metadata.version(name)}" for name in dict.fromkeys(names)]
+    told = ", ".join([f"Python {platform.python_version()}", *versions])
+    return f"timelift {timelift.__version__}\n{told}\n"
 
 
 def _overview() -> str:

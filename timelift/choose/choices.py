@@ -156,11 +156,6 @@ class Choice:
     def setting(self) -> Setting:
         return self.ranking.setting
 
-    @property
-    def is_fastest(self) -> bool:
-        """False if another strategy took less time, although this one may cost less at most."""
-        return self.row is self.ranking.rows[0]
-
 
 @dataclass(frozen=True)
 class Undecided:

@@ -4,19 +4,18 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 from distributed import Worker, get_worker
 
+import timelift
 from timelift.cluster.parcel import BROUGHT, SENT, Parcel, translated, unpack
 from timelift.errors import UserError
 from timelift.project import Project
@@ -43,18 +42,15 @@ def dask_setup(_worker: Worker) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def python_version() -> str:
-    return ".".join(platform.python_version_tuple()[:2])
-
-
-def timelift_version() -> str:
-    """Return the version of this timelift, with a digest of the files that it brings."""
+def versions() -> dict[str, str]:
+    """Return what all nodes have alike: Python, and timelift with a digest of what it brings."""
     package, digest = Path(__file__).parents[1], hashlib.sha256()
     brought = (Project(Path()).brought / name for name in ("strategies", "workloads"))
     for folder in dict.fromkeys((package, *brought)):
         for path in sorted(folder.rglob("*.py")):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    return f"{metadata.version('timelift')} ({digest.hexdigest()[:12]})"
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"python": python, "timelift": f"{timelift.__version__} ({digest.hexdigest()[:12]})"}
 
 
 def file_digest(path: Path) -> str:
@@ -70,8 +66,7 @@ def look(core: int | None) -> dict[str, Any]:
     described, printed = process.communicate()
     if process.returncode:
         raise RuntimeError((printed.splitlines() or [f"exit code {process.returncode}"])[-1])
-    versions = {"python": python_version(), "timelift": timelift_version()}
-    return {**json.loads(described), **versions}
+    return {**json.loads(described), **versions()}
 
 
 def play(

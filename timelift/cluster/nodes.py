@@ -30,6 +30,7 @@ from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError, one_line, path_is
 from timelift.journal.lines import Machine, differences, identity_of, machine_names
+from timelift.measure.backends import how_to_install
 from timelift.measure.launch import run_folder
 from timelift.measure.locks import Note, machine_lock
 from timelift.measure.machine import packages
@@ -134,7 +135,7 @@ class Cluster(Place):
         except ImportError:
             raise UserError(
                 "--cluster: cryptography is not installed, which makes a certificate of the run; "
-                "install it with: pip install 'timelift[cluster]'"
+                f"install it with: {how_to_install('cluster')}"
             ) from None
         except RuntimeError as error:  # what Dask makes of a node that dies as it starts
             raise UserError(f"--cluster: a node did not start here ({error}); try again") from None
@@ -199,14 +200,17 @@ class Cluster(Place):
     @cached_property
     def _here(self) -> Mapping[str, str]:
         """What every node has to have as it is here: its files are read once, not for each node."""
-        return {"python": node.python_version(), "timelift": node.timelift_version()}
+        return node.versions()
 
     def read(self, address: str, looked: Future) -> Seen:
         """Return what a node told of itself; raises UserError where it cannot play here."""
         try:
             seen = msgspec.convert({**looked.result(), "address": address}, Seen)
         except Exception as error:  # noqa: BLE001 - whatever another Python or Dask raises
-            raise _unusable(address, error) from None
+            raise UserError(
+                f"--cluster: the node {address} cannot be used ({one_line(error):.200}); install "
+                "there the Python and packages of this environment, timelift and distributed too"
+            ) from None
         there = {name: getattr(seen, name) for name in self._here}
         for difference in differences(self._here, there):
             raise UserError(
@@ -245,8 +249,8 @@ class Cluster(Place):
     def why_not(self, setting: Setting) -> str:
         kind, where = self._kinds[setting.machine], setting.machine or "the nodes"
         if setting.backend not in kind.backends:
-            how = f"install it there with: pip install 'timelift[{setting.backend}]'"
-            return f"{setting.backend} is not installed on {where}; {how}"
+            how = how_to_install(setting.backend)
+            return f"{setting.backend} is not installed on {where}; install it there with: {how}"
         if setting.device not in kind.devices:
             return f"--devices {setting.device}: {where} has {', '.join(kind.devices)}"
         return ""
@@ -276,13 +280,6 @@ def warn_of_open(addresses: Iterable[str]) -> None:
             f"timelift: {open_[0]} has no TLS: whoever reaches it runs code on all nodes and here; "
             "use tls://\n"
         )
-
-
-def _unusable(address: str, error: Exception) -> UserError:
-    return UserError(
-        f"--cluster: the node {address} cannot be used ({one_line(error):.200}); install there the "
-        "Python and the packages of this environment, with timelift[cluster]"
-    )
 
 
 async def _greet(address: str) -> None:

@@ -83,13 +83,13 @@ def place_of(
     """
     if not address:
         return None
+    from timelift.measure.backends import how_to_install  # noqa: PLC0415 - most commands need none
+
     try:
         from timelift.cluster.nodes import Cluster  # noqa: PLC0415 - Dask
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"--cluster: {error.name} is not installed; install it with: pip install "
-            "'timelift[cluster]'"
-        ) from None
+        how = f"install it with: {how_to_install('cluster')}"
+        raise UserError(f"--cluster: {error.name} is not installed; {how}") from None
     except ValueError as error:  # of a file of Dask's configuration
         raise UserError(f"--cluster: {error}") from None
     sys.stderr.write("timelift: asking the nodes; one that plays for another run answers after\n")

@@ -24,6 +24,7 @@ _FILES = {
     "bench/test_lift.py": "question.txt",
     _WORKLOAD: "workload.txt",
     _WORKFLOW: "workflow.yml",
+    ".github/workflows/timelift-comment.yml": "comment.yml",
 }
 #: Without a layer these are left for the user to fill in; the catalogue refuses the ellipsis.
 _BLANKS = {
@@ -34,7 +35,7 @@ _BLANKS = {
 }
 #: What the user has to add, since it belongs into files that exist already.
 _TO_ADD = """\
-  its pip line needs an address until timelift is on PyPI
+  its TIMELIFT needs an address until timelift is on PyPI
 add to pytest's addopts    -p timelift.plugin, so that pytest bench/ measures
 add to pytest's testpaths  your tests' folder, so that a plain pytest does not
 add to .gitignore          results/"""
@@ -46,9 +47,10 @@ def init(options: Options, project: Project) -> int:
     Example: timelift init --layer mypkg.models:make_encoder
 
     files:
-      bench/test_lift.py              the question: which cases to measure
-      workloads/mine.py               the layer, its inputs, and sizes
-      .github/workflows/timelift.yml  fails a pull request that makes a case slower
+      bench/test_lift.py                      the question: which cases to measure
+      workloads/mine.py                       the layer, its inputs, and sizes
+      .github/workflows/timelift.yml          fails what makes a case slower
+      .github/workflows/timelift-comment.yml  shows its answer on the pull request
 
     Nothing is overwritten: where one of them exists, none is written.
     """

@@ -33,13 +33,9 @@ _VERSIONS_LIMIT = 60
 #: Prints the versions of the packages that are its arguments.
 _VERSIONS = """
 import importlib.metadata as m, json, platform, sys
-versions = {"python": platform.python_version()}
-for name in sys.argv[1:]:
-    try:
-        versions[name] = m.version(name)
-    except m.PackageNotFoundError:
-        pass
-print(json.dumps(versions))
+found = {name: next(iter(m.distributions(name=name)), None) for name in sys.argv[1:]}
+versions = {name: one.version for name, one in found.items() if one}
+print(json.dumps({"python": platform.python_version(), **versions}))
 """
 
 
@@ -147,10 +143,8 @@ def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
     """
     wanted = project.brought / "strategies" if project.is_timelift else project.root
     if not path_is(wanted.is_dir):
-        expected = (
-            "a project with strategies/ in it" if project.is_timelift else "a project's folder"
-        )
-        raise UserError(f"--against: expected {expected}, received {label!r:.200}")
+        kind = "project with strategies/ in it" if project.is_timelift else "project's folder"
+        raise UserError(f"--against: expected a {kind}, received {label!r:.200}")
     strategies, broken_strategies = _readable(project.strategies.values(), read_variants)
     workloads, broken_workloads = _readable(
         project.workloads.values(), lambda path: {path.stem: read_workload(path)}

@@ -3,11 +3,28 @@
 import importlib.util
 import json
 import os
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from timelift.case import Backend
 from timelift.errors import UserError
+
+#: True from the first release on PyPI on: until then anybody may take our name there.
+ON_PYPI = False
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that installs what an extra requires, by the names of its packages."""
+    if ON_PYPI:
+        return f"pip install 'timelift[{extra}]'"
+    ours = next(iter(distributions(name="timelift")), None)
+    wanted = map(Requirement, (ours and ours.requires) or ())
+    names = [one.name for one in wanted if one.marker and one.marker.evaluate({"extra": extra})]
+    in_clone = f"'.[{extra}]' in timelift's folder"  # which has no metadata unless it is installed
+    return f"pip install {' '.join(names) or in_clone}"
 
 
 def installed_backends() -> list[Backend]:
@@ -18,7 +35,7 @@ def why_not_installed(backend: Backend) -> str:
     """Reason why a backend cannot be measured, with the command that installs it, or ''."""
     if importlib.util.find_spec(backend):
         return ""
-    return f"{backend} is not installed; install it with: pip install 'timelift[{backend}]'"
+    return f"{backend} is not installed; install it with: {how_to_install(backend)}"
 
 
 def usual_backend() -> tuple[Backend, str]:

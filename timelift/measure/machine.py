@@ -1,9 +1,7 @@
 """The machine: its backends, found without importing any, and what else a run tells of it."""
 
-import contextlib
 import hashlib
 import hmac
-import importlib.metadata
 import os
 import platform
 import re
@@ -12,6 +10,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
 from timelift.case import Backend, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.backends import installed_backends, keras_settings, why_not_installed
+from timelift.measure.backends import keras_settings, why_not_installed
 from timelift.measure.options import device_names
 
 #: The packages of a backend whose versions change what is measured.
@@ -47,8 +46,7 @@ UNUSUAL_SETTINGS = ("channels_first", "float16", "bfloat16", "float64")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 #: Where WSL, AMD and Tegra show GPUs, of which `device_names` knows nothing.
 _OTHER_GPUS = [Path("/dev", name) for name in ("dxg", "kfd", "nvgpu", "nvhost-gpu")]
-_GPU_FIELDS = "--query-gpu=name,memory.total,driver_version"
-_NVIDIA_SMI = ["nvidia-smi", _GPU_FIELDS, "--format=csv,noheader"]
+_SMI = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
 
 
 def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
@@ -67,10 +65,10 @@ def refuse_without_backend() -> None:
     """Raise UserError if nothing can be measured in this environment."""
     if not Path("/proc/self").exists():
         raise UserError("measuring forks and reads /proc, which this system lacks; use Linux")
-    if not installed_backends():
+    if all(missing := [*map(why_not_installed, Backend)]):
         raise UserError(
-            "no backend installed: pip install 'timelift[tensorflow]', or [jax] or [torch], into "
-            f"the environment of your project, which is now that of {sys.executable}"
+            f"no backend: {missing[0]}, or jax or torch instead of tensorflow, into the "
+            f"environment of your project, which is now that of {sys.executable}"
         )
     found = versions(("keras", "keras-nightly"))
     refuse_old_keras(next(iter(found.values()), "none"), sys.executable)
@@ -86,11 +84,8 @@ def refuse_old_keras(version: str, python: str) -> None:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    installed = {}
-    for package in names:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed[package] = importlib.metadata.version(package)
-    return installed
+    found = {name: next(iter(distributions(name=name)), None) for name in names}
+    return {name: one.version for name, one in found.items() if one}
 
 
 def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
@@ -129,9 +124,8 @@ def machine_mark() -> str:
 
 def bound_cores() -> list[int] | None:
     """Return the processors that this process is bound to; None where it may use all of them."""
-    usable = getattr(os, "sched_getaffinity", None)
-    cores = sorted(usable(0)) if usable else []
-    return cores if len(cores) < (os.cpu_count() or 1) and cores else None
+    cores = sorted(os.sched_getaffinity(0))
+    return cores if len(cores) < (os.cpu_count() or 1) else None
 
 
 def describe_gpus() -> dict[str, list[str]]:
@@ -139,7 +133,7 @@ def describe_gpus() -> dict[str, list[str]]:
     if len(device_names(variables={})) == 1:
         return {}
     try:
-        done = subprocess.run(_NVIDIA_SMI, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(_SMI, capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return {"gpus": ["a GPU of which nvidia-smi reports nothing"]}
     rows = [line.rpartition(", ") for line in done.stdout.splitlines() if line.strip()]
@@ -150,12 +144,12 @@ def describe_gpus() -> dict[str, list[str]]:
 
 
 def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
-    usable = getattr(os, "sched_getaffinity", None)
+    named = re.search(r"^model name\s*:\s*(.*)$", text_of(Path("/proc/cpuinfo")), re.MULTILINE)
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
-        "cpu": _processor(),
-        "cores": len(usable(0)) if usable else os.cpu_count() or 1,
+        "cpu": named[1].strip() if named else platform.processor() or "unknown",
+        "cores": len(os.sched_getaffinity(0)),
         **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         **({"gpus": ", ".join(gpus)} if gpus else {}),
@@ -171,9 +165,3 @@ def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
     words += [f"{count}x {gpu}" if count > 1 else gpu for gpu, count in counts]
     name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
     return name[:LONGEST_NAME].strip("-")
-
-
-def _processor() -> str:
-    text = text_of(Path("/proc/cpuinfo"))
-    line = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
-    return line[1].strip() if line else platform.processor() or "unknown"
