@@ -41,7 +41,7 @@ def draw_terminal(typed: list[str], printed: str, path: Path) -> None:
 
 def draw_page(path: Path) -> None:
     browser = shutil.which("chromium") or "chromium-browser"
-    flags = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1100,720"]
+    flags = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1100,900"]
     page = (REPORT / "index.html").as_uri()
     subprocess.run([browser, *flags, f"--screenshot={path}", page], check=True)
 
