@@ -1,5 +1,6 @@
 """Every lift keeps the law on every step, and a strategy that does not is caught."""
 
+import gc
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tests import engines, law_cover
 from tests.law_cases import CASES, PHASES, SEED, TIME
 from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
+from tests.tensorflow_here import keras
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import Task
 from timelift.worker import law
@@ -100,7 +102,16 @@ EVERYWHERE = [
 ]
 
 
+@pytest.fixture
+def forgets():
+    """Free the models of a test, and their graphs: those of all cells take 16 GB."""
+    yield
+    keras.utils.clear_session()
+    gc.collect()
+
+
 @pytest.mark.whole
+@pytest.mark.usefixtures("forgets")
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("way", [EAGER, DYNAMIC], ids=["eager", "dynamic"])
 @pytest.mark.parametrize("place", EVERYWHERE, ids=lambda place: "-".join(map(str, place)))
