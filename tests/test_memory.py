@@ -75,6 +75,7 @@ def launch(request):
         yield request.param, started
 
 
+@pytest.mark.alone  # a system that takes pages back for others moves a reading by a quarter
 def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
     peaks = [readings(files, launch, (SEQ_LEN, BATCH)) for _ in range(3)]
     for peak in peaks:
@@ -82,7 +83,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
         assert 1.5 <= peak["twice"] / peak["once"] <= 2.5
     for name in OUTPUTS:
         sizes = [peak[name] for peak in peaks]
-        assert max(sizes) <= 1.3 * min(sizes)  # 1.1 with no other test beside
+        assert max(sizes) <= 1.1 * min(sizes)
 
 
 def test_a_size_below_the_resolution_is_left_out(files, launch):
