@@ -272,11 +272,11 @@ def interrupts(ask_to_stop: Callable[[], None]) -> Iterator[None]:
     received = list[int]()
 
     def take(number: int, _: FrameType | None) -> None:
-        if received and number != signal.SIGHUP:
-            raise KeyboardInterrupt
-        if not received:
-            ask_to_stop()
         received.append(number)
+        if len(received) == 1:
+            ask_to_stop()
+        elif number != signal.SIGHUP:
+            raise KeyboardInterrupt
 
     is_main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.signal(number, take) for number in SIGNALS if is_main}
