@@ -73,6 +73,26 @@ def test_a_case_is_chosen_by_keyboard_and_is_in_the_address(browser, page):
     browser.wait(f"{CHOSEN}[1] === '128'")
 
 
+def test_the_page_opens_a_case_in_which_its_title_holds(browser, tmp_path):
+    """Write native: it costs little at 128 steps, where fold_time is shown faster."""
+    times = {"time_distributed": (4, 9), "native": (1, 2.2), "fold_time": (3, 2)}
+    cases = journals.grid([*times], phases=["forward"])
+    rounds = (1e-3, 1.01e-3, 0.99e-3, 1.005e-3, 0.995e-3)
+    lines = [
+        journals.line(
+            of, launch, [times[of.strategy][of.setting.seq_len > 16] * one for one in rounds]
+        )
+        for launch in (1, 2, 3)
+        for of in cases
+    ]
+    made(tmp_path, journals.header(), *lines, journals.END)
+    browser.open(tmp_path / "report" / "index.html")
+    assert browser.ask("document.querySelector('h1').textContent").startswith("Write native")
+    assert browser.ask(CHOSEN) == ["16"]
+    browser.open(tmp_path / "report" / "index.html", "#seq_len=128")
+    assert browser.ask(LEAD).startswith("Write fold_time")
+
+
 def test_the_chooser_calls_a_train_step_so_and_tells_it_beside_a_backward_call(browser, tmp_path):
     cases = journals.grid(FEW, phases=("backward", "train"))
     made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)

@@ -56,8 +56,7 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         Quantity(
             "Times as fast as {baseline}",
             "times as fast",
-            "bars: 95 % intervals from paired rounds, which hold for all of a setting at once, "
-            "cut where they leave the panel",
+            "bars: 95 % intervals, which hold for all rivals of a setting at once, cut at the edge",
             lambda row, _: row.speed_up,
             lambda _: Unit("times", 1.0),
             is_speed_up=True,

@@ -21,7 +21,6 @@ const worst = d3.rollup(
 );
 const ranked = d3.sort(worst.keys(), (strategy) => worst.get(strategy));
 const bases = new Set(settings.map((setting) => setting.baseline).filter(Boolean));
-const advised = data.advised.map((place) => strategies[place]);
 const few = new Set([...new Set([...advised, ...bases, ...ranked])].slice(0, MOST));
 let drawn = few;
 const isDrawn = (row) => drawn.has(row.strategy);

@@ -2,9 +2,11 @@
 // or a self-test has none.
 const chooser = document.getElementById("chooser");
 
-// The most usual setting, of the simplest phase, with most rivals, at the greatest length.
-const DEFAULT = d3.least(settings, ({ unusual, rows: rivals, phase, seq_len: length }) =>
-  unusual - rivals.length / 1e3 + phases.indexOf(phase) / 10 - length / 1e9);
+// The most usual setting, where the page's title holds, of the simplest phase, with most rivals, at
+// the greatest length.
+const DEFAULT = d3.least(settings, ({ unusual, write, rows: rivals, phase, seq_len: length }) =>
+  unusual + (advised.length && !advised.includes(write)) / 2 - rivals.length / 1e3
+    + phases.indexOf(phase) / 10 - length / 1e9);
 
 // How far a setting is from what is wanted. A different number is nearer than a different word. The
 // axis `kept`, which was chosen last, counts most; on axes that are not wanted usual values are near.

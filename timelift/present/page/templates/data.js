@@ -23,6 +23,7 @@ const rows = records(data.rows).map((row) => ({
   strategy: strategies[row.strategy],
 }));
 rows.forEach((row) => row.setting.rows.push(row));
+const advised = data.advised.map((place) => strategies[place]);
 
 // The axes with several values to choose from; forward calls have no gradients to choose.
 const varying = data.axes.filter((axis) =>
