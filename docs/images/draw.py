@@ -22,13 +22,6 @@ REPORT = ROOT / "results" / "report"
 ADVISE = ["timelift", "advise", "examples/letters.py:make_model"]
 
 
-def beginning(printed: str) -> str:
-    """The answer up to the table of the whole model; further lines are for whoever has asked."""
-    tables = re.split(r"(?<=\n)\n", printed)
-    last = max(n for n, part in enumerate(tables) if part.lstrip().startswith("changed"))
-    return "\n".join(tables[: last + 1]).rstrip()
-
-
 def draw_terminal(typed: list[str], printed: str, path: Path) -> None:
     """Write a terminal as an SVG that loads nothing."""
     lines = [f"$ {' '.join(typed)}", *printed.split("\n")]
@@ -50,6 +43,6 @@ if __name__ == "__main__":
     told = subprocess.run(
         [sys.executable, "-m", *ADVISE], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
-    draw_terminal(ADVISE, beginning(told.stdout), IMAGES / "advise.svg")
+    draw_terminal(ADVISE, told.stdout.rstrip(), IMAGES / "advise.svg")
     draw_page(IMAGES / "page.png")
     shutil.copy(REPORT / "figures" / "speed_up.png", IMAGES)
