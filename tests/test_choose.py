@@ -154,7 +154,10 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
 def test_why_nothing_stands_beside_the_only_strategy_is_told(tmp_path, run_command):
     refused = journals.ended(journals.case(), Status.REFUSED, "no shape of its output")
     lines = [*journals.campaign([journals.case("fold_time")]), refused]
-    head, end = journals.header(planned=[journals.case("gru").label]), {"exit": "cut short"}
+    head, end = (
+        journals.header(planned=[journals.case("gru").short_fields()]),
+        {"exit": "cut short"},
+    )
     path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END | end)
     said = choose(run_command, path, 2).out
     assert "beside no other; native: no shape of its output\n" in said

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from _pytest.config import get_config
 
-from timelift.case import AXIS_FLAGS
+from timelift.case import AXES
 from timelift.errors import UserError
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
@@ -74,8 +74,10 @@ def test_no_option_has_the_name_of_one_of_pytest_or_of_a_common_plugin(plugin):
 
 
 def test_every_option_of_a_printed_command_is_an_option_of_bench():
+    flags = {axis.name: axis.flag for axis in AXES.values() if axis.name != "machine"}
     assert {option.axis: option.flag for option in OPTIONS if option.axis} == {
-        axis: flag for axis, flag in AXIS_FLAGS.items() if axis != "machine"
+        "strategy": "--strategies",
+        **flags,
     }
     assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= {*FLAGS}
 

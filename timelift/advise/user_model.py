@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from timelift.analyse.verdicts import WORTHWHILE
-from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN
@@ -170,7 +170,7 @@ class UserModel:
         cls, factory: str, feeding: Feeding, backend: Backend, described: Mapping[str, Any]
     ) -> Self:
         """Return the model that `worker.describe` printed; its fields have the same names."""
-        name = _name(described["name"])
+        name = workload_name(described["name"])
         lifts = [
             {**lift, "number": number, "workload": f"{name}.lift{number}"}
             for number, lift in enumerate(described["lifts"], 1)
@@ -241,14 +241,6 @@ def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
     """Return the model as written, with each of several changes alone, and with all, by name."""
     alone = {f"only_lift{change[0]}": (change,) for change in changes if len(changes) > 1}
     return {AS_WRITTEN: (), **alone, CHANGED: changes}
-
-
-def _name(text: str) -> str:
-    """Return a name for a workload, such that the labels of its cases can be read back."""
-    name = workload_name(text)
-    while not Case(Setting(name, 1, 1, Phase.FORWARD), "x").has_label_of_its_own:
-        name += "_"
-    return name
 
 
 def look_at_model(

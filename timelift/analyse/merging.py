@@ -108,7 +108,7 @@ def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
     machines = [machine for header in headers for machine in header.kinds.values()]
     versions = _agreed([machine.versions for machine in machines])
     drift = {**_agreed([machine.drift for machine in machines]), "versions": versions}
-    labels = dict.fromkeys(label for header in headers for label in header.planned or ())
+    planned = [one for header in headers for one in header.planned or ()]
     return structs.replace(
         Header(**_agreed([structs.asdict(header) for header in headers])),
         started=min((header.started for header in headers if header.started), default=None),
@@ -116,7 +116,7 @@ def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
         machine=structs.replace(what_all_share(kinds), drift=drift),
         machines={name: machine for name, machine in kinds.items() if name},
         options=_agreed([header.options for header in headers]),
-        planned=[*labels] if "" in kinds else None,
+        planned=planned if "" in kinds else None,
         sources=_agreed([header.sources for header in headers]),
         strategies={name: entry for each in headers for name, entry in each.strategies.items()},
     )

@@ -20,7 +20,7 @@ import numpy as np
 
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
-from timelift.case import USUAL, Gradients, Setting, several_valued
+from timelift.case import AXES, Gradients, Setting, several_valued
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def on_places(contests: Sequence[Ranking]) -> Places:
     axis = next((axis for axis in ("machine", "backend") if axis in several), "")
     groups: dict[Setting, list[Ranking]] = defaultdict(list)
     for ranking in contests if axis else ():
-        groups[replace(ranking.setting, **{axis: USUAL[axis]})].append(ranking)
+        groups[replace(ranking.setting, **{axis: AXES[axis].usual})].append(ranking)
     lost: dict[Setting, tuple[RankedCase, Setting] | None] = {}
     for setting, group in groups.items():
         pairs = [

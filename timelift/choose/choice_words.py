@@ -13,7 +13,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
-from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
+from timelift.case import SIZES, Setting, option_flag
 from timelift.choose.choices import Choice, Goal, Query, Undecided, of_unknown_meaning
 from timelift.errors import UserError, counted
 from timelift.escape import plain
@@ -79,7 +79,7 @@ def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
         for flag, value in words.axis_options(query.setting)
     ]
     if undecided.between:
-        options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
+        options.append(("--strategies", ",".join(undecided.between)))
     if undecided.longer:
         options += [("--precision", "1%"), ("--budget", "15m")]
     is_measured = query.setting.workload in {case.setting.workload for case in run.by_case}

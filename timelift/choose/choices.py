@@ -19,7 +19,7 @@ from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import WORTHWHILE, Verdict
-from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting
+from timelift.case import AXES, SIZES, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.options import AXIS_OPTIONS, Option, choice
 from timelift.measurement import Measurement, fact_or_bound
@@ -80,11 +80,11 @@ def _read(axis: str, text: str, settings: Iterable[Setting]) -> Any:
         names = {setting.machine for setting in settings} - {""}
         if text not in names:
             hint = nearest(text, names)
-            raise UserError(f"{AXIS_FLAGS[axis]}: this run has no machine {text!r}; {hint}")
+            raise UserError(f"{AXES[axis].flag}: this run has no machine {text!r}; {hint}")
         return text
     values = _AXIS_OPTIONS[axis].value(text)
     if len(values) > 1:
-        raise UserError(f"{AXIS_FLAGS[axis]}: expected one value, received {text!r:.40}; name one")
+        raise UserError(f"{AXES[axis].flag}: expected one value, received {text!r:.40}; name one")
     return values[0]
 
 
@@ -104,7 +104,7 @@ def _usual(axis: str, settings: Sequence[Setting]) -> Any:
     if len(measured) == 1:
         return measured[0]
     raise UserError(
-        f"expected {AXIS_FLAGS[axis]}, since the run has several: {', '.join(map(str, measured))}"
+        f"expected {AXES[axis].flag}, since the run has several: {', '.join(map(str, measured))}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from timelift.case import AXES, AXIS_FLAGS
+from timelift.case import AXES
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
 from timelift.journal.files import find_run
 from timelift.project import Project
@@ -47,14 +47,11 @@ def choose(options: Options, project: Project) -> int:
 def choose_options(parser: argparse.ArgumentParser) -> None:
     from timelift.choose.choices import Goal  # noqa: PLC0415
 
-    help_texts = {"seq_len": "number of steps", "batch": "sequences in a call"}
     group = parser.add_argument_group(
         "one value of each axis (default: the usual one, or the only one that was measured)"
     )
-    for name in AXES:
-        group.add_argument(
-            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=help_texts.get(name)
-        )
+    for name, axis in AXES.items():
+        group.add_argument(axis.flag, dest=name, default="", metavar="VALUE", help=axis.help)
     parser.add_argument(
         "--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)} (default: time)"
     )

@@ -182,13 +182,8 @@ def _sentence(row: _Row, against: Against) -> str:
 def _name(row: _Row) -> str:
     """Return the case of a row, or its strategy with the number of cases."""
     if len(row.outcomes) == 1:
-        return case_in_words(row.worst.case)
+        return row.worst.case.label
     return f"{row.worst.case.strategy}, {len(row.outcomes):,} of {row.of:,} cases"
-
-
-def case_in_words(case: Case) -> str:
-    """Return a case's strategy, workload, sizes and other axes, in the order of the options."""
-    return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
 def _time(row: _Row, against: Against) -> str:

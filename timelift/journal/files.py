@@ -187,7 +187,8 @@ class ResumedRun:
     @property
     def cases(self) -> frozenset[str]:
         """The labels of the cases that it was going to measure."""
-        return frozenset(self.header.planned or ())
+        planned = self.header.planned_cases()
+        return frozenset(one if isinstance(one, str) else one.label for one in planned)
 
 
 def read_resumed_run(path: Path) -> ResumedRun | None:

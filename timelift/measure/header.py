@@ -59,7 +59,7 @@ def new_header(
         machines={name: machine for name, machine in machines.items() if name},
         cases=len(cases),
         sources=_sources(project, catalogue, cases),
-        planned=[case.label for case in cases],
+        planned=[case.short_fields() for case in cases],
         strategies={name: catalogue.entry(name) for name in strategies},
     )
 

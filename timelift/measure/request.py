@@ -221,11 +221,18 @@ class RunRequest:
         """Return the cases of a question, for each kind of machine."""
         cases = cases_of(question, self.axes, self.catalogue)
         kinds = self.place.kinds if self.place else ("",)
-        return [
+        found = [
             replace(case, setting=replace(case.setting, machine=kind))
             for kind in kinds
             for case in cases
         ]
+        if len(labels := {case.label: case for case in found}) < len(found):
+            other = next(case for case in found if labels[case.label] != case)
+            raise UserError(
+                f"expected cases of different names, received two {other.label!r}; rename "
+                f"strategies/{other.strategy}.py or workloads/{other.setting.workload}.py"
+            )
+        return found
 
 
 def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:

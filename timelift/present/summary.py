@@ -12,7 +12,7 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
-from timelift.case import AXES, AXIS_FLAGS, CPU, Dtype, several_valued
+from timelift.case import AXES, CPU, Dtype, several_valued
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
@@ -239,11 +239,11 @@ def _question(findings: RunFindings, pointers: Pointers) -> str:
     answers = findings.answers
     workload = max(answers, key=lambda name: answers[name].settings)
     settings = [ranking.setting for ranking in findings.contests]
-    own = (setting for setting in settings if setting.workload == workload)
-    setting = min(own, key=lambda setting: len(setting.unusual))
+    mine = (setting for setting in settings if setting.workload == workload)
+    setting = min(mine, key=lambda setting: len(setting.unusual))
     several = set(several_valued(ranking.setting for ranking in findings.rankings))
     axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
-    values = ((axis, getattr(setting, axis)) for axis in AXES if axis in axes)
-    options = [word for axis, value in values for word in (AXIS_FLAGS[axis], str(value))]
+    own = [(AXES[axis].flag, str(getattr(setting, axis))) for axis in AXES if axis in axes]
+    options = [word for pair in own for word in pair]
     named = _named(pointers)
     return f"{shlex.join(options)}{f' --run{named}' if named else ''}"
