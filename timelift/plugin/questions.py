@@ -31,6 +31,8 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from timelift.gate.outcomes import GateFindings
+
 PARAMETERS = ("strategy", *AXES)
 _INTERRUPTED = "the run was interrupted; what was measured is in the journal"
 _QUESTIONS = pytest.StashKey["Questions"]()
@@ -124,6 +126,7 @@ class Questions:
         self.session = Session(race_of(config))
         self.failures: dict[Case, str] = {}
         self.not_compared: dict[Case, str] = {}
+        self._gate: GateFindings | None = None
         self.first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
@@ -215,7 +218,8 @@ class Questions:
         from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
         from timelift.gate import gate_words, outcomes  # noqa: PLC0415
 
-        gate = outcomes.gate_findings(Run.of_lines(session.header, session.lines, session.end))
+        run = Run.of_lines(session.header, session.lines, session.end)
+        self._gate = gate = outcomes.gate_findings(run)
         self.failures, self.not_compared = gate_words.failures(gate), gate_words.not_compared(gate)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -250,7 +254,7 @@ class Questions:
         if session.journal_path or (is_against and not session.request.options.once):
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
-            ending.show_end(terminalreporter, session)
+            ending.show_end(terminalreporter, session, self._gate)
         elif session.not_tried and session.measured_nothing:
             reasons = dict.fromkeys(session.not_tried.values())
             terminalreporter.section("timelift")
