@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift.commands import RUN_NAMES, Options, add_baseline, argument_type, write_lines
-from timelift.errors import UserError, nearest, read_folder
+from timelift.errors import UserError, nearest, read_folder, writing
 from timelift.journal.files import NamedRuns, find_run, is_latest, own_results, runs_under
 from timelift.project import Project
 
@@ -82,6 +82,9 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
     from timelift.present.usage import code_of_run  # noqa: PLC0415
 
     findings, additions = _read(runs, options, project)
+    top = options.output or own_results(project.root)
+    with writing(output, "name another folder with --output"):
+        output.mkdir(parents=True, exist_ok=True)  # before its page is named
     is_one = len(runs) == 1 and is_latest(runs[0][1], project.results)
     names = [] if is_one else [word for word, _ in runs]
     pointers, console = Pointers(output / "index.html", names), terminal.console()
@@ -91,8 +94,7 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
         terminal.show_summary(summary(findings, pointers, additions.trust), console)
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    code, top = code_of_run(findings.run, project), options.output or own_results(project.root)
-    write_report(findings, output, additions, code, top)
+    write_report(findings, output, additions, code_of_run(findings.run, project), top)
 
 
 def _read(runs: NamedRuns, options: Options, project: Project) -> "tuple[RunFindings, Additions]":

@@ -113,7 +113,9 @@ class Summary:
 
 def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
     """Return the end of a run; without `pointers` it names no page, command or run to resume."""
-    command = f"timelift report{_named(pointers)} WORKLOAD"
+    workloads = {case.setting.workload for case in findings.run.by_case}
+    of_one = shlex.quote(*workloads) if len(workloads) == 1 else "WORKLOAD"
+    command = f"timelift report{_named(pointers)} {of_one}"
     notes = tuple(_notes(findings, pointers, command, trust))
     return Summary(
         _what_was_measured(findings),
