@@ -151,7 +151,7 @@ class ModelAdvice:
     """The measurements of a model, as fields, and the advice that follows, as properties.
 
     The `run` of its lifts alone is None if none was measured; `races` of the whole follow. It is
-    `interrupted` if Ctrl-C came between runs, so that no run records it.
+    `interrupted` if Ctrl-C came where no run records it.
     """
 
     model: UserModel
