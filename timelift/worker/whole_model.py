@@ -1,7 +1,7 @@
 """A user's whole model in a worker: as it is written and with lifts changed, as rivals.
 
-By its law a model with changed lifts computes the same as the model as written. Compared are the
-outputs in inference, with dtypes and masks, and the sum of the layers' losses, which is what
+By its law a model with changed lifts computes the same as the model as written. The outputs in
+inference are compared, with dtypes and masks, and the sum of the layers' losses, which is what
 training adds. If two training calls of the model as written agree, the outputs, losses and
 gradients of training and all weights after a call are compared, too; else the gradients in
 inference. If two train steps agree, a step is compared: its logs, its gradients, and the weights
