@@ -98,7 +98,7 @@ class ModelLift:
 
     @property
     def can_change(self) -> bool:
-        """True if it is called, and with masks that a strategy would hand on, too."""
+        """True if it is called, and no mask reaches it that a strategy would hand on otherwise."""
         return bool(self.steps) and not (self.mask_fault and self.masked)
 
     @property
@@ -201,7 +201,7 @@ class UserModel:
     def in_phase(self, phase: Phase | None) -> Self:
         """Return the model with this call, if any; raises UserError if it has nothing to train.
 
-        In forward calls nothing of what training adds counts.
+        In forward calls, what training adds does not count.
         """
         if phase is Phase.TRAIN and not self.trains:
             raise UserError(
@@ -230,9 +230,9 @@ def _static(declared: Mapping[str, Any], name: str) -> str:
 
 
 def _noise_of_calls(declared: Mapping[str, Any]) -> str:
-    """The word for noise that a call draws once: each step has its own where each has a call.
+    """Return the word for noise drawn once a call: independent if each step is a call, else shared.
 
-    Statistics tell that: they are those of each step only where each is a call of its own.
+    The declared statistics show that: they are per step only if each step is a call.
     """
     return "independent" if _static(declared, "BATCH_NORM").startswith("per_step") else "shared"
 

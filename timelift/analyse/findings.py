@@ -146,7 +146,7 @@ class RunFindings:
 
 
 def _in_simpler_phase(case: Case) -> Case | None:
-    """Return the case whose call computes a part of what this one does; None for forward."""
+    """Return the case whose call computes a part of this one's; None for forward."""
     if case.setting.phase is Phase.FORWARD:
         return None
     phase = Phase.BACKWARD if case.setting.phase is Phase.TRAIN else Phase.FORWARD

@@ -44,7 +44,7 @@ _GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
 
 @dataclass(frozen=True)
 class Query:
-    """A question; it `serves` where forward calls were asked for, and training does not count."""
+    """A question; `serves` is True if forward calls were asked for: training does not count."""
 
     setting: Setting
     goal: Goal
@@ -131,9 +131,9 @@ class Answer:
     """The answer at a setting: a `strategy`, or '' and `why` there is none.
 
     For time it is `best`, the recommendation of every report. For another goal it has the least
-    `value`, in seconds or bytes, which is below that if `is_bound`. Without an answer it lies
-    `between` strategies, if that is known; `longer` if only a long run may decide. `nearest` are
-    the answers at measured settings where this one was not measured.
+    `value`, in seconds or bytes, or less than that if `is_bound`. Without an answer, `between` has
+    the candidates, if known, and `longer` is True if only a long run may decide. If this setting
+    was not measured, `nearest` has the answers at measured ones.
     """
 
     setting: Setting
@@ -226,9 +226,9 @@ def _alternative(
 ) -> Alternative:
     """Return the ratio of a rival's time to that of the chosen row, `own`.
 
-    For the baseline it is the speed-up, with its verdict. For any other, both ratios to the fastest
-    are divided, and so are the ends of their intervals, which hold at once. The low end is at most
-    1 for the `close`, which are not shown slower.
+    For the baseline it is the speed-up, with its verdict. For any other rival it is the quotient of
+    both ratios to the fastest, and likewise of the ends of their intervals, which hold at once. For
+    a `close` rival, which is not shown slower, the low end is at most 1.
     """
     name = row.case.strategy
     speed_up = own.speed_up

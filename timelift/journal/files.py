@@ -58,7 +58,7 @@ def _is_copy(path: Path) -> bool:
 def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
     """Return the run that was started last, which may not be the file written last.
 
-    It measured something, if any did, but where it is to be resumed.
+    Unless it is to be `resumable`, it is the last that measured something, if any did.
     """
 
     def place(path: Path) -> tuple[datetime, bool, str]:

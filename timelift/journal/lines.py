@@ -77,7 +77,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a twin is known to be `slower` by, a share, than the strategy that it is a copy `of`."""
+    """A twin: a copy `of` a strategy, known to be `slower` than that by a share."""
 
     of: str = ""
     slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
@@ -112,8 +112,8 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Against(Struct, frozen=True, kw_only=True):
     """The other side of a run, and by what rule it is judged.
 
-    `label` is what the user typed, and `commit` its commit, if any. `gates` has for each
-    quantity the share more that should be found. `screening` launches come before a trial.
+    `label` is what the user typed, and `commit` its commit, if any. `gates` has the increase of
+    each quantity, a share, that should be found. `screening` launches come before a trial.
     `undecided` is "pass" or "fail". `new`, `removed` and `unchanged` are names, and `versions`
     holds (there, here) of what differs.
     """
@@ -269,7 +269,7 @@ def identity_of(machine: Machine) -> Identity:
 
 
 def what_all_share(machines: Mapping[str, Machine]) -> Machine:
-    """Return one machine for all kinds, by their names; the very one where there is one kind."""
+    """Return a machine with the names and the shared drift of all kinds, or the only kind."""
     first, *others = machines.values()
     if not others:
         return first

@@ -27,7 +27,7 @@ from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, is_disturbanc
 
 #: The most bytes of a journal, ten times the largest known, and of a text in it, such as a name.
 _LARGEST, _LONGEST = 1 << 30, 10_000
-#: Of a text in a header, which has the words of a command: twice the longest that Linux takes.
+#: The same of a text in a header, which has the words of a command: twice the limit of Linux.
 _LONGEST_ARGUMENT = 1 << 18
 _TEXT = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
 #: The beginnings of lines that hold no samples.

@@ -95,9 +95,9 @@ def _without_folders(value: Any, root: Path) -> Any:
 def without_folders(text: str, root: Path) -> str:
     """Return a text that names no folder outside of the project at `root`.
 
-    Paths in the project are written from its root on, of any other absolute path the last part is
-    kept, and of a scheduler's address nothing, so that a journal can be shared. Half a surrogate
-    becomes a question mark, as in the file, so that lines in memory equal those of the file.
+    So a journal can be shared. Paths in the project are written from its root on. Only the last
+    part of other absolute paths is kept, and only the scheme of a scheduler's address. Half a
+    surrogate becomes a question mark, as in the file: lines in memory equal those of the file.
     """
     for folder, name in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
         if folder.strip("/"):

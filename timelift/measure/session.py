@@ -157,7 +157,7 @@ class Session:
         return campaign
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
-        """Read the run again, which another may have resumed; keep its cases alone in `chosen`."""
+        """Read the run again, since another process may have resumed it; limit `chosen` to it."""
         assert self.resumed is not None
         self.resumed = open_resumed(self.request.results_folder, str(self.resumed.path))
         chosen[:] = [case for case in chosen if case.label in self.resumed.cases]

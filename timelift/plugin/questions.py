@@ -136,7 +136,7 @@ class Questions:
         config.add_cleanup(self._at_exit.close)
 
     def parametrize(self, metafunc: pytest.Metafunc, question: Mapping[str, Any]) -> None:
-        """Turn a test's question into its cases, one item each, which no question had before."""
+        """Turn a test's question into cases, one item each, without those of earlier questions."""
         request, asked = self.session.request, Question.from_marker(question)
         path = metafunc.definition.path
         # a layer is asked no comparison by itself
@@ -240,7 +240,7 @@ class Questions:
     def pytest_terminal_summary(
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
-        """Show the end below pytest's own; it alone tells what fails the gate, and -r's list."""
+        """Show the end below pytest's own; it and -r's list alone tell what fails the gate."""
         stats, told = terminalreporter.stats, set(self.failures.values())
         self._failed = stats.get("failed", [])
         if self._failed:
@@ -262,7 +262,7 @@ class Questions:
 
     @pytest.hookimpl(specname="pytest_terminal_summary")
     def pytest_terminal_summary_of_list(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Bring back what fails the gate, after FAILURES and before the list, where -r asks."""
+        """Restore what fails the gate, after FAILURES and before the list, if -r asks for it."""
         shown = self._config.option.reportchars
         if self._failed and shown != USUAL_REPORT and not set(shown).isdisjoint("faA"):
             terminalreporter.stats["failed"] = self._failed

@@ -100,7 +100,7 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def over(run: Run) -> str:
-    """Write what intervals are over, of which they hold: `3 runs`, `launches of this session`."""
+    """Write the units for which intervals hold: `3 runs`, or `launches of this session`."""
     return " or ".join(dict.fromkeys(map(_over, run.launches_by_setting.values()))) or "launches"
 
 
@@ -112,7 +112,7 @@ def _over(launches: Sequence[CaseInLaunch]) -> str:
 
 
 def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:
-    """Write which rivals fewer machines played than elsewhere allow for others; '' for none."""
+    """Write which rivals too few machines played in a run that has enough; '' for none."""
     if max(findings.machines.values(), default=0) < LEAST_MACHINES:
         return ""
     cases = (row.case for row in ranking.all_rows)

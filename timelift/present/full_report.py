@@ -30,7 +30,7 @@ from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
 
-#: From this ratio on what would have been seen is no size that a reader can use.
+#: A detectable ratio from here on is too large for its size to help a reader.
 _LARGEST_SEEN = 2.0
 
 

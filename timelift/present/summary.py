@@ -70,7 +70,7 @@ NO_ADDITIONS = Additions()
 class Pointers:
     """What to read or ask next: the page of a run, if it was written, and what was not asked.
 
-    `runs` are the names of what is shown, none of the latest run alone.
+    `runs` are the names of the runs that are shown; empty for the latest run alone.
     """
 
     page: Path | None = None
@@ -82,11 +82,11 @@ class Pointers:
 class Summary:
     """The end of a run: what was measured in one line, the answer, and labelled notes.
 
-    The answer for everything is the `headline` and `below` it where it loses, and what it changes
-    in training. The table of workloads names a strategy only where they differ, and has no row for
-    a single workload. The notes begin with what is `left_out` of figures, with its reasons, and of
-    rows. `words` says what they mean. `tables_command` prints every setting. `state` is why the run
-    is not whole, or ''; it stands above everything.
+    The `headline` is the answer for everything; `below` has where it loses, and what it changes in
+    training. The table of workloads names a strategy only where they differ, and has no row for a
+    single workload; `words` explains it. `left_out`, before the other notes, has missing figures,
+    with reasons, and missing rows. `tables_command` prints every setting. `state` is why the run is
+    not whole, or ''; it stands above everything.
     """
 
     top: str

@@ -98,7 +98,7 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _is_told(axis: str) -> bool:
-    """True if the words of a setting say its usual value, too: how and in which numbers."""
+    """True if the words of a setting name even the usual value, as of execution and dtype."""
     return (AXES[axis].is_execution and axis != "machine") or axis == "dtype"
 
 
