@@ -147,7 +147,7 @@ def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
         if name in {lift.usual, *IN_PLACE}
     ]
     lifts = {workload.name: workload.factory for workload in workloads}
-    return _measure(request, workloads, cases, lifts=lifts)
+    return _run_race(request, workloads, cases, lifts=lifts)
 
 
 def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str, str]) -> WholeRace:
@@ -163,7 +163,7 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     workload = _workload(model.setting, model.factory, LayerInputs())
     workload = replace(workload, is_model=True, data=model.feeding.source)
     cases = [Case(model.setting, name) for name in rivals]
-    run = _measure(request, [workload], cases, relative_to=AS_WRITTEN)
+    run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
     return WholeRace.of(model, changes, run)
 
 
@@ -204,7 +204,7 @@ class _ModelRace(Race):
         return structs.replace(header, options=header.options | self._entry)
 
 
-def _measure(
+def _run_race(
     request: RunRequest, workloads: Sequence[Workload], cases: Sequence[Case], **entry: Any
 ) -> Run:
     by_name = {workload.name: workload for workload in workloads}

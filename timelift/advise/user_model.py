@@ -16,7 +16,7 @@ from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
-from timelift.measure.users_layer import describe, find_factory
+from timelift.measure.users_layer import find_factory, look_at
 from timelift.project import Project
 from timelift.source import ADDED, NOISE_OF_A_CALL
 
@@ -261,7 +261,7 @@ def look_at_model(
     as_json = msgspec.json.encode(feeding._asdict()).decode()
     memory = option_named("memory_limit").value(options.get("memory_limit", ""))
     folders = project.import_folders if feeding.runs_code(str(factory)) else ()
-    described = describe(str(factory), backend, folders, as_json, memory)
+    described = look_at(str(factory), backend, folders, as_json, memory)
     return UserModel.of(str(factory), feeding, backend, described)
 
 

@@ -255,7 +255,7 @@ class Cluster(Place):
             return f"--devices {setting.device}: {where} has {', '.join(kind.devices)}"
         return ""
 
-    def describe(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
+    def machines(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
         names = {*packages(sorted(backends))}
         described = {}
         for kind, seen in self._kinds.items():

@@ -237,7 +237,7 @@ class Campaign:
                 has_reader = slot.number == self.options.launch_with_reader
                 reads_beside = has_reader and self._reads_peaks(slot, setting)
                 slot_of_setting = replace(slot, reads_beside=reads_beside)
-                outcomes = self._measure(pool, slot_of_setting, task, show_stage)
+                outcomes = self._measure_with_peaks(pool, slot_of_setting, task, show_stage)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # unfinished: --resume plays the setting again
                 self._record_together(slot_of_setting, outcomes)
@@ -245,7 +245,7 @@ class Campaign:
             self._pace.step()
         pool.close(slot)
 
-    def _measure(
+    def _measure_with_peaks(
         self, pool: LaunchPool, slot: LaunchSlot, task: Task, show_stage: ShowStage
     ) -> list[CaseInLaunch]:
         show_stage("starting")

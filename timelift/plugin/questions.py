@@ -185,13 +185,13 @@ class Questions:
         option = session.config.option
         failed = session.testsfailed and not option.continue_on_collection_errors
         if cases and not (option.collectonly or failed):
-            self._measure(cases)
+            self._run(cases)
         reported = yield
         if self.session.interrupted:
             raise session.Interrupted(_INTERRUPTED)
         return reported
 
-    def _measure(self, cases: list[Case]) -> None:
+    def _run(self, cases: list[Case]) -> None:
         from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
 
         config = self._config

@@ -39,7 +39,7 @@ _MOST_OF_ROWS = 8.0
 _STAY = 8
 
 
-def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
+def describe_layer(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
     """Return a layer's `inputs`, the fields of `LayerInputs`, None for any shape; or `error`."""
     try:
         layer = make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
@@ -271,5 +271,5 @@ def look(task: Look, channel: WorkerChannel) -> None:
     if task.called_with.startswith("{"):
         found = describe_model(task.factory, json.loads(task.called_with))
     else:
-        found = describe(task.factory, read_inputs(task.called_with))
+        found = describe_layer(task.factory, read_inputs(task.called_with))
     channel.emit(Described(found))
