@@ -25,7 +25,7 @@ from timelift.journal.lines import (
     what_all_share,
 )
 from timelift.measure.catalogue import Catalogue
-from timelift.project import Project, git
+from timelift.project import Project, git, has_changes
 from timelift.source import module_files
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
@@ -68,7 +68,7 @@ def _commit(root: Path) -> Commit:
     """Return the commit of `root`, and whether tracked files differ from it; no id without git."""
     try:
         revision = git(root, "rev-parse", "HEAD")
-        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
+        return Commit(revision, has_changes(root))
     except UserError:
         return Commit()
 
