@@ -221,7 +221,7 @@ def test_a_stored_model_is_looked_at_without_the_code_around_it(tmp_path, monkey
 )
 def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, inputs, sentence):
     given = {"inputs": inputs and asdict(inputs)}
-    monkeypatch.setattr(users_layer, "describe", lambda *_: given)
+    monkeypatch.setattr(users_layer, "look_at", lambda *_: given)
     with pytest.raises(UserError, match=f"^--layer: expected a layer {sentence}"):
         users_layer.user_workload("a:b", None, QUICKEST, [])
 
