@@ -46,7 +46,7 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed, 3 skipped" in done.stdout
     words = " ".join(done.stdout.split())
-    case = "fold_time, sensor, T3, B2, forward, graph, threads1"
+    case = "sensor-T3-B2-forward-graph-threads1-fold_time"
     assert "1 of 2 cases fails the gate against HEAD: 1 slower." in words
     listed, _, end = words.partition("= timelift =")
     assert end.count("% slower than HEAD [") == end.count(f"{case}: ") == 1

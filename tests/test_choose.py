@@ -1,18 +1,21 @@
 """Choosing: a few lines where a run decides, the deciding command where it does not."""
 
 import json
+import math
 import shlex
 
 import pytest
 from hypothesis import given, settings
 
 from tests import journals
-from tests.test_recommend import runs
+from tests.test_recommend import contest, runs
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
+from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode, Phase, Status
+from timelift.choose import choices
 from timelift.choose.choice_words import deciding_command
 from timelift.choose.choices import Answer, Goal, Query, answer, read_query
 from timelift.present.answer import in_one_sentence
@@ -52,7 +55,7 @@ BATCHES = {"batches": (4, 16)}
 QUESTIONS = {
     "a noisy tie: the dearer may cost a third": (
         *({"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}, 40, 8),
-        ["Not decided: nothing is shown faster", "it is one of ", "--precision 1% --budget 15m"],
+        ["Not decided: nothing is shown faster", "--strategies fold_time,native --precision 1%"],
     ),
     "between two batches": (
         *(BATCHES, 40, 8),
@@ -200,6 +203,68 @@ def test_an_answer_is_what_a_report_recommends(run):
         is_open = in_one_sentence(best).startswith("Not decided")
         assert own.strategy == ("" if is_open else best.strategy)
         assert own.between[:1] in ({(), (best.strategy,)} if is_open else {()})
+
+
+def test_what_may_cost_more_than_is_worth_a_change_is_no_choice():
+    def at(*rows):
+        ranking = contest(*rows)
+        return choices._decided(ranking, recommend([ranking]))
+
+    assert at((1.05, 1), (1.03, 1), (3.0, 3)).strategy == "rival1"
+    assert at((1.05, 1), (1.2, 1), (3.0, 3)).strategy == "rival0"
+    dear = at((1.06, 1), (1.2, 1), (3.0, 3))
+    assert (dear.strategy, dear.between, dear.longer) == ("", ("rival0", "rival1"), True)
+    assert at((1.06, 1), (1.2, 2), (3.0, 3)).between == ()
+
+
+def test_a_ratio_to_a_bound_has_no_upper_end(tmp_path):
+    run = results.load(of_facts(tmp_path, {"a": BOUND, "c": MIB}))
+    least = answer(read_query({}, "memory", run), RunFindings(run))
+    (other,) = least.others
+    assert (least.is_bound, other.ratio.high) == (True, math.inf)
+    assert other.ratio.low == pytest.approx(8 / 1.05)
+
+
+def test_one_launch_has_facts_and_no_interval(tmp_path, run_command):
+    said = choose(
+        run_command, journal(tmp_path, launches=1), 0, "--seq-lens", "40", "--goal", "memory"
+    )
+    assert "nan" not in said.out
+
+
+def test_names_of_a_journal_are_no_lines_of_an_answer(tmp_path, run_command):
+    """A rival that two of six machines played is named in the answer."""
+    hostile = "evil\nimport os; os.system('id')"
+    cases = journals.grid(("native", "fold_time", hostile), seq_lens=(40,), phases=("forward",))
+    lines = [
+        line | {"mark": f"m{line['launch']}"}
+        for line in journals.campaign(cases, launches=6)
+        if line["case"]["strategy"] != hostile or line["launch"] < 3
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    for form in ([], ["--code"]):
+        said = choose(run_command, path, 0, "--seq-lens", "40", *form).out
+        assert [line for line in said.splitlines() if line.startswith("import os;")] == []
+        assert "evil" in said
+
+
+def test_what_a_choice_changes_in_training_is_told_for_every_goal(tmp_path, run_command):
+    entry = {"title": "A", "meaning": {"BATCH_NORM": "pooled"}}
+    usual = {"title": "B", "meaning": {"BATCH_NORM": "per_step"}}
+    facts = {"peak_bytes": 1 << 20, "added": ["statistics"]}
+    cases = [
+        journals.case(name, phase=Phase.BACKWARD) for name in ("fold_time", "time_distributed")
+    ]
+    lines = [
+        journals.line(case, launch, facts=facts | {"peak_bytes": (2 + place) << 20})
+        for place, case in enumerate(cases)
+        for launch in (1, 2, 3)
+    ]
+    head = journals.header(strategies={"fold_time": entry, "time_distributed": usual})
+    path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END)
+    said = choose(run_command, path, 0, "--goal", "memory").out
+    assert "Least memory: fold_time" in said
+    assert "fold_time changes in training: " in said
 
 
 @pytest.mark.parametrize("size", ["20", "40", "4000"])

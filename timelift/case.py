@@ -244,10 +244,10 @@ class Axis:
     """An axis of `Setting`: all that its name stands for elsewhere.
 
     `flag` is the option of `timelift bench` that lists its values (that of machines is of `timelift
-    choose` alone), `help` says which there are, and `default` is the option's. Columns have its
-    `title`. `words` make a value clear without a title, and `proper` replaces them; a `condition`
-    holds where values are these, with `calls` of phases. A label has an unusual value as
-    `in_label`. Numbers are `least` or more.
+    choose` alone), `help` says which there are if no enumeration does, and `default` is the
+    option's if not the usual value. Columns have its `title`. `words` make a value clear without a
+    title, and `proper` replaces them; a `condition` holds where values are these, with `calls` of
+    phases. A label has an unusual value as `in_label`. Numbers are `least` or more.
 
     With `is_execution`, another value is another way to compute the same, compared with the usual
     one launch by launch.
@@ -256,8 +256,8 @@ class Axis:
     name: str
     flag: str
     help: str = ""
-    default: str = ""
     title: str = ""
+    default: str | None = None
     words: str = "{}"
     proper: Mapping[Any, str] = field(default_factory=dict)
     condition: str = "with {}"
@@ -274,6 +274,11 @@ class Axis:
         return kind
 
     @property
+    def values(self) -> str:
+        """Its values, as help tells them."""
+        return self.help or (", ".join(self.kind) if issubclass(self.kind, StrEnum) else "")
+
+    @property
     def usual(self) -> Any:
         """Its usual value, or None where every setting says which."""
         default = Setting.__dataclass_fields__[self.name].default
@@ -281,16 +286,8 @@ class Axis:
 
 
 _KINDS = get_type_hints(Setting)
-_PHASES = {phase: f"{phase} calls" for phase in Phase} | {Phase.TRAIN: "train steps"}
-_TIME_AXES = {
-    TimeAxis.PER_LENGTH: "a trace for each length",
-    TimeAxis.ANY_LENGTH: "one trace for any length",
-    TimeAxis.BUCKETS: "padding to buckets",
-}
 _BACKENDS = {Backend.TENSORFLOW: "TensorFlow", Backend.JAX: "JAX", Backend.TORCH: "PyTorch"}
-_THREADS = {1: "1 thread", BACKEND_THREADS: "default threads"}
-
-#: The axes of a setting in their canonical order: a new one is a field above and a row here.
+#: The axes of a setting, in the order of its fields; a new one is a field and a row.
 _AXES = (
     Axis("workload", "--workloads", "names of files in workloads/, or all", condition="for {}"),
     Axis(
@@ -314,46 +311,53 @@ _AXES = (
     Axis(
         "phase",
         "--phases",
-        ", ".join(Phase),
         proper={Phase.TRAIN: "train step"},
         condition="in {}",
-        calls=_PHASES,
+        calls={phase: f"{phase} calls" for phase in Phase} | {Phase.TRAIN: "train steps"},
     ),
     Axis(
         "mode",
         "--modes",
-        ", ".join(Mode),
+        default="",
         proper={Mode.XLA: "XLA"},
         condition="in {} mode",
         is_execution=True,
     ),
-    Axis("lengths", "--lengths", ", ".join(Lengths), "full", "valid lengths", words="{} lengths"),
+    Axis("lengths", "--lengths", title="valid lengths", words="{} lengths"),
     Axis(
         "gradients",
         "--gradients",
         f"of a backward call: {', '.join(Gradients)}",
-        "weights",
         words="gradients of {}",
         proper={Gradients.NONE: "no gradients"},
     ),
     Axis(
         "time_axis",
         "--time-axes",
-        ", ".join(TimeAxis),
-        "static",
-        "time axis",
+        title="time axis",
         words="{} time axis",
-        proper=_TIME_AXES,
+        proper={
+            TimeAxis.PER_LENGTH: "a trace for each length",
+            TimeAxis.ANY_LENGTH: "one trace for any length",
+            TimeAxis.BUCKETS: "padding to buckets",
+        },
     ),
-    Axis("dtype", "--dtypes", ", ".join(Dtype), "float32", condition="in {}"),
-    Axis("device", "--devices", "cpu, gpu, gpu:1, or all", condition="on {}", is_execution=True),
+    Axis("dtype", "--dtypes", condition="in {}"),
+    Axis(
+        "device",
+        "--devices",
+        "cpu, gpu, gpu:1, or all",
+        default="",
+        condition="on {}",
+        is_execution=True,
+    ),
     Axis(
         "threads",
         "--threads",
         "numbers of threads, or default",
-        "default",
+        default="default",
         words="{} threads",
-        proper=_THREADS,
+        proper={1: "1 thread", BACKEND_THREADS: "default threads"},
         in_label="threads{}",
         least=BACKEND_THREADS,
         is_execution=True,
@@ -361,7 +365,7 @@ _AXES = (
     Axis(
         "backend",
         "--backends",
-        ", ".join(Backend),
+        default="",
         proper=_BACKENDS,
         condition="on {}",
         is_execution=True,
@@ -393,14 +397,6 @@ def workload_name(text: str) -> str:
     return "".join(letters) or "model"
 
 
-def option_name(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")
-
-
-def option_flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
     """One strategy in one setting."""
@@ -426,9 +422,11 @@ class Case:
     def from_fields(cls, fields: Mapping[str, Any]) -> "Case":
         """Rebuild a case from `fields`; raises ValueError naming the field that is wrong."""
         axes = {name: _axis_value(name, fields) for name in AXES if name in fields}
-        strategy = fields.get("strategy")
+        strategy, workload = fields.get("strategy"), axes.get("workload")
         if not isinstance(strategy, str) or not strategy:
             raise ValueError(f"strategy: expected a name, received {strategy!r}")
+        if workload == "":
+            raise ValueError("workload: expected a name, received ''")
         try:
             return cls(Setting(**axes), strategy)
         except TypeError as error:

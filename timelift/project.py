@@ -146,18 +146,22 @@ def git(root: Path, *words: str) -> str:
 def has_changes(root: Path) -> bool:
     """True if tracked files differ from the commit; no filter that the folder configures runs.
 
-    Raises GitError.
+    Files of a submodule do not count. Raises GitError.
     """
     asked = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
     try:
         words = os.fsdecode(git_bytes(root, *asked)).split("\0")
-    except GitError:  # there is none
-        words = []
+    except GitError as error:
+        if error.printed:
+            raise
+        words = []  # there is none
     scopes = zip(words[::2], words[1::2], strict=False)
     own = [name for scope, name in scopes if scope not in {"system", "global"}]
-    off = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(own)}
-    off |= {f"GIT_CONFIG_VALUE_{number}": "" for number in range(len(own))}
-    off |= {"GIT_CONFIG_COUNT": str(len(own))} if own else {}
+    before = os.environ.get("GIT_CONFIG_COUNT", "")  # those of the caller stay
+    first = int(before) if before.isdecimal() else 0
+    off = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(own, first)}
+    off |= {f"GIT_CONFIG_VALUE_{number}": "" for number in range(first, first + len(own))}
+    off |= {"GIT_CONFIG_COUNT": str(first + len(own))} if own else {}
     status = ("status", "--porcelain", "-uno", "--ignore-submodules=dirty")
     return bool(git_bytes(root, *status, variables=off))
 

@@ -201,12 +201,12 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 
 #: The axes of execution, each with the value that others are compared with, if it was measured.
 USUAL_EXECUTION: dict[str, Any] = {
-    axis: AXES[axis].usual for axis in reversed(AXES) if AXES[axis].is_execution
+    axis: AXES[axis].usual for axis in AXES if AXES[axis].is_execution
 }
 #: The axes of `execution_pairs`: another precision is no other execution, but a choice, too.
-_PAIRED = (*USUAL_EXECUTION, "dtype", "time_axis")
+PAIRED = (*USUAL_EXECUTION, "dtype", "time_axis")
 #: The axes in which `has_other_executions` sees another computation.
-_OTHER_AXES = tuple(axis for axis in AXES if axis not in _PAIRED)
+_OTHER_AXES = tuple(axis for axis in AXES if axis not in PAIRED)
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
 def execution_pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
     """Compare every way of execution, precision and way to take lengths with the usual one."""
     measured = [measurement for measurement in measurements if measurement.was_measured]
-    matched = [(axis, *pair) for axis in _PAIRED for pair in _matched(measured, axis)]
+    matched = [(axis, *pair) for axis in PAIRED for pair in _matched(measured, axis)]
     if not matched:
         return []
     comparisons = compare(_effects([(usual, other) for _, usual, other in matched]))

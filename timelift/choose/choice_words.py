@@ -11,16 +11,16 @@ from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.meaning import OtherWords
 from timelift.analyse.ranking import declared
-from timelift.case import option_flag
 from timelift.choose.choices import Answer, Goal, Query, of_unknown_meaning
 from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.journal.lines import object_or_empty
+from timelift.measure.options import option_flag
 from timelift.measurement import fact_or_bound
 from timelift.present import words
 from timelift.present.conditions import neighbours, state
-from timelift.present.meaning import changed_in_training
 from timelift.present.page import page_words
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.project import Project
@@ -58,11 +58,8 @@ def answer_as_code(
 def undecided_lines(query: Query, answer: Answer, findings: RunFindings) -> Iterator[str]:
     """Yield why there is no answer, what is known nearby, and the command that would decide it."""
     yield from _state(findings)
-    yield f"{plain(query.setting.label)}: {_lead(query, answer, findings)}"
-    for near in answer.nearest:
-        yield f"{plain(near.setting.label)}: {_lead(query, near, findings)}"
-    if answer.between:
-        yield plain(f"it is one of {', '.join(answer.between)}")
+    for each in (answer, *answer.nearest):
+        yield plain(f"{each.setting.label}: {_lead(query, each, findings)}")
     yield plain(f"decide it with: {deciding_command(query, answer, findings)}")
 
 
@@ -86,14 +83,21 @@ def deciding_command(query: Query, answer: Answer, findings: RunFindings) -> str
 
 def _answered(query: Query, answer: Answer, findings: RunFindings) -> Iterator[str]:
     yield from _state(findings)
-    yield f"{plain(query.setting.label)}: {_lead(query, answer, findings)}"
-    if answer.best and not query.serves and (changed := changed_in_training(findings, answer.best)):
-        yield changed
+    yield plain(f"{query.setting.label}: {_lead(query, answer, findings)}")
+    if changes := _changes(query, answer, findings):
+        changed = words.changes_in_words(changes)
+        yield plain(f"{answer.strategy} changes in training: {changed}.")
     assert answer.ranking
     for name, why in of_unknown_meaning(answer.ranking, findings).items():
         yield plain(f"{name} is not ranked: {why}")
     facts = zip(page_words.FACTS, page_words.facts(answer.row, findings), strict=True)
-    yield from (f"{title}: {text}" for title, text in facts if text)
+    yield from (plain(f"{title}: {text}") for title, text in facts if text)
+
+
+def _changes(query: Query, answer: Answer, findings: RunFindings) -> OtherWords:
+    assert answer.ranking
+    baseline = answer.ranking.baseline
+    return {} if query.serves else findings.meanings.changes(answer.row.case, baseline)
 
 
 def _state(findings: RunFindings) -> Iterator[str]:
@@ -133,7 +137,6 @@ def answer_as_json(
     baseline, speed_up = answer.ranking.baseline, row.speed_up
     measurement = run.by_case[row.case]
     peak, is_peak_bound = fact_or_bound(measurement, "peak_bytes")
-    changes = {} if query.serves else findings.meanings.changes(row.case, baseline)
     yield from _object(
         query,
         decided=True,
@@ -160,7 +163,7 @@ def answer_as_json(
         first_call_seconds=fact_or_bound(measurement, "first_call_seconds")[0],
         peak_bytes=None if peak is None else round(peak),
         is_peak_bound=is_peak_bound,
-        meaning=dict(changes) or None,
+        meaning=dict(_changes(query, answer, findings)) or None,
         not_ranked=of_unknown_meaning(answer.ranking, findings),
         trust=trust,
         noise=neighbours(run) or None,

@@ -170,13 +170,12 @@ def _nearest(asked: Setting, measured: Iterable[Setting]) -> list[Setting]:
     """Return the settings on both sides along one size, else the nearest of other sizes."""
     alike = [one for one in measured if replace(one, **_sizes(asked)) == asked]
     for axis in SIZES:
-        rest = _sizes(asked) | {axis: 0}
+        rest, size = _sizes(asked) | {axis: 0}, getattr(asked, axis)
         along = sorted(one for one in alike if _sizes(one) | {axis: 0} == rest)
-        size = getattr(asked, axis)
-        below = [one for one in along if getattr(one, axis) < size][-1:]
-        above = [one for one in along if getattr(one, axis) > size][:1]
-        if below or above:
-            return below + above
+        below = [one for one in along if getattr(one, axis) < size]
+        above = [one for one in along if getattr(one, axis) > size]
+        if below and above:
+            return [below[-1], above[0]]
 
     def distance(one: Setting) -> float:
         pairs = zip(_sizes(one).values(), _sizes(asked).values(), strict=True)
@@ -194,7 +193,10 @@ def _answer_at(ranking: Ranking, goal: Goal, findings: RunFindings) -> Answer:
         return Answer(ranking.setting, ranking, why=_alone(ranking, findings))
     if goal is not Goal.TIME:
         return _by_fact(ranking, goal, findings)
-    best = findings.recommendation_by_setting[ranking.setting]
+    return _decided(ranking, findings.recommendation_by_setting[ranking.setting])
+
+
+def _decided(ranking: Ranking, best: Recommendation) -> Answer:
     close = [name for name in ranking.not_shown_slower if name != best.strategy]
     if not best.is_decided:
         is_open = best.has_verdict

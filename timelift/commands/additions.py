@@ -46,5 +46,5 @@ def section(run: Run, gate: GateFindings | None = None) -> Section | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
     neighbours = conditions.neighbours(run)
     if run.header.against:
-        return gate_words.section(gate or gate_findings(run)).plus(neighbours)
+        return gate_words.section(gate_findings(run) if gate is None else gate).plus(neighbours)
     return trust.section(run).plus(neighbours) if run.header.races_copies else None

@@ -1,6 +1,7 @@
 """`timelift bisect`: `git bisect run`; each of its steps runs this module as a program."""
 
 import argparse
+import difflib
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from timelift.case import AXES, Case, Gradients
 from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError
 from timelift.gate.sides import UNCHANGED
 from timelift.journal.reading import opened, read_medians
 from timelift.measure.launch import environment, run_folder
@@ -85,15 +86,22 @@ def bisect_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _measured_case(results: Path, label: str) -> Case:
-    """Return the case of a label in any run; raises UserError where none has it."""
-    cases: dict[str, Case] = {}
-    for path in sorted(results.rglob("*.jsonl")):
+    """Return the case of a label in any run; raises UserError where none has it, or two do."""
+    cases = set[Case]()
+    for path in filter(Path.is_file, results.rglob("*.jsonl")):
         with suppress(OSError), opened(path) as lines:
-            cases |= {one.case.label: one.case for one in read_medians(lines)}
-    if label in cases:
-        return cases[label]
-    hint = nearest(label, cases) if cases else f"{str(results)!r} holds no run"
-    raise UserError(f"--case: expected a case that was measured, received {label!r}; {hint}")
+            cases |= {one.case for one in read_medians(lines)}
+    named = [case for case in cases if case.label == label]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UserError(f"--case: two cases are called {label!r}; rename a strategy of them")
+    close = ", ".join(difflib.get_close_matches(label, {case.label for case in cases}))
+    hint = f"; nearest: {close}" if close else ""
+    raise UserError(
+        f"--case: expected a case of a run in {str(results)!r}, received {label!r}{hint}; measure "
+        "it first with: timelift bench"
+    )
 
 
 def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:

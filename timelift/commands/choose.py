@@ -1,6 +1,7 @@
 """`timelift choose`: which strategy to use for one workload at one size."""
 
 import argparse
+from enum import StrEnum
 
 from timelift.case import AXES
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
@@ -51,7 +52,8 @@ def choose_options(parser: argparse.ArgumentParser) -> None:
         "one value of each axis (default: the usual one, or the only one that was measured)"
     )
     for name, axis in AXES.items():
-        group.add_argument(axis.flag, dest=name, default="", metavar="VALUE", help=axis.help)
+        text = axis.values if axis.is_size or issubclass(axis.kind, StrEnum) else None
+        group.add_argument(axis.flag, dest=name, default="", metavar="VALUE", help=text)
     parser.add_argument(
         "--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)} (default: time)"
     )

@@ -2,12 +2,14 @@
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift.commands import RUN_NAMES, Options, add_baseline, argument_type, write_lines
-from timelift.errors import UserError, nearest, read_folder, writing
+from timelift.errors import UserError, nearest, read_folder
 from timelift.journal.files import NamedRuns, find_run, is_latest, own_results, runs_under
 from timelift.project import Project
 
@@ -83,11 +85,12 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
 
     findings, additions = _read(runs, options, project)
     top = options.output or own_results(project.root)
-    with writing(output, "name another folder with --output"):
-        output.mkdir(parents=True, exist_ok=True)  # before its page is named
+    with suppress(OSError):
+        output.mkdir(parents=True, exist_ok=True)
+    page = output / "index.html" if os.access(output, os.W_OK) else None
     is_one = len(runs) == 1 and is_latest(runs[0][1], project.results)
     names = [] if is_one else [word for word, _ in runs]
-    pointers, console = Pointers(output / "index.html", names), terminal.console()
+    pointers, console = Pointers(page, names), terminal.console()
     if additions.section:
         terminal.show_section(additions.section, pages(pointers), console)
     else:

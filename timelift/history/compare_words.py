@@ -71,6 +71,10 @@ def _run(run: Run) -> str:
     return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}{beside}"
 
 
+#: Characters after which a case is cut, which begins with its workload and ends with its strategy.
+LONGEST_CASE = 200
+
+
 def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
     """Return all suspects, and the first `rows` of the other cases."""
     return compared.cases[: compared.suspect_count + rows]
@@ -78,7 +82,7 @@ def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
 
 def _table(shown: Sequence[CaseBetween]) -> Table:
     columns = (
-        Column("case", value=lambda row: row.case.label),
+        Column("case", value=lambda row: row.case.label, limit=LONGEST_CASE),
         Column("now", value=attrgetter("state")),
         *change_columns(drop_order=1),
         *(number(run, unit=words.MILLISECONDS, drop_order=3) for run in ("old", "new")),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
@@ -184,7 +185,7 @@ class ResumedRun:
     kept_bytes: int = 0
     played: PlayedSettings = field(default_factory=dict)
 
-    @property
+    @cached_property
     def cases(self) -> frozenset[str]:
         """The labels of the cases that it was going to measure."""
         planned = self.header.planned_cases()

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from timelift.case import COPY_SEPARATOR, Case, option_flag
+from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError, counted
 from timelift.inner_layer import Factory
 from timelift.journal.files import COPIES_FOLDERS, ResumedRun, find_run, read_resumed_run
@@ -25,6 +25,7 @@ from timelift.journal.lines import (
     what_all_share,
 )
 from timelift.measure.catalogue import Catalogue
+from timelift.measure.options import option_flag
 from timelift.project import Project, git, has_changes
 from timelift.source import module_files
 

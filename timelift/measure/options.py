@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift import case
-from timelift.case import Backend, option_flag, option_name
+from timelift.case import Backend
 from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import read_inputs
 from timelift.measure.backends import usual_backend
@@ -27,6 +27,14 @@ _MOST_BYTES = 2**63 - 1
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 Undecided = StrEnum("Undecided", ("pass", "fail"))
+
+
+def option_name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def option_flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
@@ -211,11 +219,17 @@ _BY_KERAS = "that of KERAS_BACKEND, else of keras.json, else the first installed
 
 
 def _axis_option(axis: case.Axis) -> Option:
-    kind, otherwise = axis.kind, _BY_KERAS if axis.kind is Backend else _BY_WORKLOAD
-    word = choice(kind) if issubclass(kind, StrEnum) else read_size if kind is int else str
-    read = _READERS.get(axis.name) or list_of(word)
+    read = _READERS.get(axis.name) or list_of(_word_reader(axis.kind))
+    otherwise = _BY_KERAS if axis.kind is Backend else _BY_WORKLOAD
+    default = str(axis.usual or "") if axis.default is None else axis.default
     name = option_name(axis.flag)
-    return Option(name, axis.default, axis.help, read, axis.name, "LIST", otherwise)
+    return Option(name, default, axis.values, read, axis.name, "LIST", otherwise)
+
+
+def _word_reader(kind: type) -> Callable[[str], Any]:
+    if issubclass(kind, StrEnum):
+        return choice(kind)
+    return read_size if kind is int else str
 
 
 _STRATEGIES = Option(

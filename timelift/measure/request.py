@@ -227,10 +227,14 @@ class RunRequest:
             for case in cases
         ]
         if len(labels := {case.label: case for case in found}) < len(found):
-            other = next(case for case in found if labels[case.label] != case)
+            one = next(case for case in found if labels[case.label] != case)
+            names = " and ".join(
+                f"{each.strategy} of {each.setting.workload} on {each.setting.backend}"
+                for each in sorted((one, labels[one.label]))
+            )
             raise UserError(
-                f"expected cases of different names, received two {other.label!r}; rename "
-                f"strategies/{other.strategy}.py or workloads/{other.setting.workload}.py"
+                f"expected cases of different names, received two {one.label!r}: {names}; rename "
+                "the file of one"
             )
         return found
 

@@ -17,6 +17,7 @@ from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
+from timelift.escape import plain
 from timelift.journal.lines import Machine, flattened
 from timelift.measurement import CaseInLaunch, Measurement, engine_facts, fact, median
 from timelift.present import words
@@ -116,7 +117,7 @@ def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:
     if max(findings.machines.values(), default=0) < LEAST_MACHINES:
         return ""
     cases = (row.case for row in ranking.all_rows)
-    few = [case.strategy for case in cases if findings.machines[case] < LEAST_MACHINES]
+    few = [plain(one.strategy) for one in cases if findings.machines[one] < LEAST_MACHINES]
     return f"on one or two machines, for which alone figures hold: {', '.join(few)}" if few else ""
 
 

@@ -114,7 +114,7 @@ class Summary:
 def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
     """Return the end of a run; without `pointers` it names no page, command or run to resume."""
     workloads = {case.setting.workload for case in findings.run.by_case}
-    of_one = shlex.quote(*workloads) if len(workloads) == 1 else "WORKLOAD"
+    of_one = shlex.quote(next(iter(workloads))) if len(workloads) == 1 else "WORKLOAD"
     command = f"timelift report{_named(pointers)} {of_one}"
     notes = tuple(_notes(findings, pointers, command, trust))
     return Summary(

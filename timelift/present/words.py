@@ -191,7 +191,8 @@ def with_mark(strategy: str, *, is_look_alike: bool) -> str:
 
 
 def axis_title(axis: str) -> str:
-    return (axis in case.AXES and case.AXES[axis].title) or axis
+    """Return the heading of an axis, '' for none."""
+    return case.AXES[axis].title or axis if axis else ""
 
 
 def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = True) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.estimates import Interval
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import PAIRED, RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation, recommend_by
 from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting
@@ -94,6 +94,7 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
         "words": [_in_words(axis, value) for value in values],
         "choices": [_choice(axis, value) for value in values],
         "usual": None if _is_told(axis) else AXES[axis].usual,
+        "compared": axis in PAIRED,
     }
 
 
