@@ -87,9 +87,9 @@ def lasting(seconds, launches="3-12"):
 
 
 def cut_short():
-    planned = [Case(place, name).label for place in LONG for name in ("native", TD)]
+    planned = [Case(place, name).short_fields() for place in LONG for name in ("native", TD)]
     begun = tuple(raced({"native": 1, TD: 2}, LONG[:2]))
-    header = Header(planned=["x", *planned])
+    header = Header(planned=planned)
     return RunFindings(Run(header, begun, complete=False, cut_short=True))
 
 

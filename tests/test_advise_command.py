@@ -45,7 +45,7 @@ def measuring(monkeypatch):
             races_asked.append(request)
             return next(left)
 
-        monkeypatch.setattr(races, "_measure", measure)
+        monkeypatch.setattr(races, "_run_race", measure)
         return races_asked
 
     return measure_as
@@ -122,7 +122,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, run_command
         return replace(measured.pop(name), complete=cut != name)
 
     monkeypatch.setattr(user_model, "look_at_model", lambda *_: model)
-    monkeypatch.setattr(races, "_measure", measure)
+    monkeypatch.setattr(races, "_run_race", measure)
     said = run_command(130 if cut else 0, "advise", "a:b", "--json", root=ROOT)
     answer = json.loads(said.out)
     assert answer["provisional"] == bool(cut)

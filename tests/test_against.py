@@ -7,6 +7,7 @@ import pytest
 
 import report
 from studies.gate import change
+from tests import journals
 from tests.projects import QUICKEST, ROOT, SMALL, bench, commit, git, project, records_of, write
 from timelift.commands import bisect
 
@@ -45,7 +46,7 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed, 3 skipped" in done.stdout
     words = " ".join(done.stdout.split())
-    case = "fold_time, sensor, T3, B2, forward, graph, threads1"
+    case = "sensor-T3-B2-forward-graph-threads1-fold_time"
     assert "1 of 2 cases fails the gate against HEAD: 1 slower." in words
     listed, _, end = words.partition("= timelift =")
     assert end.count("% slower than HEAD [") == end.count(f"{case}: ") == 1
@@ -100,7 +101,6 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
 
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
-AS_SHOWN = "fold_time, sensor, T3, B2, forward, graph"
 #: A step that takes its exit code from the commit.
 SCRIPTED = (
     "import pathlib, sys; code = int(pathlib.Path(sys.argv[1], 'code').read_text()); "
@@ -109,7 +109,9 @@ SCRIPTED = (
 
 
 def run(folder, monkeypatch, *words):
-    """The exit code of the command in a project; nothing of it is left there."""
+    """The exit code of the command in a project that measured the case; nothing else is left."""
+    case = journals.case("fold_time", "sensor", seq_len=3, batch=2)
+    journals.write(folder / "results" / "run.jsonl", journals.header(), journals.line(case))
     monkeypatch.setattr(report, "ROOT", folder)
     monkeypatch.setenv("TMPDIR", str(folder.parent))  # a lock that no other run holds
     before = git(folder, "status", "--porcelain"), git(folder, "log", "--format=%H %D")
@@ -143,7 +145,7 @@ def test_the_first_slow_commit_is_named_or_why_none_is(tmp_path, monkeypatch, ca
     if first in range(len(codes)):
         code, slowed = 0, git(folder, "rev-parse", f"HEAD~{4 - first}").strip()
         sentence = f"first slower commit: {slowed}"
-    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD", "--case", AS_SHOWN) == code
+    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD") == code
     assert sentence in capfd.readouterr().out
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.projects import strategy, write
-from timelift.case import AXES, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
+from timelift.case import AXES, REQUIRED, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import catalogue, options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.request import Question, cases_of
+from timelift.measure.request import Question, RunRequest, cases_of
 from timelift.project import Project, modules_in
 
 GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ...\n'
@@ -34,8 +34,6 @@ def test_a_file_s_name_may_have_dashes(tmp_path, stem):
     [
         ("all", "and not 'all', received 'all'; rename the file"),
         ("a,b", "expected a name of letters, digits, '_', '-' and '.'"),
-        ("jax-fold", "'jax-fold' begins like an axis"),
-        ("a-T1-B1-forward-graph-b", "begins like an axis"),
     ],
 )
 def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem, sentence):
@@ -296,33 +294,27 @@ SETTINGS = (
     {"phase": Phase.TRAIN, "dtype": "mixed_float16", "mode": "eager"},
     {"time_axis": "dynamic", "dtype": "bfloat16", "device": "gpu", "threads": 12, "backend": "jax"},
 )
-NAMES = "fold my-fold a-b-c fold[k=-1] my-fold[k=-1,x=a-b] native@-5% jax T-1".split()
 
 
 @pytest.mark.parametrize("axes", SETTINGS)
-@pytest.mark.parametrize("name", NAMES)
-def test_a_label_is_read_back_whatever_dashes_are_in_the_names(axes, name):
-    kinds = {"phase": Phase.FORWARD} | {key: AXES[key](value) for key, value in axes.items()}
-    case = Case(Setting(f"my-{name}", 5, 2, **kinds), name)
-    assert case.has_label_of_its_own
-    assert Case.from_label(case.label) == case
+def test_a_case_is_read_back_from_the_fields_that_are_unusual(axes):
+    kinds = {"phase": Phase.FORWARD} | {key: AXES[key].kind(value) for key, value in axes.items()}
+    case = Case(Setting("my-net", 5, 2, **kinds), "fold[k=-1]")
+    assert Case.from_fields(case.short_fields()) == case
+    assert case.short_fields().keys() <= {"strategy", *REQUIRED, *axes}
 
 
-@pytest.mark.parametrize("name", ["dynamic-x", "jax-fold", "threads4-x", "gpu-x", "gpu:1-x"])
-def test_a_name_that_begins_like_an_axis_has_no_label_of_its_own(name):
-    assert not Case(Setting("small", 5, 2, Phase.FORWARD), name).has_label_of_its_own
-
-
-@pytest.mark.parametrize(
-    "label",
-    [
-        *("", "fold", "small-T5-B2-forward-graph"),
-        *("a-Tx-B2-forward-graph-b", "a-T1-B2-forward-fast-b", "a-T01-B2-forward-graph-b"),
-    ],
-)
-def test_what_is_no_label_is_no_case(label):
-    with pytest.raises(ValueError, match="expected a case like"):
-        Case.from_label(label)
+def test_two_cases_of_one_name_are_refused(tmp_path):
+    """A strategy may be named like an axis, but not so that pytest shows two cases alike."""
+    workload = '"""Title."""\nFEATURES = SEQ_LENS = BATCH_SIZES = (1,)\ndef make_layer(): ...\n'
+    files = {f"strategies/{name}.py": GOOD for name in ("fold", "jax-fold")}
+    write(tmp_path, files | {"workloads/small.py": workload})
+    texts = {"strategies": "fold,jax-fold", "workloads": "small", "backends": "tensorflow"}
+    project, question = Project(tmp_path), Question({"phases": "forward"})
+    assert len(RunRequest(project, texts).cases(question)) == 2
+    request = RunRequest(project, texts | {"backends": "tensorflow,jax"})
+    with pytest.raises(UserError, match=r"jax-fold': (jax-)?fold of small on .* and"):
+        request.cases(question)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Choosing: a few lines where a run decides, the deciding command where it does not."""
 
 import json
+import math
 import shlex
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,14 +11,14 @@ from tests import journals
 from tests.test_recommend import contest, runs
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.ranking import SpeedUp, rank_run
+from timelift.analyse.ranking import SpeedUp
+from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode, Phase, Status
 from timelift.choose import choices
-from timelift.choose.choice_words import answer_lines, deciding_command
-from timelift.choose.choices import Goal, Query, Undecided, decide, read_query
+from timelift.choose.choice_words import deciding_command
+from timelift.choose.choices import Answer, Goal, Query, answer, read_query
 from timelift.present.answer import in_one_sentence
-from timelift.project import Project
 
 NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
 
@@ -43,12 +43,11 @@ def choose(run_command, path, code, *words):
     return run_command(code, "choose", "--run", path, *words)
 
 
-def chosen(path, *relative_to):
-    """What is chosen at 40 steps, over the first of some baselines."""
+def chosen(path, relative_to=""):
+    """What is chosen at 40 steps, over a baseline."""
     run = results.load(path)
     query = read_query({"seq_len": "40"}, "time", run)
-    (choice,) = decide(query, run, *([relative_to] if relative_to else []))
-    return choice
+    return answer(query, RunFindings(run, relative_to))
 
 
 BATCHES = {"batches": (4, 16)}
@@ -56,36 +55,29 @@ BATCHES = {"batches": (4, 16)}
 QUESTIONS = {
     "a noisy tie: the dearer may cost a third": (
         *({"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}, 40, 8),
-        ["may cost more than 5 % over the best", "it is one of ", "--precision 1% --budget 15m"],
+        ["Not decided: nothing is shown faster", "--strategies fold_time,native --precision 1%"],
     ),
-    "between two batches of one answer": (BATCHES, 40, 8, ["native at batch 4 and at batch 16"]),
+    "between two batches": (
+        *(BATCHES, 40, 8),
+        ["B8-forward-graph: Not decided: this size", "T40-B4-forward-graph: Write", "T40-B16"],
+    ),
     "between two lengths of different answers": (
         *({"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}, 4, 1),
-        ["do not agree", "at 1 step: fastest is loop_slice", "at 8 steps: fastest is native"],
+        ["T1-B1-forward-graph: Keep loop_slice", "T8-B1-forward-graph: Write native"],
     ),
-    "between two lengths without an answer": (
-        *({"launches": 1}, 20, 8),
-        [
-            "neither of the measured sizes on both sides of it is decided",
-            "at 10 steps: one launch is no verdict",
-            "at 40 steps: one launch is no verdict",
-        ],
-    ),
-    "between four settings": (
-        *(BATCHES, 20, 8),
-        ["no measured sizes lie on both sides of it along one axis"],
-    ),
+    "beyond all lengths": ({"launches": 1}, 80, 8, ["T40-B8-forward-graph: Not decided: native"]),
+    "between four settings": (BATCHES, 50, 10, ["frames-T40-B16-forward-graph: Write native"]),
 }
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_run_decides_what_it_has_measured(tmp_path, run_command, name):
+def test_what_is_not_decided_has_the_nearest_answers_and_a_command(tmp_path, run_command, name):
     grid, length, batch, texts = QUESTIONS[name]
-    path, code = journal(tmp_path, **grid), 0 if name.endswith("one answer") else 2
+    path = journal(tmp_path, **grid)
     words = ("--seq-lens", length, "--batch-sizes", batch)
-    said = choose(run_command, path, code, *words).out
+    said = choose(run_command, path, 2, *words).out
     assert [text for text in texts if text not in said] == []
-    assert said.splitlines()[-1].startswith("decide it with: timelift bench") == (code == 2)
+    assert said.splitlines()[-1].startswith("decide it with: timelift bench")
 
 
 def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, run_command):
@@ -95,7 +87,7 @@ def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, ru
     least = [journals.line(crashed, launch, facts={"peak_bytes": 1 << 20}) for launch in (1, 2)]
     journals.go_on(path, *least, journals.ended(crashed, "crashed", "signal 11", launch=3))
     said = choose(run_command, path, 0, "--goal", "memory").out
-    assert "least memory is fold_time" in said
+    assert "Least memory: fold_time" in said
     assert "loop_slice" not in said
 
 
@@ -107,21 +99,16 @@ MEMORY = {
     "too little to be read, which is less than its bound": (
         {"a": BOUND, "b": BOUND, "c": MIB},
         [
-            "least memory is a",
-            "less than 128 KiB at the peak of a call, from 3 launches",
-            "not shown to differ: b\ntimes as much: c at least 7.62",
+            "Least memory: a, less than 128 KiB; not shown to differ: b.",
         ],
     ),
-    "not known of any": (
-        {"native": {}, "loop_slice": {}},
-        ["peak memory is known of fewer than two strategies"],
-    ),
+    "not known of any": ({"b": {}, "a": {}}, ["peak memory of a, b is not known, and may be"]),
 }
 
 
 @pytest.mark.parametrize(("facts", "texts"), MEMORY.values(), ids=MEMORY)
 def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, run_command, facts, texts):
-    code = 0 if texts[0].startswith("least memory is") else 2
+    code = 0 if texts[0].startswith("Least memory") else 2
     said = choose(run_command, of_facts(tmp_path, facts), code, "--goal", "memory").out
     assert [text for text in texts if text not in said] == []
 
@@ -140,7 +127,8 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     lines = journals.header(options=options), *journals.campaign(cases), journals.END
     run = results.load(journals.write(tmp_path / "run.jsonl", *lines))
     query = read_query({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(deciding_command(query, Undecided("not measured"), run))
+    found = RunFindings(run)
+    words = shlex.split(deciding_command(query, Answer(query.setting), found))
     lift = "#2" * ("lifts" in options)  # which bench knows by its model alone
     assert words[words.index("--layer") + 1] == f"my models:make{lift}"
     assert ("--workloads" in words) != bool(lift)
@@ -148,22 +136,25 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     given = words[words.index("--inputs") + 1] if "--inputs" in words else None
     assert given == inputs
     other = read_query({"workload": "sensor"}, "time", run, ["sensor"])
-    assert "make" not in deciding_command(other, Undecided("not measured"), run)
+    assert "make" not in deciding_command(other, Answer(other.setting), found)
 
 
 def test_why_nothing_stands_beside_the_only_strategy_is_told(tmp_path, run_command):
     refused = journals.ended(journals.case(), Status.REFUSED, "no shape of its output")
     lines = [*journals.campaign([journals.case("fold_time")]), refused]
-    head, end = journals.header(planned=[journals.case("gru").label]), {"exit": "cut short"}
+    head, end = (
+        journals.header(planned=[journals.case("gru").short_fields()]),
+        {"exit": "cut short"},
+    )
     path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END | end)
     said = choose(run_command, path, 2).out
-    assert "beside no other; native: no shape of its output\n" in said
+    assert "beside no other; native: no shape of its output.\n" in said
 
 
 def test_a_run_without_results_is_a_sentence(tmp_path, run_command):
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
-    assert "not measured at any size" in choose(run_command, path, 2).out
+    assert "were not measured" in choose(run_command, path, 2).out
     empty = journals.write(tmp_path / "empty.jsonl", journals.header())
     choose(run_command, empty, 1)
 
@@ -191,84 +182,102 @@ def test_a_run_without_an_answer_for_a_layer_is_refused(tmp_path, run_command):
         assert (said.out, why in said.err) == ("", True)
 
 
-@pytest.mark.parametrize(
-    ("verdict", "low", "text"),
-    [
-        (Verdict.FASTER, 0.99, "2.60 [0.990, 5.77] times as fast as time_distributed"),
-        (Verdict.UNDECIDED, 0.95, "time_distributed, which is not shown to differ"),
-        (Verdict.UNDECIDED, 1.17, "time_distributed, which is not shown to differ"),
-    ],
-)
-def test_a_gain_is_shown_and_an_answer_given_where_a_verdict_says_so(
-    tmp_path, monkeypatch, verdict, low, text
-):
-    seen = SpeedUp(2.6, low, 5.77, verdict=verdict)
-
-    def with_this_gain(*run):
-        for ranking in rank_run(*run):
-            rows = tuple(replace(row, speed_up=seen) for row in ranking.rows)
-            yield replace(ranking, rows=rows)
-
-    monkeypatch.setattr(choices, "rank_run", with_this_gain)
-    run = results.load(journal(tmp_path))
-    query = read_query({"seq_len": "40"}, "memory", run)
-    (choice,) = decide(query, run)
-    said = [*answer_lines(query, [choice], run, Project(tmp_path), "")]
-    assert any(line.endswith(text) for line in said)
-    by_time = decide(replace(query, goal=Goal.TIME), run)
-    assert isinstance(by_time, Undecided) == (verdict is Verdict.UNDECIDED)
-
-
-def test_one_launch_has_a_gain_without_an_interval(tmp_path, run_command):
-    path = journal(tmp_path, launches=1)
-    said = choose(run_command, path, 0, "--seq-lens", "40", "--goal", "memory").out
-    assert "times as fast as time_distributed (seen, no interval)\n" in said
-    assert "nan" not in said
-
-
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, run_command):
     path = journal(tmp_path, ("time_distributed", "loop_slice"))
-    choice = chosen(path)
-    assert choice.strategy == choice.ranking.baseline == "time_distributed"
-    assert choice.row.speed_up == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
+    kept = chosen(path)
+    assert kept.strategy == kept.ranking.baseline == "time_distributed"
+    assert kept.row.speed_up == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
     said = choose(run_command, path, 0, "--seq-lens", "40").out
+    assert "Keep TimeDistributed" in said
     assert "times as fast as" not in said
-    assert "times as much: loop_slice" in said
+    assert [other.strategy for other in kept.others if other.costs_more] == ["loop_slice"]
     assert chosen(path, "loop_slice").row.speed_up.low > 1
 
 
 @given(runs())
 @settings(max_examples=60)
-def test_an_answer_names_what_a_report_recommends(run):
-    for setting, best in RunFindings(run).recommendation_by_setting.items():
-        decided = decide(Query(setting, Goal.TIME), run)
+def test_an_answer_is_what_a_report_recommends(run):
+    findings = RunFindings(run)
+    for setting, best in findings.recommendation_by_setting.items():
+        own = answer(Query(setting, Goal.TIME), findings)
         is_open = in_one_sentence(best).startswith("Not decided")
-        assert is_open == isinstance(decided, Undecided)
-        if isinstance(decided, Undecided):
-            assert decided.between[:1] in {(), (best.strategy,)}
-        else:
-            assert [choice.strategy for choice in decided] == [best.strategy]
+        assert own.strategy == ("" if is_open else best.strategy)
+        assert own.between[:1] in ({(), (best.strategy,)} if is_open else {()})
 
 
 def test_what_may_cost_more_than_is_worth_a_change_is_no_choice():
-    cheap = choices._by_time(contest((1.05, 1), (1.03, 1), (3.0, 3)))
-    assert cheap.strategy == "rival1"
-    assert choices._by_time(contest((1.05, 1), (1.2, 1), (3.0, 3))).strategy == "rival0"
-    dear = choices._by_time(contest((1.06, 1), (1.2, 1), (3.0, 3)))
-    assert (dear.between, dear.longer) == (("rival0", "rival1"), True)
-    assert choices._by_time(contest((1.06, 1), (1.2, 2), (3.0, 3))).between == ()
+    def at(*rows):
+        ranking = contest(*rows)
+        return choices._decided(ranking, recommend([ranking]))
+
+    assert at((1.05, 1), (1.03, 1), (3.0, 3)).strategy == "rival1"
+    assert at((1.05, 1), (1.2, 1), (3.0, 3)).strategy == "rival0"
+    dear = at((1.06, 1), (1.2, 1), (3.0, 3))
+    assert (dear.strategy, dear.between, dear.longer) == ("", ("rival0", "rival1"), True)
+    assert at((1.06, 1), (1.2, 2), (3.0, 3)).between == ()
+
+
+def test_a_ratio_to_a_bound_has_no_upper_end(tmp_path):
+    run = results.load(of_facts(tmp_path, {"a": BOUND, "c": MIB}))
+    least = answer(read_query({}, "memory", run), RunFindings(run))
+    (other,) = least.others
+    assert (least.is_bound, other.ratio.high) == (True, math.inf)
+    assert other.ratio.low == pytest.approx(8 / 1.05)
+
+
+def test_one_launch_has_facts_and_no_interval(tmp_path, run_command):
+    said = choose(
+        run_command, journal(tmp_path, launches=1), 0, "--seq-lens", "40", "--goal", "memory"
+    )
+    assert "nan" not in said.out
+
+
+def test_names_of_a_journal_are_no_lines_of_an_answer(tmp_path, run_command):
+    """A rival that two of six machines played is named in the answer."""
+    hostile = "evil\nimport os; os.system('id')"
+    cases = journals.grid(("native", "fold_time", hostile), seq_lens=(40,), phases=("forward",))
+    lines = [
+        line | {"mark": f"m{line['launch']}"}
+        for line in journals.campaign(cases, launches=6)
+        if line["case"]["strategy"] != hostile or line["launch"] < 3
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    for form in ([], ["--code"]):
+        said = choose(run_command, path, 0, "--seq-lens", "40", *form).out
+        assert [line for line in said.splitlines() if line.startswith("import os;")] == []
+        assert "evil" in said
+
+
+def test_what_a_choice_changes_in_training_is_told_for_every_goal(tmp_path, run_command):
+    entry = {"title": "A", "meaning": {"BATCH_NORM": "pooled"}}
+    usual = {"title": "B", "meaning": {"BATCH_NORM": "per_step"}}
+    facts = {"peak_bytes": 1 << 20, "added": ["statistics"]}
+    cases = [
+        journals.case(name, phase=Phase.BACKWARD) for name in ("fold_time", "time_distributed")
+    ]
+    lines = [
+        journals.line(case, launch, facts=facts | {"peak_bytes": (2 + place) << 20})
+        for place, case in enumerate(cases)
+        for launch in (1, 2, 3)
+    ]
+    head = journals.header(strategies={"fold_time": entry, "time_distributed": usual})
+    path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END)
+    said = choose(run_command, path, 0, "--goal", "memory").out
+    assert "Least memory: fold_time" in said
+    assert "fold_time changes in training: " in said
 
 
 @pytest.mark.parametrize("size", ["20", "40", "4000"])
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
 def test_json_has_null_for_unknown_values(tmp_path, run_command, size, goal):
-    code, words = 2 if size == "4000" else 0, ("--seq-lens", size, "--goal", goal, "--json")
+    code, words = 0 if size == "40" else 2, ("--seq-lens", size, "--goal", goal, "--json")
     said = choose(run_command, journal(tmp_path), code, *words).out
     answer = json.loads(said, parse_constant=pytest.fail)
-    assert (answer["strategy"] is not None) == answer["decided"] == (size != "4000")
+    assert (answer["strategy"] is not None) == answer["decided"] == (size == "40")
     if answer["decided"]:
-        is_measured = size == "40"
-        assert (answer["basis"]["kind"] == "measured") == is_measured
-        assert (answer["peak_bytes"] is not None) == is_measured
-        assert (answer["speed_up"] is not None) == is_measured
-        assert (answer["seconds_per_call"] is not None) == (is_measured and goal == "time")
+        assert (answer["cost_over_best_high"] is not None) == (goal == "time")
+        assert None not in (answer["peak_bytes"], answer["speed_up"], answer["seconds_per_call"])
+    else:
+        settings = [near["setting"] for near in answer["nearest"]]
+        assert settings[-1] == "frames-T40-B8-forward-graph"
+        assert len(settings) == (2 if size == "20" else 1)

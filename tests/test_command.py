@@ -213,7 +213,7 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 def mine(tmp_path, monkeypatch):
     """A user's project, whose layer takes three features."""
     inputs = {"inputs": asdict(LayerInputs.of_one((3,)))}
-    monkeypatch.setattr(users_layer, "describe", lambda *_: inputs)
+    monkeypatch.setattr(users_layer, "look_at", lambda *_: inputs)
     made = "import keras\n\n\ndef make_encoder():\n    return keras.layers.Dense(4)\n"
     package = {"src/mypkg/__init__.py": "", "src/mypkg/models.py": made}
     about = {"pyproject.toml": '[project]\nname = "p"\nversion = "0"\n'}

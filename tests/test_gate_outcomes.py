@@ -153,5 +153,8 @@ def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
         changes = slow.changes | {Quantity.TIME: replace(slow.time, value=size)}
         changed.append(replace(slow, case=journals.case(name), changes=changes))
     told = words.section(GateFindings(against, changed)).versions[0][2:5]
-    assert [line.partition(",")[0] for line in told] == ["worst", "middle", "mild"]
+    names = ("worst", "middle", "mild")
+    assert [line.partition(":")[0] for line in told] == [
+        journals.case(name).label for name in names
+    ]
     assert "its program has +1 Add" in told[0]

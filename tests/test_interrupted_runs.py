@@ -240,7 +240,7 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
 
 def test_a_look_at_a_layer_ends_with_its_run_and_so_does_what_the_layer_started(tmp_path):
     (tmp_path / "mine.py").write_text(hostile.STARTS)
-    look = "from timelift.measure import users_layer as it; it.describe('mine:hangs', '{}', '.')"
+    look = "from timelift.measure import users_layer as it; it.look_at('mine:hangs', '{}', '.')"
     words = [sys.executable, "-c", look.format(QUICKEST)]
     run = subprocess.Popen(words, cwd=tmp_path, env=environment(tmp_path / "run"))
     daemon = tmp_path / "daemon"

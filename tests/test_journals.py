@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests import journals
 from timelift.analyse import results
-from timelift.case import Status
+from timelift.analyse.left_out import left_out
+from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal import reading
 from timelift.journal.files import Journal, find_run, json_line, replace_file, runs_under
@@ -65,7 +66,7 @@ def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
 def test_a_header_is_read_as_it_was_written():
     fields = journals.header(
         against=AGAINST,
-        planned=[CASE.label],
+        planned=[CASE.short_fields(), "an older label"],
         asked={"launches": "3"},
         sources={"a.py": "12"},
         strategies={"a": {"title": "A", "meaning": {"STATE": {"x": 1}}, "against": {"of": "b"}}},
@@ -101,6 +102,7 @@ def test_a_journal_that_lacks_every_newer_field_is_read_and_unknown_ones_are_pas
         ({"commit": {"id": 1}}, "$.commit.id"),
         ({"strategies": {"a": {"differs": []}}}, "$.strategies"),
         ({"against": 5}, "$.against"),
+        ({"planned": [{"strategy": "a", "batch": "8"}]}, "batch: expected a whole number"),
         ({"against": AGAINST | {"gates": {"time": 0.03}}}, "expected a share of first call"),
         *(({"against": {k: v for k, v in AGAINST.items() if k != name}}, name) for name in AGAINST),
     ],
@@ -257,7 +259,7 @@ def test_of_launches_that_failed_the_first_by_number_says_why():
 
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
-HEAD = journals.header(planned=[case.label for case in RIVALS], asked={})
+HEAD = journals.header(planned=[case.short_fields() for case in RIVALS], asked={})
 
 
 @pytest.fixture
@@ -405,11 +407,27 @@ def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
     assert on_disk == [ends[0], ends[2], ends[3], ends[4]]
 
 
-def test_a_setting_that_lost_the_line_of_a_rival_loses_the_others_when_its_run_goes_on(tmp_path):
-    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
+@pytest.mark.parametrize("as_planned", [Case.short_fields, lambda case: case.label])
+def test_what_was_not_begun_is_named_and_by_its_label_in_an_older_run(tmp_path, as_planned):
+    begun, waiting = RIVALS[:-1], RIVALS[-1]
+    head = HEAD | {"planned": [as_planned(case) for case in RIVALS]}
+    end = journals.END | {"exit": "cut short"}
+    path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(begun), end)
+    (not_begun,) = left_out(results.load(path))
+    is_label = isinstance(head["planned"][0], str)
+    assert not_begun.strategies == (waiting.label if is_label else waiting.strategy,)
+
+
+@pytest.mark.parametrize("as_planned", [Case.short_fields, lambda case: case.label])
+def test_a_setting_that_lost_the_line_of_a_rival_loses_the_others_when_its_run_goes_on(
+    tmp_path, as_planned
+):
+    head = HEAD | {"planned": [as_planned(case) for case in RIVALS]}
+    path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(RIVALS, launches=2))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
     resumed = open_resumed(tmp_path, str(path))
+    assert resumed.cases == {case.label for case in RIVALS}
     assert resumed.kept_bytes == len(b"".join(lines[:-3]))
     assert {len(rivals) for rivals in resumed.played.values()} == {len(RIVALS) // 2}
 

@@ -34,7 +34,7 @@ def test_where_no_memory_is_left_the_canary_copies_none(monkeypatch):
 
 
 def test_a_machine_is_described_with_how_fast_and_how_busy_it_is_now():
-    state = machine.describe(()).information
+    state = machine.this_machine(()).information
     assert state["canary_seconds"] > 0
     assert 0 <= state["busy"] <= 1
 
@@ -81,10 +81,10 @@ def test_gpus_are_described_as_the_driver_tells(monkeypatch):
 def test_equal_gpus_are_counted_in_a_name_that_a_folder_can_have(monkeypatch, tmp_path):
     gpus = {"gpus": ["NVIDIA H100 80GB HBM3, 81559 MiB"] * 8, "drivers": ["550.54"]}
     monkeypatch.setattr(machine, "describe_gpus", lambda: gpus)
-    name = machine.describe([]).name
+    name = machine.this_machine([]).name
     assert name.endswith("-8x-nvidia-h100-80gb-hbm3-81559-mib")
     gpus["gpus"] = [f"Accelerator of kind {number}" for number in range(40)]
-    long = machine.describe([]).name
+    long = machine.this_machine([]).name
     assert len(long) <= machine.LONGEST_NAME
     (tmp_path / long).mkdir()
 
@@ -153,7 +153,7 @@ def test_what_keras_json_says_of_axes_and_numbers_is_among_the_flags(monkeypatch
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     text = '{"backend": "jax", "floatx": "float32", "image_data_format": "channels_first"}'
     write(tmp_path, {"keras.json": text})
-    flags = machine.describe([]).drift["flags"]
+    flags = machine.this_machine([]).drift["flags"]
     assert flags["image_data_format"] == "channels_first"
     assert not {"backend", "floatx"} & {*flags}
 
@@ -202,7 +202,7 @@ QUOTAS = {
 def test_a_quota_is_found_wherever_it_is_set_and_nowhere_else(tmp_path, own, files, cores):
     own_groups = groups(tmp_path, own, files)
     assert own_groups.quota_cores() == cores
-    assert machine.describe([], own_groups).identity.get("quota_cores") == cores
+    assert machine.this_machine([], own_groups).identity.get("quota_cores") == cores
 
 
 def test_where_no_group_counts_periods_none_are_told(tmp_path):
@@ -217,7 +217,8 @@ def test_a_machine_without_control_groups_has_none(tmp_path):
 def test_a_container_with_another_quota_is_another_machine(tmp_path):
     quotas = ("150000 100000", "200000 100000", "max 100000")
     machines = [
-        machine.describe([], groups(tmp_path, "0::/\n", container(quota=quota))) for quota in quotas
+        machine.this_machine([], groups(tmp_path, "0::/\n", container(quota=quota)))
+        for quota in quotas
     ]
     assert len({described.name for described in machines}) == 3
     assert "1-5quota" in machines[0].name

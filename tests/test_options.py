@@ -1,5 +1,6 @@
 """The options that are no axes, and how a run that has them tells its progress."""
 
+import dataclasses
 import io
 import math
 import re
@@ -8,7 +9,7 @@ from dataclasses import replace
 import pytest
 from _pytest.config import get_config
 
-from timelift.case import AXIS_FLAGS
+from timelift.case import AXES, Setting
 from timelift.errors import UserError
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
@@ -74,9 +75,10 @@ def test_no_option_has_the_name_of_one_of_pytest_or_of_a_common_plugin(plugin):
 
 
 def test_every_option_of_a_printed_command_is_an_option_of_bench():
-    assert {option.axis: option.flag for option in OPTIONS if option.axis} == {
-        axis: flag for axis, flag in AXIS_FLAGS.items() if axis != "machine"
-    }
+    assert [*AXES] == [field.name for field in dataclasses.fields(Setting)]
+    asked = {option.axis: option.flag for option in OPTIONS if option.axis}
+    assert asked.keys() == {"strategy", *AXES} - {"machine"}
+    assert (asked["seq_len"], asked["time_axis"]) == ("--seq-lens", "--time-axes")
     assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= {*FLAGS}
 
 

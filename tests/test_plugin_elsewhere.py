@@ -201,7 +201,7 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
     played = []
     questions = Questions.__new__(Questions)
     questions._collected = {case: at for at, case in enumerate(cases)}
-    monkeypatch.setattr(questions, "_measure", played.extend)
+    monkeypatch.setattr(questions, "_run", played.extend)
     option = SimpleNamespace(collectonly=False, continue_on_collection_errors=False)
     items = [question(case) for case in (cases[2], cases[0], cases[1])]
     session = SimpleNamespace(

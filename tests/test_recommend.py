@@ -24,7 +24,7 @@ from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
-from timelift.choose.choices import Goal, Query, Undecided, decide
+from timelift.choose.choices import Goal, Query, answer
 from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
@@ -237,8 +237,8 @@ def test_shown_means_one_thing_to_every_command(cost, seed, verdict, begins):
     assert headline(findings).startswith(begins)
     outcome = outcomes(findings.run, ranking.setting, TD)["native"]
     assert outcome.is_faster == verdict.is_shown * (cost > 1)
-    chosen = decide(Query(ranking.setting, Goal.TIME), findings.run)
-    assert isinstance(chosen, Undecided) == begins.startswith("Not decided")
+    chosen = answer(Query(ranking.setting, Goal.TIME), findings)
+    assert (not chosen.strategy) == begins.startswith("Not decided")
     assert beside(ranking.row("native"), ranking).startswith("shown") == verdict.is_shown
 
 

@@ -80,7 +80,7 @@ def test_a_second_question_plants_no_twins_of_twins(asked):
 
 
 def test_a_self_test_measures_the_layer_that_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("timelift.measure.users_layer.describe", lambda *_: {})  # slow
+    monkeypatch.setattr("timelift.measure.users_layer.look_at", lambda *_: {})  # slow
     (tmp_path / "layers.py").write_text("def make(): ...\n")
     texts = {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
     request = RunRequest(Project(tmp_path), texts, TwinsRace.usual_axes)

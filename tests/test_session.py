@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests import journals
-from tests.projects import strategy, workload, write
+from tests.projects import commit, git, strategy, workload, write
 from timelift.analyse.results import Run, load
 from timelift.case import Status
 from timelift.errors import UserError
@@ -35,7 +35,7 @@ from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.plugin.questions import UsualRace
-from timelift.project import Project
+from timelift.project import Project, has_changes
 
 NAMES = ("native", "fold_time")
 CASES = [journals.case(name, "sensor") for name in NAMES]
@@ -304,3 +304,19 @@ def test_a_run_of_two_kinds_of_machines_goes_on_with_these_alone(session):
     for changed in [*(header(**fields) for fields in other), Header(machine=first)]:
         with pytest.raises(UserError, match="is of another machine"):
             refuse_other_machine(run, changed)
+
+
+def test_a_folder_is_asked_for_changes_without_running_what_it_configures(tmp_path):
+    folder = commit(write(tmp_path / "a b", {"file": "old", ".gitattributes": "* filter=own=x"}))
+    for name in ("clean", "required"):
+        git(folder, "config", f"filter.own=x.{name}", "touch ran; cat" if name == "clean" else "1")
+    git(folder, "config", "core.fsmonitor", "touch ran")
+    hook = write(folder, {".git/hooks/post-index-change": "#!/bin/sh\ntouch ran\n"})
+    (hook / ".git/hooks/post-index-change").chmod(0o755)
+    os.utime(folder / "file", (1, 1))
+    assert not has_changes(folder)
+    (folder / "file").write_text("new")
+    assert has_changes(folder)
+    assert not (folder / "ran").exists()
+    git(folder, "status")
+    assert (folder / "ran").exists()

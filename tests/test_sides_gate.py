@@ -278,7 +278,7 @@ def test_the_header_of_the_run_names_the_files_of_both_sides(project):
 @pytest.mark.parametrize("layer", ["mine.layers:encoder", "src/mine/layers.py:encoder"])
 def test_a_layer_that_is_named_is_taken_from_its_own_side(project, monkeypatch, layer):
     monkeypatch.chdir(project.root)
-    monkeypatch.setattr("timelift.measure.users_layer.describe", lambda *_: {})  # slow
+    monkeypatch.setattr("timelift.measure.users_layer.look_at", lambda *_: {})  # slow
     race, (named,) = raced(project, "fold_time of encoder", layer=layer, inputs="3")
     rival = race.request.catalogue.rival(race.sides[named], 1)
     there = race.other_side.project.root

@@ -81,7 +81,7 @@ sys.path[:0] = [{src!r}]
 os.environ["PYTHONPATH"] = {src!r}
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, read_inputs
-from timelift.worker.describe import describe
+from timelift.worker.describe import describe_layer
 from timelift.worker.making import make_layer
 def weights(name, inputs):
     try:
@@ -90,7 +90,7 @@ def weights(name, inputs):
     except UserError as error:
         return one_line(error)
 print(json.dumps([
-    {{name: describe("mine.models:" + name) for name in {names!r}}},
+    {{name: describe_layer("mine.models:" + name) for name in {names!r}}},
     [weights(name, read_inputs(text)) for name, text in {asked!r}],
     weights("lifted#1", LayerInputs.of_one((3,))),
 ]))
@@ -209,7 +209,7 @@ def test_a_layer_beyond_the_memory_limit_is_a_sentence(tmp_path):
 def test_a_stored_model_is_looked_at_without_the_code_around_it(tmp_path, monkeypatch):
     monkeypatch.chdir(write(tmp_path, dict.fromkeys(("keras.py", "numpy.py"), "raise SystemExit")))
     with pytest.raises(UserError, match=r"^model\.keras cannot be made or called: "):
-        users_layer.describe("model.keras", QUICKEST, [])
+        users_layer.look_at("model.keras", QUICKEST, [])
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_stored_model_is_looked_at_without_the_code_around_it(tmp_path, monkey
 )
 def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, inputs, sentence):
     given = {"inputs": inputs and asdict(inputs)}
-    monkeypatch.setattr(users_layer, "describe", lambda *_: given)
+    monkeypatch.setattr(users_layer, "look_at", lambda *_: given)
     with pytest.raises(UserError, match=f"^--layer: expected a layer {sentence}"):
         users_layer.user_workload("a:b", None, QUICKEST, [])
 

@@ -40,7 +40,7 @@ def test_a_model_is_built_for_a_length_a_bucket_or_any_length(axis, built, known
     models = [asked.at_length(length) for length in range(1, 7)]
     assert [model.seq_len for model in models] == built
     assert {model.time_axis for model in models} == {known}
-    assert Case.from_label(Case(asked, "fold").label).setting == asked
+    assert Case.from_fields(Case(asked, "fold").short_fields()).setting == asked
 
 
 def test_only_a_question_that_names_varying_lengths_has_them():

@@ -6,9 +6,9 @@ is read. Two measurements are comparable exactly when their `Setting`s are equal
 
 import dataclasses
 import random
-import re
+import reprlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, get_type_hints
 
@@ -181,7 +181,7 @@ class Setting:
         """Return the words of the label after the workload."""
         sizes = f"T{self.seq_len}", f"B{self.batch}"
         unusual = [
-            f"{_BEFORE.get(axis, '')}{value}"
+            AXES[axis].in_label.format(value)
             for axis, value in self.unusual.items()
             if axis != "mode"
         ]
@@ -239,16 +239,146 @@ class Setting:
         return Mode.XLA if is_xla else Mode.GRAPH
 
 
-#: The axes of a setting in their canonical order, each with the type of its values.
-AXES: Mapping[str, type] = get_type_hints(Setting)
-#: The usual value of each axis that has one.
-USUAL: Mapping[str, Any] = {
-    field.name: field.default
-    for field in dataclasses.fields(Setting)
-    if field.default is not dataclasses.MISSING
-}
+@dataclass(frozen=True)
+class Axis:
+    """An axis of `Setting`: all that its name stands for elsewhere.
+
+    `flag` is the option of `timelift bench` that lists its values (that of machines is of `timelift
+    choose` alone), `help` says which there are if no enumeration does, and `default` is the
+    option's if not the usual value. Columns have its `title`. `words` make a value clear without a
+    title, and `proper` replaces them; a `condition` holds where values are these, with `calls` of
+    phases. A label has an unusual value as `in_label`. Numbers are `least` or more.
+
+    With `is_execution`, another value is another way to compute the same, compared with the usual
+    one launch by launch.
+    """
+
+    name: str
+    flag: str
+    help: str = ""
+    title: str = ""
+    default: str | None = None
+    words: str = "{}"
+    proper: Mapping[Any, str] = field(default_factory=dict)
+    condition: str = "with {}"
+    calls: Mapping[Any, str] = field(default_factory=dict)
+    in_label: str = "{}"
+    least: int = 1
+    is_size: bool = False
+    is_execution: bool = False
+
+    @property
+    def kind(self) -> type:
+        """The type of its values."""
+        kind: type = _KINDS[self.name]
+        return kind
+
+    @property
+    def values(self) -> str:
+        """Its values, as help tells them."""
+        return self.help or (", ".join(self.kind) if issubclass(self.kind, StrEnum) else "")
+
+    @property
+    def usual(self) -> Any:
+        """Its usual value, or None where every setting says which."""
+        default = Setting.__dataclass_fields__[self.name].default
+        return None if default is dataclasses.MISSING else default
+
+
+_KINDS = get_type_hints(Setting)
+_BACKENDS = {Backend.TENSORFLOW: "TensorFlow", Backend.JAX: "JAX", Backend.TORCH: "PyTorch"}
+#: The axes of a setting, in the order of its fields; a new one is a field and a row.
+_AXES = (
+    Axis("workload", "--workloads", "names of files in workloads/, or all", condition="for {}"),
+    Axis(
+        "seq_len",
+        "--seq-lens",
+        "numbers of steps",
+        title="length",
+        words="{} steps",
+        proper={1: "1 step"},
+        condition="at {}",
+        is_size=True,
+    ),
+    Axis(
+        "batch",
+        "--batch-sizes",
+        "sequences a call",
+        words="batch {}",
+        condition="at {}",
+        is_size=True,
+    ),
+    Axis(
+        "phase",
+        "--phases",
+        proper={Phase.TRAIN: "train step"},
+        condition="in {}",
+        calls={phase: f"{phase} calls" for phase in Phase} | {Phase.TRAIN: "train steps"},
+    ),
+    Axis(
+        "mode",
+        "--modes",
+        default="",
+        proper={Mode.XLA: "XLA"},
+        condition="in {} mode",
+        is_execution=True,
+    ),
+    Axis("lengths", "--lengths", title="valid lengths", words="{} lengths"),
+    Axis(
+        "gradients",
+        "--gradients",
+        f"of a backward call: {', '.join(Gradients)}",
+        words="gradients of {}",
+        proper={Gradients.NONE: "no gradients"},
+    ),
+    Axis(
+        "time_axis",
+        "--time-axes",
+        title="time axis",
+        words="{} time axis",
+        proper={
+            TimeAxis.PER_LENGTH: "a trace for each length",
+            TimeAxis.ANY_LENGTH: "one trace for any length",
+            TimeAxis.BUCKETS: "padding to buckets",
+        },
+    ),
+    Axis("dtype", "--dtypes", condition="in {}"),
+    Axis(
+        "device",
+        "--devices",
+        "cpu, gpu, gpu:1, or all",
+        default="",
+        condition="on {}",
+        is_execution=True,
+    ),
+    Axis(
+        "threads",
+        "--threads",
+        "numbers of threads, or default",
+        default="default",
+        words="{} threads",
+        proper={1: "1 thread", BACKEND_THREADS: "default threads"},
+        in_label="threads{}",
+        least=BACKEND_THREADS,
+        is_execution=True,
+    ),
+    Axis(
+        "backend",
+        "--backends",
+        default="",
+        proper=_BACKENDS,
+        condition="on {}",
+        is_execution=True,
+    ),
+    Axis("machine", "--machines", condition="on {}", in_label="on_{}", is_execution=True),
+)
+AXES: dict[str, Axis] = {axis.name: axis for axis in _AXES}
+#: The axes of which every setting says the value.
+REQUIRED = tuple(name for name, axis in AXES.items() if axis.usual is None)
 #: The axes that are sizes of the inputs.
-SIZES = ("seq_len", "batch")
+SIZES = tuple(name for name, axis in AXES.items() if axis.is_size)
+#: The largest size: sizes are 32-bit in every backend.
+LARGEST_SIZE = 2**31 - 1
 
 
 def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:
@@ -267,34 +397,6 @@ def workload_name(text: str) -> str:
     return "".join(letters) or "model"
 
 
-#: The option of `timelift bench` that chooses the strategies, or the values of an axis; that of
-#: machines is of `timelift choose` alone.
-AXIS_FLAGS: Mapping[str, str] = {
-    "strategy": "--strategies",
-    "workload": "--workloads",
-    "seq_len": "--seq-lens",
-    "batch": "--batch-sizes",
-    "phase": "--phases",
-    "mode": "--modes",
-    "lengths": "--lengths",
-    "gradients": "--gradients",
-    "time_axis": "--time-axes",
-    "dtype": "--dtypes",
-    "device": "--devices",
-    "threads": "--threads",
-    "backend": "--backends",
-    "machine": "--machines",
-}
-
-
-def option_name(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")
-
-
-def option_flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
     """One strategy in one setting."""
@@ -311,33 +413,20 @@ class Case:
         """Return the case as flat, JSON-ready fields; `from_fields` is the inverse."""
         return {"strategy": self.strategy, **dataclasses.asdict(self.setting)}
 
-    @classmethod
-    def from_label(cls, label: str) -> "Case":
-        """Rebuild a case from its `label`; raises ValueError for another text.
-
-        Names may have dashes; a label whose names read like values of axes is refused.
-        """
-        match = _LABEL.fullmatch(label)
-        case = _from_words(match.groupdict()) if match else None
-        if case is None or case.label != label:
-            raise ValueError(f"expected a case like tokens-T16-B8-forward-graph-native: {label!r}")
-        return case
-
-    @property
-    def has_label_of_its_own(self) -> bool:
-        """True if no other case has the label, and it can be read back."""
-        try:
-            return Case.from_label(self.label) == self
-        except ValueError:
-            return False
+    def short_fields(self) -> dict[str, Any]:
+        """Return `fields` without the usual values, which `from_fields` takes where none stand."""
+        asked = {axis: getattr(self.setting, axis) for axis in REQUIRED}
+        return {"strategy": self.strategy, **asked, **self.setting.unusual}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Case":
         """Rebuild a case from `fields`; raises ValueError naming the field that is wrong."""
         axes = {name: _axis_value(name, fields) for name in AXES if name in fields}
-        strategy = fields.get("strategy")
+        strategy, workload = fields.get("strategy"), axes.get("workload")
         if not isinstance(strategy, str) or not strategy:
             raise ValueError(f"strategy: expected a name, received {strategy!r}")
+        if workload == "":
+            raise ValueError("workload: expected a name, received ''")
         try:
             return cls(Setting(**axes), strategy)
         except TypeError as error:
@@ -345,40 +434,15 @@ class Case:
 
 
 def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
-    kind, value = AXES[name], fields[name]
-    if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ValueError(f"{name}: expected a whole number, received {value!r}")
-    if kind is not int and not isinstance(value, str):
+    axis, value = AXES[name], fields[name]
+    if axis.kind is not int and not isinstance(value, str):
         raise ValueError(f"{name}: expected a word, received {value!r}")
-    return kind(value)
-
-
-#: What stands before an unusual value in a label.
-_BEFORE = {"threads": "threads", "machine": "on_"}
-#: The pattern of the word that a label has for an unusual value, by axis.
-_UNUSUAL = {
-    **{
-        name: "|".join(kind)
-        for name, kind in AXES.items()
-        if issubclass(kind, StrEnum) and name not in {"phase", "mode"}
-    },
-    "device": r"(?:cpu|gpu)(?::\d+)?",
-    "threads": r"threads\d+",
-    "machine": r"on_[a-z0-9_.]+",
-}
-#: What `Case.label` writes. A word is an axis only if more words follow, since a strategy is last.
-_LABEL = re.compile(
-    rf"(?P<workload>.+?)-T(?P<seq_len>\d+)-B(?P<batch>\d+)-(?P<phase>{'|'.join(Phase)})"
-    rf"-(?P<mode>{'|'.join(Mode)})(?P<unusual>(?:-(?:{'|'.join(_UNUSUAL.values())})(?=-))*)"
-    r"-(?P<strategy>.+)",
-    re.DOTALL,
-)
-
-
-def _from_words(words: Mapping[str, str]) -> Case:
-    fields: dict[str, Any] = {**words, **{axis: int(words[axis]) for axis in SIZES}}
-    for word in filter(None, words["unusual"].split("-")):
-        axis = next(name for name, pattern in _UNUSUAL.items() if re.fullmatch(pattern, word))
-        value = word.removeprefix(_BEFORE.get(axis, ""))
-        fields[axis] = AXES[axis](value)
-    return Case.from_fields(fields)
+    if axis.kind is not int:
+        return axis.kind(value)
+    if axis.kind is int and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ValueError(f"{name}: expected a whole number, received {value!r}")
+    if not axis.least <= value <= LARGEST_SIZE:
+        raise ValueError(
+            f"{name}: expected a whole number from {axis.least}, received {reprlib.repr(value)}"
+        )
+    return value

@@ -67,10 +67,10 @@ def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> 
     return (f"nearest: {closest}" if closest else every) + elsewhere
 
 
-def first_few(words: Sequence[str], most: int, link: str = ", ") -> str:
+def first_few(words: Sequence[str], most: int) -> str:
     """Join words, of which those beyond `most` are counted alone: `a, b and 3 more`."""
     more = f" and {len(words) - most:,} more" if len(words) > most else ""
-    return f"{link.join(words[:most])}{more}"
+    return f"{', '.join(words[:most])}{more}"
 
 
 def counted(count: int, noun: str) -> str:

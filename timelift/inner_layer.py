@@ -60,7 +60,7 @@ _TENSOR = re.compile(
     r"(?:<(?P<high>[1-9]\d{0,18}))?(?P<mask>\+mask)?",
     re.ASCII,
 )
-#: Of these a bound need not be named, since few numbers are usual.
+#: Dtypes of so few numbers that their bound need not be named.
 USUAL_HIGH = {"uint8": 2**8, "bool": 2}
 #: The largest bound of a dtype of whole numbers: one more than its largest number.
 _LARGEST = {f"int{bits}": 2 ** (bits - 1) for bits in (8, 16, 32, 64)} | USUAL_HIGH
@@ -72,8 +72,8 @@ ANY_HIGH = 1000
 class StepTensor:
     """One tensor of a step; whole numbers have a `dtype` and lie below `high`.
 
-    For floats `dtype` is '', since `--dtypes` has their type, and `high` is 0. With a `masked` one
-    comes a mask of its own: which places along its first axis are valid.
+    For floats `dtype` is '', since `--dtypes` has their type, and `high` is 0. A `masked` tensor
+    comes with a mask of its own, over the places of its first axis.
     """
 
     shape: tuple[int, ...] = ()
@@ -124,7 +124,7 @@ class LayerInputs:
 
     @property
     def of_layer(self) -> "LayerInputs":
-        """What the layer itself takes, which of two lifts is an inner step."""
+        """The inputs of the layer itself: at an inner step if there are two lifts."""
         inner = (replace(one, shape=one.shape[self.lifts - 1 :]) for one in self.tensors)
         return replace(self, tensors=tuple(inner), lifts=1)
 

@@ -3,6 +3,7 @@
 Files of the project come before timelift's own of the same name. Nothing is imported.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -105,8 +106,11 @@ def _is_importable(path: Path) -> bool:
     return path.suffix == ".py"
 
 
-#: Options under which git runs no program that a folder's own configuration names.
-_RUNS_NOTHING = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
+#: Options under which git runs no monitor or hook of a folder, and trusts no bare one in it.
+_RUNS_NOTHING = (
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "safe.bareRepository=explicit"),
+)
 
 
 class GitError(UserError):
@@ -117,13 +121,17 @@ class GitError(UserError):
         self.printed = printed
 
 
-def git_bytes(root: Path, *words: str) -> bytes:
-    """Return what git prints in a folder; raises GitError, or UserError if git is missing."""
+def git_bytes(root: Path, *words: str, variables: Mapping[str, str] = {}) -> bytes:
+    """Return what git prints in a folder; raises GitError, or UserError if git is missing.
+
+    It has the environment `variables` beside those of this process.
+    """
     import subprocess  # noqa: PLC0415 - most commands ask git nothing
 
     try:
         command = ["git", *_RUNS_NOTHING, "-C", str(root), *words]
-        process = subprocess.run(command, capture_output=True, check=False)
+        env = {**os.environ, **variables}
+        process = subprocess.run(command, capture_output=True, check=False, env=env)
     except OSError as error:
         raise UserError(f"git cannot be run ({error.strerror}); install it") from None
     if process.returncode:
@@ -133,6 +141,29 @@ def git_bytes(root: Path, *words: str) -> bytes:
 
 def git(root: Path, *words: str) -> str:
     return _as_text(git_bytes(root, *words))
+
+
+def has_changes(root: Path) -> bool:
+    """True if tracked files differ from the commit; no filter that the folder configures runs.
+
+    Files of a submodule do not count. Raises GitError.
+    """
+    asked = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
+    try:
+        words = os.fsdecode(git_bytes(root, *asked)).split("\0")
+    except GitError as error:
+        if error.printed:
+            raise
+        words = []  # there is none
+    scopes = zip(words[::2], words[1::2], strict=False)
+    own = [name for scope, name in scopes if scope not in {"system", "global"}]
+    before = os.environ.get("GIT_CONFIG_COUNT", "")  # those of the caller stay
+    first = int(before) if before.isdecimal() else 0
+    off = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(own, first)}
+    off |= {f"GIT_CONFIG_VALUE_{number}": "" for number in range(first, first + len(own))}
+    off |= {"GIT_CONFIG_COUNT": str(first + len(own))} if own else {}
+    status = ("status", "--porcelain", "-uno", "--ignore-submodules=dirty")
+    return bool(git_bytes(root, *status, variables=off))
 
 
 def resolve_commit(root: Path, revision: str) -> str:

@@ -41,13 +41,13 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rival in a race, of a lift alone or of the whole model, shows beside what is written.
+    """The result of a rival beside the code as written, for a lift alone or for the whole model.
 
-    `speed_up` is NaN where the two were not compared. `seconds` of a call and of the `first_call`,
-    and `peak_bytes`, are before and after. `law_error` is the largest relative difference of
-    outputs and gradients. A rival is `slower` if that is shown beside the fastest. One without
-    figures has ended with another `status`, and a `reason`. `meaning`, of a lift, has the
-    words of what training does otherwise, before and after, by the name of the declaration.
+    `speed_up` is NaN if the two were not compared. `seconds` of a call, seconds of the `first_call`
+    and `peak_bytes` are pairs: before and after. `law_error` is the largest relative difference of
+    outputs and gradients. `slower` is True if the rival is shown slower than the fastest. A rival
+    without figures has another `status`, and a `reason`. `meaning`, of a lift, has the words for
+    what training does differently, before and after, by the name of the declaration.
     """
 
     speed_up: SpeedUp = _NOT_COMPARED
@@ -80,7 +80,7 @@ class Outcome:
 
     @property
     def is_worth_a_try(self) -> bool:
-        """True if it is faster, looks worth a change and is not decided, or alone has figures."""
+        """True if it is faster, or undecided and likely worth a change, or has figures alone."""
         least = LIKELY if self.launches < MIN_LAUNCHES else 1 + WORTHWHILE
         is_open = self.speed_up.verdict is Verdict.UNDECIDED and self.speed_up.value >= least
         is_only = self.launches > 0 and not self.is_compared
@@ -88,7 +88,7 @@ class Outcome:
 
     @property
     def is_broken(self) -> bool:
-        """True if it broke the law or failed; what is slow to trace may be what is as written."""
+        """True if it broke the law or failed; slow tracing may be that of the code as written."""
         return self.status not in {Status.MEASURED, Status.TRACING_LIMIT}
 
     @property
@@ -122,7 +122,7 @@ class LiftAdvice:
 
     @property
     def is_open(self) -> bool:
-        """True if launches may decide it: not all that keeps its meaning ended without figures."""
+        """True if launches may decide it: a rival of its meaning has figures, or none was tried."""
         rivals = self.rivals.values()
         has_ended = rivals and all(gain.end or gain.meaning for gain in rivals)
         return self.lift.can_change and not has_ended
@@ -132,7 +132,7 @@ class LiftAdvice:
 class WholeRace:
     """A race of the model as written against all `changes`, and against each of several alone.
 
-    `outcomes` are by what was changed: by () for the model as written.
+    The keys of `outcomes` are the changes made: () for the model as written.
     """
 
     changes: Changes
@@ -148,10 +148,10 @@ class WholeRace:
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """What was measured of a model: its fields; and what that says to change: its properties.
+    """The measurements of a model, as fields, and the advice that follows, as properties.
 
     The `run` of its lifts alone is None if none was measured; `races` of the whole follow. It is
-    `interrupted` where Ctrl-C came while no run was played that tells so.
+    `interrupted` if Ctrl-C came where no run records it.
     """
 
     model: UserModel
@@ -175,7 +175,7 @@ class ModelAdvice:
 
     @cached_property
     def raced(self) -> dict[Changes, Outcome]:
-        """What the last race that had some changes shows of them; () is the model as written."""
+        """The outcome of each set of changes in its last race; () is the model as written."""
         return {key: outcome for race in self.races for key, outcome in race.outcomes.items()}
 
     # What to race next ----------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class ModelAdvice:
     def advised(self) -> Changes:
         """The changes to advise: the fewest that were not shown slower than the fastest.
 
-        Nothing is advised by inputs on which a change of meaning would not show.
+        Nothing is advised if the inputs would not show a change of meaning.
         """
         for race in () if self.model.constant or self.model.unpadded else reversed(self.races):
             shown = [
@@ -239,7 +239,7 @@ class ModelAdvice:
 
     @property
     def judged(self) -> Changes:
-        """The changes that the verdict is on: those advised, or else all that are worth a try."""
+        """The changes of the verdict: advised, else worth a try; if not raced, the last raced."""
         judged = self.advised or self.worthwhile
         is_raced = judged and judged in self.raced
         return self.races[-1].changes if self.races and not is_raced else judged

@@ -36,11 +36,11 @@ from timelift.source import Source, read_source
 
 #: Strategies that call the very layer inside of a lift, so that its weights stay where they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
-#: The names of what a user has written, beside which all others play for a verdict.
+#: The names of code as users write it; the other rivals play for a verdict beside it.
 _WRITTEN = {AS_WRITTEN, *BASELINES}.difference(IN_PLACE)
 #: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
 _MOST_RACES = 4
-#: Makes the request for a run of a project of options' texts.
+#: Makes the request for a run of a project from the texts of options.
 Ask = Callable[..., RunRequest]
 
 
@@ -120,7 +120,7 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
 
 
 def _request(ask: Ask, model: UserModel, texts: Mapping[str, str], **more: int) -> RunRequest:
-    """A request for a model, of which no file of the project runs where the model needs none."""
+    """Return a request for a model; if the model needs no file of the project, none runs."""
     request = ask(user_model.DEFAULTS | dict(texts), **more)
     if not model.feeding.runs_code(model.factory):
         request.options = replace(request.options, import_folders=())
@@ -147,7 +147,7 @@ def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
         if name in {lift.usual, *IN_PLACE}
     ]
     lifts = {workload.name: workload.factory for workload in workloads}
-    return _measure(request, workloads, cases, lifts=lifts)
+    return _run_race(request, workloads, cases, lifts=lifts)
 
 
 def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str, str]) -> WholeRace:
@@ -163,7 +163,7 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     workload = _workload(model.setting, model.factory, LayerInputs())
     workload = replace(workload, is_model=True, data=model.feeding.source)
     cases = [Case(model.setting, name) for name in rivals]
-    run = _measure(request, [workload], cases, relative_to=AS_WRITTEN)
+    run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
     return WholeRace.of(model, changes, run)
 
 
@@ -204,7 +204,7 @@ class _ModelRace(Race):
         return structs.replace(header, options=header.options | self._entry)
 
 
-def _measure(
+def _run_race(
     request: RunRequest, workloads: Sequence[Workload], cases: Sequence[Case], **entry: Any
 ) -> Run:
     by_name = {workload.name: workload for workload in workloads}

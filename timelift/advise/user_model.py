@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from timelift.analyse.verdicts import WORTHWHILE
-from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
-from timelift.measure.users_layer import describe, find_factory
+from timelift.measure.users_layer import find_factory, look_at
 from timelift.project import Project
 from timelift.source import ADDED, NOISE_OF_A_CALL
 
@@ -98,7 +98,7 @@ class ModelLift:
 
     @property
     def can_change(self) -> bool:
-        """True if it is called, and with masks that a strategy would hand on, too."""
+        """True if it is called, and no mask reaches it that a strategy would hand on otherwise."""
         return bool(self.steps) and not (self.mask_fault and self.masked)
 
     @property
@@ -170,7 +170,7 @@ class UserModel:
         cls, factory: str, feeding: Feeding, backend: Backend, described: Mapping[str, Any]
     ) -> Self:
         """Return the model that `worker.describe` printed; its fields have the same names."""
-        name = _name(described["name"])
+        name = workload_name(described["name"])
         lifts = [
             {**lift, "number": number, "workload": f"{name}.lift{number}"}
             for number, lift in enumerate(described["lifts"], 1)
@@ -201,7 +201,7 @@ class UserModel:
     def in_phase(self, phase: Phase | None) -> Self:
         """Return the model with this call, if any; raises UserError if it has nothing to train.
 
-        In forward calls nothing of what training adds counts.
+        In forward calls, what training adds does not count.
         """
         if phase is Phase.TRAIN and not self.trains:
             raise UserError(
@@ -230,9 +230,9 @@ def _static(declared: Mapping[str, Any], name: str) -> str:
 
 
 def _noise_of_calls(declared: Mapping[str, Any]) -> str:
-    """The word for noise that a call draws once: each step has its own where each has a call.
+    """Return the word for noise drawn once a call: independent if each step is a call, else shared.
 
-    Statistics tell that: they are those of each step only where each is a call of its own.
+    The declared statistics show that: they are per step only if each step is a call.
     """
     return "independent" if _static(declared, "BATCH_NORM").startswith("per_step") else "shared"
 
@@ -241,14 +241,6 @@ def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
     """Return the model as written, with each of several changes alone, and with all, by name."""
     alone = {f"only_lift{change[0]}": (change,) for change in changes if len(changes) > 1}
     return {AS_WRITTEN: (), **alone, CHANGED: changes}
-
-
-def _name(text: str) -> str:
-    """Return a name for a workload, such that the labels of its cases can be read back."""
-    name = workload_name(text)
-    while not Case(Setting(name, 1, 1, Phase.FORWARD), "x").has_label_of_its_own:
-        name += "_"
-    return name
 
 
 def look_at_model(
@@ -269,7 +261,7 @@ def look_at_model(
     as_json = msgspec.json.encode(feeding._asdict()).decode()
     memory = option_named("memory_limit").value(options.get("memory_limit", ""))
     folders = project.import_folders if feeding.runs_code(str(factory)) else ()
-    described = describe(str(factory), backend, folders, as_json, memory)
+    described = look_at(str(factory), backend, folders, as_json, memory)
     return UserModel.of(str(factory), feeding, backend, described)
 
 

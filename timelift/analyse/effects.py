@@ -201,9 +201,9 @@ def all_pairs(seconds: Samples) -> Effects:
 def shared_rounds(seconds: Samples) -> Samples:
     """Return how many rounds each pair of rivals shares, as (..., launches, rivals, rivals).
 
-    A round counts 1 / n for every pair of the n rivals that played it: so weighted, differences of
-    single rounds are fitted as by least squares with a level for each rival and each round. The
-    plain number of rounds in common leaves up to half as much variance again where rivals sit out.
+    A round counts 1 / n for every pair of the n rivals that played it. With these weights the fit
+    equals least squares over single rounds with a level for each rival and each round. With the
+    plain number of rounds the variance is up to half as large again where rivals sit out.
     """
     played = np.isfinite(log_seconds(np.swapaxes(seconds, -3, -2))).astype(float)
     part = played / np.maximum(played.sum(-2, keepdims=True), 1.0)

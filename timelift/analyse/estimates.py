@@ -142,8 +142,8 @@ def t_quantile(chance: float | Samples, df: float | Samples) -> Samples:
 def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
     """Estimate every rival's log seconds per call from its launch medians, a part for each setting.
 
-    Variances are moderated over all rivals, which a launch may move together, those of a setting
-    more than others. One launch alone bounds no time: its `df` is 0.
+    Variances are moderated over all rivals. A launch may move all of them together, and those of
+    one setting more than others. One launch alone bounds no time: its `df` is 0.
     """
     medians = [setting.launch_medians() for setting in settings]
     groups = np.repeat(np.arange(len(medians)), [*map(len, medians)])
@@ -157,9 +157,9 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
 def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     """Return the seconds of every case's first call: the geometric mean over launches.
 
-    Two launches say next to nothing of a variance, and first calls all build, trace and compile: a
-    variance of logs is drawn towards the one that is typical of the run. Launches that built beside
-    another process keep no first call in their facts.
+    Two launches show next to nothing of a variance. But all first calls build, trace and compile,
+    so each variance of logs is drawn towards the typical one of the run. The facts of a launch that
+    built beside another process have no first call.
     """
     launches = {each.case: calls for each in measurements if (calls := _first_calls(each))}
     if not launches:

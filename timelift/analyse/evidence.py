@@ -1,13 +1,13 @@
-"""What the evidence is: launches, or the machines that played them.
+"""The unit of evidence: launches, or the machines or runs that they belong to.
 
-The launches of a machine share what it does to a rival, so however many they are, they are no
-sample of machines: the unit of evidence is the highest level that varies (Kalibera and Jones 2013,
-"Rigorous benchmarking in reasonable time", ISMM, 63-74). From three machines on launches of each
-are averaged, and the variance of these means holds that between machines and that between launches
-(Burdick and Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two say too
-little of how machines differ: launches are the evidence, and the answer holds for these two. The
-same is true of the runs of a machine that were put together: what a session does to a rival, all
-launches of a run share.
+A machine affects a rival alike in all its launches, so many launches are no sample of machines: the
+unit of evidence is the highest level that varies (Kalibera and Jones 2013, "Rigorous benchmarking
+in reasonable time", ISMM, 63-74). From three machines on, the launches of each are averaged. The
+variance of these means contains the variance between machines and that between launches (Burdick
+and Graybill 1992, Confidence Intervals on Variance Components, chapter 3). Two machines show too
+little of how machines differ: launches are the evidence, and the answer holds for these two alone.
+The same rule holds for merged runs of one machine, since the launches of a run share the effect of
+its session on a rival.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,17 +22,17 @@ from timelift.measurement import machine_of
 
 
 def machine_count(marks: Iterable[str]) -> int:
-    """Return how many machines have these marks, without the cores that processes were bound to."""
+    """Return the number of machines in these marks; bound cores and '' do not count."""
     return len({machine_of(mark) for mark in marks} - {""})
 
 
 def by_machine(
     parts: Sequence[Effects], marks: Sequence[Sequence[str]], *, alike: bool = False
 ) -> Effects:
-    """Return all parts, with machines in place of launches where three or more played a part.
+    """Return all parts as one, with machines in place of launches in parts of three or more.
 
-    `marks` are the machines of each part's launches, or the runs (`launch_marks`). What a machine
-    does to a row it may do to it in all parts, or to all rows that are `alike`.
+    `marks` are the machines of each part's launches, or the runs (`launch_marks`). A machine may
+    affect a row alike in all parts, or all rows if they are `alike`; `worth` allows for that.
     """
     effects = stack([*map(_machine_means, parts, marks)])
     if max(map(machine_count, marks)) < LEAST_MACHINES:
@@ -42,10 +42,10 @@ def by_machine(
 
 
 def worth_of_rows(effects: Effects, group: NDArray[np.int_]) -> Samples:
-    """Return how many independent rows each row is worth, as the rows of a group move together.
+    """Return how many independent rows each row is worth, given the correlation in its group.
 
-    Variances of rows whose effects correlate by r correlate by r², so that n rows are worth
-    n / (1 + (n - 1) r²) (Kish 1965, Survey Sampling, chapter 5).
+    If effects correlate by r, their variances correlate by r², so n rows are worth
+    n / (1 + (n - 1) r²) independent ones (Kish 1965, Survey Sampling, chapter 5).
     """
     around = np.nan_to_num(effects.effect - mean_and_variance(effects.effect)[0][:, None])
     directions = around / np.maximum(np.linalg.norm(around, axis=-1, keepdims=True), 1e-300)
@@ -58,13 +58,13 @@ def worth_of_rows(effects: Effects, group: NDArray[np.int_]) -> Samples:
 
 
 def rows_by_machine(effects: Effects, marks: Sequence[Sequence[str]]) -> Effects:
-    """Return the same of rows that are alike, each with the marks of its launches."""
+    """Return `by_machine` of rows that are alike, with the marks of each row's launches."""
     rows = [*map(Effects, effects.effect[:, None], effects.standard_error[:, None])]
     return by_machine(rows, marks, alike=True)
 
 
 def _machine_means(effects: Effects, marks: Sequence[str]) -> Effects:
-    """Return means per machine from three on, else launches; unmarked ones count as one, last."""
+    """Return means per machine from three on (unmarked launches: one, last), else the launches."""
     if machine_count(marks) < LEAST_MACHINES:
         return effects
     means, errors = np.full((2, *effects.effect.shape), np.nan)

@@ -27,7 +27,7 @@ from timelift.analyse.ranking import (
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
 from timelift.analyse.results import Run, Unit, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
-from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
+from timelift.case import AXES, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
 from timelift.measurement import Measurement, fact
 
@@ -146,7 +146,7 @@ class RunFindings:
 
 
 def _in_simpler_phase(case: Case) -> Case | None:
-    """Return the case whose call computes a part of what this one does; None for forward."""
+    """Return the case whose call computes a part of this one's; None for forward."""
     if case.setting.phase is Phase.FORWARD:
         return None
     phase = Phase.BACKWARD if case.setting.phase is Phase.TRAIN else Phase.FORWARD
@@ -201,12 +201,12 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 
 #: The axes of execution, each with the value that others are compared with, if it was measured.
 USUAL_EXECUTION: dict[str, Any] = {
-    axis: USUAL[axis] for axis in ("machine", "backend", "device", "mode", "threads")
+    axis: AXES[axis].usual for axis in AXES if AXES[axis].is_execution
 }
 #: The axes of `execution_pairs`: another precision is no other execution, but a choice, too.
-_PAIRED = (*USUAL_EXECUTION, "dtype", "time_axis")
+PAIRED = (*USUAL_EXECUTION, "dtype", "time_axis")
 #: The axes in which `has_other_executions` sees another computation.
-_OTHER_AXES = tuple(axis for axis in AXES if axis not in _PAIRED)
+_OTHER_AXES = tuple(axis for axis in AXES if axis not in PAIRED)
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
 def execution_pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
     """Compare every way of execution, precision and way to take lengths with the usual one."""
     measured = [measurement for measurement in measurements if measurement.was_measured]
-    matched = [(axis, *pair) for axis in _PAIRED for pair in _matched(measured, axis)]
+    matched = [(axis, *pair) for axis in PAIRED for pair in _matched(measured, axis)]
     if not matched:
         return []
     comparisons = compare(_effects([(usual, other) for _, usual, other in matched]))
@@ -255,7 +255,7 @@ def _matched(
         case = measurement.case
         if axis == "time_axis" and not case.setting.time_axis.varies:
             continue
-        groups[replace(case.setting, **{axis: USUAL[axis]}), case.strategy].append(measurement)
+        groups[replace(case.setting, **{axis: AXES[axis].usual}), case.strategy].append(measurement)
     for _, group in sorted(groups.items()):
         usual, *others = sorted(group, key=lambda measurement: _place(measurement.case, axis))
         yield from itertools.product([usual], others)
@@ -264,7 +264,7 @@ def _matched(
 def _place(case: Case, axis: str) -> tuple[bool, Any]:
     value = getattr(case.setting, axis)
     place = list(Backend).index(value) if axis == "backend" else value
-    return value != USUAL[axis], place
+    return value != AXES[axis].usual, place
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:

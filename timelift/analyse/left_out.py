@@ -1,9 +1,7 @@
 """What a run was asked for and has no figure of, each reason once."""
 
-import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timelift.analyse.results import Run
@@ -45,7 +43,8 @@ class LeftOut:
 
 def left_out(run: Run) -> list[LeftOut]:
     """Return what has no figure, a finding or a failure first, and then what has most cases."""
-    asked = [*run.measurements, *_not_begun(run)]
+    not_begun = _not_begun(run)
+    asked = [*run.measurements, *(Measurement(one) for one in not_begun if isinstance(one, Case))]
     groups: dict[tuple[Status, str], list[Measurement]] = defaultdict(list)
     settings_of: dict[str, set[Setting]] = defaultdict(set)
     for each in asked:
@@ -60,12 +59,14 @@ def left_out(run: Run) -> list[LeftOut]:
         if names not in asked_of:
             asked_of[names] = tuple(sorted(set().union(*(settings_of[name] for name in names))))
         found.append(LeftOut(status, group[0].reason, cases, names, settings, asked_of[names]))
+    if labels := tuple(one for one in not_begun if isinstance(one, str)):
+        found.append(LeftOut(Status.MEASURED, "", (), labels, (), ()))
     return sorted(found, key=lambda group: (group.kind, -len(group.cases)))
 
 
-def _not_begun(run: Run) -> Iterator[Measurement]:
-    """Yield the cases that a run which was cut short ended before."""
-    for label in (run.header.planned or ()) if run.cut_short else ():
-        with contextlib.suppress(ValueError):
-            if (case := Case.from_label(label)) not in run.by_case:
-                yield Measurement(case)
+def _not_begun(run: Run) -> list[Case | str]:
+    """Return the cases that a run which was cut short ended before, or labels of an older run."""
+    if not run.cut_short:
+        return []
+    begun = {*run.by_case, *(case.label for case in run.by_case)}
+    return [one for one in dict.fromkeys(run.header.planned_cases()) if one not in begun]

@@ -17,7 +17,7 @@ from timelift.source import ADDED, UNKNOWN
 
 #: What everybody writes, which applies the layer at each step.
 USUAL_CODE = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell")
-#: The declarations of the first, where a run has none of them.
+#: The declarations of `time_distributed`, where a run has none of them.
 OF_TIME_DISTRIBUTED = {
     "DROPOUT": {"static": "independent", "dynamic": "shared"},
     "BATCH_NORM": {"static": "per_step", "dynamic": "first_step"},
@@ -28,7 +28,7 @@ OtherWords = Mapping[str, tuple[str, str]]
 
 
 def _is_known(setting: Setting) -> bool:
-    """True if a call knows its length: in eager mode it does, whatever the model knows."""
+    """True if the length is known in a call, as it is in eager mode whatever the time axis."""
     return setting.time_axis.is_known or setting.mode is Mode.EAGER
 
 

@@ -1,9 +1,9 @@
 """Several runs as one: shards of a grid, further launches, and kinds of machines.
 
-Launches of a setting that an earlier run has, too, are numbered on: none overwrites another, and
-rivals share a number only if they met. Each keeps the place of its run, which may be the evidence.
-Machines whose identity differs become values of the axis `machine`. What has one name in two runs
-and is not the same is refused.
+Launches of a setting that an earlier run has, too, get the next numbers: none overwrites another,
+and rivals share a number only if they met. Each launch keeps the position of its run, since runs
+may be the evidence. Machines whose identity differs become values of the axis `machine`. A file,
+layer or version that differs between runs under one name is refused.
 """
 
 from collections import defaultdict
@@ -104,11 +104,11 @@ def _together(runs: Iterable[Run], name_of: Mapping[Identity, str]) -> Iterable[
 
 
 def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
-    """Return what the headers agree in, with all files and strategies, on these machines."""
+    """Return a header of what all agree on, with all files and strategies, and these machines."""
     machines = [machine for header in headers for machine in header.kinds.values()]
     versions = _agreed([machine.versions for machine in machines])
     drift = {**_agreed([machine.drift for machine in machines]), "versions": versions}
-    labels = dict.fromkeys(label for header in headers for label in header.planned or ())
+    planned = [one for header in headers for one in header.planned or ()]
     return structs.replace(
         Header(**_agreed([structs.asdict(header) for header in headers])),
         started=min((header.started for header in headers if header.started), default=None),
@@ -116,14 +116,14 @@ def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
         machine=structs.replace(what_all_share(kinds), drift=drift),
         machines={name: machine for name, machine in kinds.items() if name},
         options=_agreed([header.options for header in headers]),
-        planned=[*labels] if "" in kinds else None,
+        planned=planned if "" in kinds else None,
         sources=_agreed([header.sources for header in headers]),
         strategies={name: entry for each in headers for name, entry in each.strategies.items()},
     )
 
 
 def _agreed(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the values of all mappings, but for those that another has otherwise."""
+    """Merge mappings without the names whose values differ; an empty value differs from none."""
     return {
         name: value
         for mapping in mappings

@@ -42,8 +42,8 @@ class SpeedUp(Interval):
     """How many times as fast a rival is as the baseline, from the rounds that both played.
 
     The intervals of all rivals of a setting hold at once (Bonferroni). `verdict` is that of the
-    rival beside the baseline. `further` is where one more launch, run or machine, whichever is the
-    evidence, would lie: the 95 % prediction interval of this rival alone.
+    rival beside the baseline. `further` is the 95 % prediction interval, for this rival alone, of
+    one more unit of evidence: a launch, a run or a machine.
     """
 
     verdict: Verdict
@@ -54,15 +54,13 @@ class SpeedUp(Interval):
 class RankedCase:
     """One row of a ranking.
 
-    `ratio` is to the first row: the intervals of all rows hold at once, though the first was picked
-    by the same data.
-    `half_width` is the half-width, a log ratio, of the interval that the pair would have by itself.
-    `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
-    and adjusted for all pairs of the setting. The true rank lies from `rank_low` to `rank_high`.
-    `cost_over_best` is the ratio of its time to that of the best rival: as it was seen, and the
-    least and the most, whichever rival is the best. `detectable` is the ratio to the first row that
-    would have been called different 9 in 10 times. `speed_up` is over the baseline of the setting,
-    1 for the baseline itself, and None of a look-alike.
+    `ratio` is to the first row: the intervals of all rows hold at once, though the same data picked
+    the first row. `half_width`, a log ratio, is that of an interval for this pair alone. `verdict`
+    compares this rival with the first row; `p` is two-sided and adjusted for all pairs of the
+    setting. The true rank lies from `rank_low` to `rank_high`. `cost_over_best` is the ratio of its
+    time to that of the best rival: the estimate, and bounds that hold whichever rival is the best.
+    `detectable` is the ratio to the first row that would be called different 9 in 10 times.
+    `speed_up` is over the baseline of the setting: 1 for the baseline, None for a look-alike.
     """
 
     case: Case
@@ -335,11 +333,11 @@ class _Rivals:
         )
 
     def _cost_over_best(self, row: RankedCase, rivals: Sequence[Comparison]) -> Interval:
-        """Return what a row costs over the best: as seen, the least, and the most.
+        """Return the cost of a row over the best: the estimate, a lower and an upper bound.
 
-        The least may be wrong about any pair, the most only about the best and another, since the
-        best's own bound must hold (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for
-        all rows at once, since the best was picked by the same data.
+        The lower bound needs the intervals of all pairs to hold, the upper bound only those of the
+        best with each other rival (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for
+        all rows at once, since the same data picked the best.
         """
         if row.launches < 2 or not all(rival.is_over_launches for rival in rivals):  # noqa: PLR2004
             return Interval(row.ratio.value)

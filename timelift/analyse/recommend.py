@@ -1,11 +1,11 @@
 """What to write, and what it gains and costs: one strategy for a setting, or for many.
 
-One rule recommends, wherever an answer is shown. A strategy that was measured in more of the
-settings comes first, then one that no rival was shown to beat in any, then the baseline if it costs
-little, since what is written stays as it is where nothing is shown faster, then one that costs the
-least in its worst setting. Look-alikes and twins are no rows of a ranking, so they are neither
-recommended nor a measure of prices. Speed-ups are told against the baseline of each setting, and
-summed up over settings that share it.
+One rule recommends, wherever an answer is shown. It prefers, in this order: a strategy measured in
+more of the settings; one that no rival was shown to beat in any; the baseline if it costs little,
+since written code stays where nothing is shown faster; and the least cost in the worst setting.
+Look-alikes and twins are no rows of a ranking, so they are neither recommended nor counted in
+prices. Speed-ups are relative to the baseline of each setting, and summed up over settings that
+share it.
 """
 
 import itertools
@@ -20,7 +20,7 @@ import numpy as np
 
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
-from timelift.case import USUAL, Gradients, Setting, several_valued
+from timelift.case import AXES, Gradients, Setting, several_valued
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Price:
 class Gain:
     """How many times as fast as `baseline` a strategy is, in the settings of this baseline.
 
-    It is at least `bound` in each setting, the least lower end of their intervals, which holds
-    without further care, NaN where one is unknown; `typical` is the median of the estimates. In
-    `faster` and `slower` of the `settings` the difference was shown.
+    `bound` is the least lower end of the intervals of these settings, NaN where one is unknown. It
+    holds in each of them without a correction. `typical` is the median of the estimates. `faster`
+    and `slower` count the `settings` in which a difference was shown.
     """
 
     baseline: str
@@ -63,11 +63,11 @@ class Gain:
 
 @dataclass(frozen=True)
 class LostWhere:
-    """The settings, by number, in which a strategy was shown slower.
+    """The number of `settings` in which a strategy was shown slower, and what they share.
 
     `shared` are the values, by axis, that all these settings have and some others have not.
-    `row` is its row in the one of them where it may cost the most over the best, and `fastest` the
-    strategy with the shortest time there; empty if it is itself.
+    `row` is the strategy's row in that setting where it may cost the most over the best. `fastest`
+    is the strategy with the shortest time there, empty if it is the same one.
     """
 
     settings: int
@@ -128,7 +128,7 @@ class Recommendation:
 
     @property
     def is_decided(self) -> bool:
-        """True if it is shown faster than a baseline, or has no other and costs little."""
+        """True if it is shown faster than a baseline, or costs little with no other baseline."""
         is_faster = any(gain.faster for gain in self.gains)
         is_cheap = self.price.ratio <= 1 + WORTHWHILE and (self.is_the_baseline or not self.gains)
         return self.has_verdict and (is_faster or is_cheap)
@@ -155,7 +155,7 @@ class Recommendation:
 
     @property
     def is_the_baseline(self) -> bool:
-        """True if it is what speed-ups are told against wherever they are."""
+        """True if it is the only baseline of its speed-ups."""
         return [gain.baseline for gain in self.gains] == [self.strategy]
 
     @cached_property
@@ -173,10 +173,10 @@ class Recommendation:
 
 
 class Places(NamedTuple):
-    """The answers on each value of an axis, if they are not the same on all.
+    """The answer on each value of an axis, or none if all values have the same answer.
 
-    `lost` has each setting that was measured on several: the row of a strategy that was shown
-    slower there, and the setting elsewhere in which it is the fastest, or None.
+    `lost` has an entry for each setting that was measured on several values: the row in which a
+    strategy was shown slower, and the setting on another value where it is the fastest, or None.
     """
 
     axis: str
@@ -190,7 +190,7 @@ def on_places(contests: Sequence[Ranking]) -> Places:
     axis = next((axis for axis in ("machine", "backend") if axis in several), "")
     groups: dict[Setting, list[Ranking]] = defaultdict(list)
     for ranking in contests if axis else ():
-        groups[replace(ranking.setting, **{axis: USUAL[axis]})].append(ranking)
+        groups[replace(ranking.setting, **{axis: AXES[axis].usual})].append(ranking)
     lost: dict[Setting, tuple[RankedCase, Setting] | None] = {}
     for setting, group in groups.items():
         pairs = [

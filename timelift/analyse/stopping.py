@@ -1,12 +1,12 @@
 """When to stop: which cases need another launch, and which are settled.
 
-A setting of a ranking stops by price: when choosing the rival that looks fastest is known to cost
-at most the precision asked for, whichever rival is the best (see `ranking` for that price), and
-what it gains over the baseline is shown, or is too little for a change. Until
-then a rival drops out when its verdict or its ratio is known. It does not drop out for its own
-price: then those that look slow by bad luck would, and 95 % intervals would hold 91 %. A race of
-planted twins asks for the verdict on each, so it has no price; so does a race with what a user has
-written, which ends earlier where nothing worth a change can be gained.
+A setting of a ranking stops by price, under two conditions. The rival that looks fastest is known
+to cost at most the requested precision, whichever rival is the best (see `ranking` for that price).
+And its gain over the baseline is shown, or is too small for a change. Until then a rival drops out
+when its verdict or its ratio is known, but not for its own price: rivals that look slow by bad luck
+would drop out, and 95 % intervals would hold in 91 %. A race of planted twins asks for the verdict
+on each, so it has no price. Nor has a race with a user's own code, which ends earlier where nothing
+worth a change can be gained.
 
 Looking again and again and stopping at the first "significant" finds differences between equals.
 Looks are few, and each may spend a part of the campaign's error (Lan and DeMets 1983, Biometrika
@@ -38,8 +38,8 @@ from timelift.measurement import (
 )
 from timelift.source import UNKNOWN
 
-#: A verdict on a rival this much slower or faster, a log ratio, needs no such care: noise among
-#: equals is never so large, and every launch of a clear loser is lost to the others.
+#: A verdict on a rival this much slower or faster, a log ratio, needs no levels of looks: noise
+#: among equals is never so large, and a launch of a clear loser takes time from the others.
 CLEAR = float(np.log(1.5))
 #: The numbers of launches at which it is decided whether to go on.
 LOOKS = (3, 5, 8, 12)
@@ -51,10 +51,10 @@ SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
 #: The same for a price that is too low, spent evenly (Pocock's): where choosing the fastest costs
 #: at most the precision, more launches are worth nothing, and most settings end at the first look.
 PRICE_LEVELS = (0.01787, 0.01505, 0.01923, 0.02301)
-#: An estimate that stops a campaign because it is large is too large by luck, most of all where
-#: little is known. So a price counts only if the half-width of the ratio is at most this many times
-#: the precision. Without this rule the intervals of two rivals whose launches differ by 10 % hold
-#: 90 %, and no launch is saved.
+#: An estimate that is large enough to stop a campaign tends to be too large by luck, most of all
+#: where little is known. So a price counts only if the half-width of the ratio is at most this many
+#: times the precision. Without this rule the 95 % intervals of two rivals whose launches differ by
+#: 10 % would hold in 90 %, and no launch would be saved.
 BELIEVED = 2.5
 #: Returns True for each settled comparison, given the estimates, their families as in
 #: `verdicts.compare`, and how much slower the other rival is than the anchor, a log ratio.
@@ -65,8 +65,9 @@ Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
 class Plan:
     """The rules that decide at each of `LOOKS` which rivals play on.
 
-    A rival plays until its comparison with the anchor is `settled`, or until all of the setting are
-    by the rule that `ends` it. The anchor is the strategy that `is_anchor`, or else the fastest.
+    A rival plays until its comparison with the anchor is `settled`, or until all those of a setting
+    meet the rule `ends`; then only the baseline may play on. The anchor is the strategy that
+    `is_anchor`, or else the fastest.
     """
 
     settled: Rule
@@ -78,7 +79,7 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
     """Return the rule that choosing the anchor costs at most `precision`, a share, over a rival.
 
     Any rival may be the best, so those of a setting share the chance of an error equally. A ratio
-    that is hardly known is not `BELIEVED`. A `CLEAR` loser is settled at a single look's level.
+    of wide interval is not `BELIEVED`. A `CLEAR` loser is settled at a single look's level.
     """
 
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
@@ -92,8 +93,8 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
 def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
     """Return the rule that a comparison has a verdict at its look's level, or a narrow interval.
 
-    Its half-width is then under `precision`, a share; None asks for a verdict. A `CLEAR` loser is
-    settled at the level of a single look.
+    A narrow one has a half-width under `precision`, a share; with None only a verdict counts. A
+    `CLEAR` loser is settled at the level of a single look.
     """
 
     def settled(estimates: Estimates, families: Families, _: Samples) -> NDArray[np.bool_]:
@@ -105,9 +106,10 @@ def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
 
 
 def by_gain(least: float = WORTHWHILE) -> Rule:
-    """Return the rule that a verdict beside the anchor holds, or a rival gains less than `least`.
+    """Return the rule that a rival has a verdict beside the anchor, or gains less than `least`.
 
-    A verdict holds at its look's level, or is `CLEAR`. The level of a gain is that of a price.
+    The level of a verdict is its look's, or a single look's if it is `CLEAR`; that of a gain is the
+    level of a price.
     """
 
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
@@ -145,7 +147,7 @@ def _decided(
 def _gains_less(
     share: float, estimates: Estimates, families: Families, slower: Samples
 ) -> NDArray[np.bool_]:
-    """True where a rival is surely faster than the anchor by less than a share, as its look asks.
+    """True where a rival surely gains less than `share` over the anchor, at its look's level.
 
     Any rival may be the fastest, so those of a setting share the chance of an error equally.
     """
@@ -170,9 +172,9 @@ def unsettled(
 ) -> dict[Setting, tuple[Case, ...]]:
     """Return the cases that need more launches, by setting: at a look, those of unsettled pairs.
 
-    Between looks every rival plays on; after the last look none does. A setting's look is told by
-    the number of its last usual launch: rivals may lack launches that they sat out or lost. `plan`
-    is by default a `ranking_plan`.
+    Between looks every rival plays on; after the last look none does. The number of a setting's
+    last usual launch determines its look, since rivals may lack launches that they sat out or lost.
+    `plan` is by default a `ranking_plan`.
     """
     plan, measured = plan or ranking_plan(), [*measurements]
     last: dict[Setting, int] = {}
@@ -229,10 +231,10 @@ def _to_play(
     cheap: NDArray[np.bool_],
     kept: NDArray[np.bool_],
 ) -> tuple[Case, ...]:
-    """Return the cases of doubtful pairs.
+    """Return the cases of pairs with the anchor that are not settled.
 
-    Where all is cheap, that is the baseline's alone, unless what the anchor gains over it is shown
-    or is `kept` for being little.
+    Where all these are `cheap`, only the baseline's can be left, and is not if it is `kept`: the
+    anchor's gain over it is shown, or too small for a change.
     """
     has_anchor = np.array([anchor in pair for pair in samples.pairs], bool)
     if cheap[has_anchor].all():
@@ -252,8 +254,8 @@ def _of_baseline(samples: AlignedSamples, anchor: int) -> NDArray[np.bool_]:
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    The `plan` is by default a `ranking_plan`. Neither strategies `aside` nor those of unknown
-    meaning in a workload are ranked there: they play where others of their setting do.
+    The `plan` is by default a `ranking_plan`. Strategies `aside`, and those of unknown meaning in a
+    workload, are not ranked there: they play where others of their setting do.
     """
 
     decision_points: Sequence[int] = LOOKS

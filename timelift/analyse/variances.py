@@ -1,9 +1,9 @@
 """Variances that are drawn towards what a run expects of them (empirical Bayes).
 
 Three launches say little about a variance. Two thousand comparisons of three launches say much
-about the variances of a run, and the other comparisons of a setting about those of the setting.
-Each comparison's own variance is drawn towards what they say, the less, the louder a rival is than
-that.
+about the variances of a run, and the other comparisons of a setting about those of the setting. So
+each comparison's own variance is drawn towards the one that these predict. The louder a rival is
+than predicted, the less its variance is drawn.
 Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential
 expression", Statistical Applications in Genetics and Molecular Biology 3(1), section 6.2; a prior
 that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. The second covariate, the
@@ -32,20 +32,20 @@ MIN_COMPARISONS = 3
 MIN_FOR_TREND = 30
 #: The upper limit of the prior's degrees of freedom.
 MAX_PRIOR_DF = 30.0
-#: Degrees of freedom that are taken off the fitted prior: where quiet and loud rivals mix, the fit
-#: lends the loud ones some of the others' quiet.
+#: Degrees of freedom subtracted from those of the fitted prior: where quiet and loud rivals mix,
+#: the fit makes the loud ones look quieter than they are.
 CAUTION = 2.0
-#: Divided by a variance's degrees of freedom: the chance, among quiet rivals, from which on a rival
-#: counts as loud and believes the prior in proportion to it. What this costs quiet rivals, and
-#: what loud ones gain, is the table of rare loud rivals in `python -m studies.ladder`.
+#: A rival is loud if its variance has a smaller chance among quiet rivals than this, divided by the
+#: degrees of freedom; its prior then weighs in proportion to that chance. The cost to quiet rivals
+#: and the gain of loud ones are in the table of rare loud rivals of `python -m studies.ladder`.
 LOUD_CHANCE = 0.3
 #: Standard errors by which the spread of log variances is taken to be larger, since a few
 #: comparisons can look alike by luck and a prior is then believed too much.
 DOUBT = 0.5
-#: The upper limit of a `typical_prior`'s degrees of freedom: the most with which the 95 % interval
-#: of a mean of two holds them both, however far apart they lie.
+#: The upper limit of a `typical_prior`'s degrees of freedom: the largest at which the 95 % interval
+#: of the mean of two values contains both of them, however far apart they lie.
 TYPICAL_DF = 4.0
-#: What the median of variances of one degree of freedom tells beside their mean.
+#: The efficiency of the median of variances of one degree of freedom, relative to their mean.
 MEDIAN_WORTH = 0.37
 #: No ratio of two times repeats itself more closely than this: a sd of log ratios.
 RESOLUTION = 1e-4
@@ -106,12 +106,12 @@ def shrink_variances(spread: Spread, fit: FitPrior | None = None) -> tuple[Sampl
 
 
 def belief(spread: Spread, prior: Prior) -> Samples:
-    """Return how far each comparison believes the prior, from 0 to 1: less if a rival is loud.
+    """Return the weight of the prior in each comparison, from 0 to 1: less if a rival is loud.
 
-    A rival that is louder than the others, in few settings, would else be taken for one of them.
-    The chance of a variance under the prior is that of Snedecor's F. A prior that is worth the
-    less, the smaller this chance: Phipson et al. 2016, Annals of Applied Statistics 10(2), 946-963,
-    who divide it by the share of rows as loud in the run, so that single ones stay unnoticed.
+    Otherwise a rival that is loud in few settings would be treated like the quiet ones. The weight
+    falls with the chance, by Snedecor's F, of such a variance under the prior. Source: Phipson et
+    al. 2016, Annals of Applied Statistics 10(2), 946-963. Their method also divides the chance by
+    the share of rows in the run that are as loud, so that single loud rows stay unnoticed.
     """
     from scipy import special  # noqa: PLC0415
 
@@ -148,11 +148,12 @@ def fit_prior(spread: Spread) -> Prior:
 
 
 def typical_prior(spread: Spread) -> Prior:
-    """Return the prior of rows that vary alike but for outliers: the median of their variances.
+    """Return the prior of rows that vary alike except for outliers: the median of their variances.
 
-    Each variance is taken beside the median of its own chi-squared, so that of rows of two this is
-    the median absolute difference (Rousseeuw and Croux 1993, Journal of the American Statistical
-    Association 88, 1273-1283, who give `MEDIAN_WORTH`). A row's own degrees lend it none.
+    Each variance is divided by the median of its own chi-squared distribution: for rows of two
+    values this is the median absolute difference (Rousseeuw and Croux 1993, Journal of the American
+    Statistical Association 88, 1273-1283, the source of `MEDIAN_WORTH`). The degrees of a row's
+    prior come from the other rows alone.
     """
     from scipy import special  # noqa: PLC0415
 
@@ -244,11 +245,11 @@ def others_log_variance(variance: Samples, df: Samples, families: Families) -> S
 
 
 def of_louder_rival(ratio: Samples, families: Families) -> Samples:
-    """Return the variance that the louder rival of each pair brings, 1 where as expected.
+    """Return the variance of the louder rival in each pair, relative to the expected one.
 
-    `ratio` is each pair's variance over the expected one. Of a pair it is the mean of what its
-    rivals bring, which follows from all pairs of a family by least squares (Grubbs 1948, Journal
-    of the American Statistical Association 43, 243-264). Two rivals cannot be told apart.
+    `ratio` is each pair's variance over the expected one: the mean of the variances of its two
+    rivals. Least squares over all pairs of a family separates these (Grubbs 1948, Journal of the
+    American Statistical Association 43, 243-264). In a family of two rivals both get the mean.
     """
     louder = np.empty(len(ratio))
     for rows, sides in _same_sized(families):

@@ -29,9 +29,9 @@ RANK_MARGIN = 0.02
 CHANGE_MARGIN = 0.03
 #: A share that is worth a change of code: what gains less at most is kept as it is.
 WORTHWHILE = 0.05
-#: A pair is called different only if by itself, too, the chance of so much between equals is below
-#: this (both sides). Few rivals make a small family: without it, identical code would be called
-#: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
+#: A pair is called different only if its own, unadjusted p (two-sided) is below this, too. Few
+#: rivals make a small family: without this rule, identical code would be called different in 1 of
+#: 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
 PAIR_LEVEL = 0.004
 #: No verdict rests on fewer launches.
 MIN_LAUNCHES = ENOUGH_LAUNCHES
@@ -103,10 +103,10 @@ Comparisons = dict[tuple[int, int], Comparison]
 def compare(effects: Effects, families: Families | Sequence[int] | None = None) -> list[Comparison]:
     """Compare every row of `effects`; a difference counts from `RANK_MARGIN` on.
 
-    `families` numbers each row's family, which is all pairs of its rivals in the order of
-    `np.triu_indices`, and within which any wrong faster or slower has a chance of `ALPHA`;
-    without it each row is a family of its own. Variances are moderated over all
-    rows: pass all comparisons of a run at once.
+    `families` has the number of each row's family: all pairs of some rivals in the order of
+    `np.triu_indices`. The chance of any wrong faster or slower in a family is `ALPHA`. Without
+    `families` each row is a family. Variances are moderated over all rows: pass all comparisons
+    of a run at once.
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, family)
@@ -154,14 +154,14 @@ def verdicts(
 ) -> list[Verdict]:
     """Return the verdict of each comparison: shown different, shown the same, or neither.
 
-    Different needs the adjusted `p` under its level, the pair's own under `PAIR_LEVEL`, the margin,
-    and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests
-    at its level (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680).
-    Under `MIN_LAUNCHES` all is undecided.
+    Different needs the adjusted `p` under its level, the pair's own p under `PAIR_LEVEL`, an effect
+    of at least the margin, and at most one launch, or one in `CONTRARY`, of the other sign. Same
+    needs two one-sided tests at its level (Schuirmann 1987, Journal of Pharmacokinetics and
+    Biopharmaceutics 15(6), 657-680). Under `MIN_LAUNCHES` all is undecided.
 
-    This is the one rule of *shown*. An interval without 1 is none: it misses in 1 of 20 settings,
-    and in more of those at which a run looks several times, so that of two equal rivals alone one
-    would be called faster in 4 of 100 runs (`python -m studies.ladder`, its table of changes).
+    This is the one rule of *shown*. An interval without 1 shows nothing: it misses the truth in 1
+    of 20 settings, and in more where a run looks several times. It would call one of two equal
+    rivals faster in 4 of 100 runs (`python -m studies.ladder`, its table of changes).
     """
     size, enough = np.abs(estimates.effect), estimates.launches >= MIN_LAUNCHES
     contrary = estimates.launches - estimates.agreeing
@@ -191,15 +191,15 @@ def holm(p: Samples, family: Families) -> Samples:
 
 # Intervals beside the shown best that hold for all rows of a setting at once ----------------------
 #
-# Two things stand between an interval of one pair and a table of rows. There are several rows, each
-# of which may miss; and the row that they are shown beside was picked by the same data, as the one
-# that looked fastest. Both are paid for here, by the quantile of the largest error of all pairs
-# that may be shown: those of every rival that may be the best with every other.
+# A table of rows needs wider intervals than a single pair, for two reasons. Any of several rows may
+# miss. And the same data picked the row beside which the others are shown, as the one that looked
+# fastest. Both are corrected here by the quantile of the largest error of all pairs that may be
+# shown: those of every rival that may be the best with every other.
 #
-# Where one rival alone may be the best, that is the quantile of Dunnett (1955, Journal of the
-# American Statistical Association 50, 1096-1121); where any may, that of Tukey's studentized range.
-# The rival that looks fastest looks too fast rather than too slow, so that the others are seldom
-# nearer to it than they seem: only lower ends have to pay for the choice of the best.
+# If one rival alone may be the best, this is the quantile of Dunnett (1955, Journal of the
+# American Statistical Association 50, 1096-1121); if any may, that of Tukey's studentized range.
+# The rival that looks fastest tends to look too fast. So the others are seldom nearer to it than
+# they seem, and only lower ends need the correction for the choice of the best.
 
 #: The seed of the simulated noise: the same rivals have the same levels in every report.
 _SEED = 0

@@ -1,9 +1,7 @@
-"""Which strategy to use for one setting: where it was measured, else by its neighbours.
+"""Which strategy to use for one setting: what is recommended there, if it was measured.
 
-A query is a setting and a goal. At a measured setting, the answer for time is the recommendation
-that every report has; for memory and the first call, facts of its cases are compared. Between two
-measured sizes the answer is the one of both, if they name the same strategy; it has neither a time
-nor a price. Beyond the measured sizes there is no answer.
+For memory and the first call, facts of its cases are compared. What was not measured has no answer:
+the nearest measured settings are named, each with its own.
 """
 
 import math
@@ -13,16 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from timelift.analyse.estimates import Interval
-from timelift.analyse.left_out import left_out
-from timelift.analyse.meaning import TrainedMeanings
-from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, rank_run
-from timelift.analyse.recommend import recommend
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.ranking import RankedCase, Ranking
+from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
-from timelift.analyse.verdicts import WORTHWHILE, Verdict
-from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting
+from timelift.analyse.verdicts import Verdict
+from timelift.case import AXES, SIZES, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.options import AXIS_OPTIONS, Option, choice
-from timelift.measurement import Measurement, fact_or_bound
+from timelift.measurement import fact_or_bound
 
 
 class Goal(StrEnum):
@@ -47,7 +44,7 @@ _GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
 
 @dataclass(frozen=True)
 class Query:
-    """A question; it `serves` where forward calls were asked for, and training does not count."""
+    """A question; `serves` is True if forward calls were asked for: training does not count."""
 
     setting: Setting
     goal: Goal
@@ -80,11 +77,11 @@ def _read(axis: str, text: str, settings: Iterable[Setting]) -> Any:
         names = {setting.machine for setting in settings} - {""}
         if text not in names:
             hint = nearest(text, names)
-            raise UserError(f"{AXIS_FLAGS[axis]}: this run has no machine {text!r}; {hint}")
+            raise UserError(f"{AXES[axis].flag}: this run has no machine {text!r}; {hint}")
         return text
     values = _AXIS_OPTIONS[axis].value(text)
     if len(values) > 1:
-        raise UserError(f"{AXIS_FLAGS[axis]}: expected one value, received {text!r:.40}; name one")
+        raise UserError(f"{AXES[axis].flag}: expected one value, received {text!r:.40}; name one")
     return values[0]
 
 
@@ -96,15 +93,13 @@ def _usual(axis: str, settings: Sequence[Setting]) -> Any:
     if axis == "mode" and {setting.phase for setting in settings} == {Phase.TRAIN}:
         settings = [each for each in settings if each.mode is each.mode_of_fit] or settings
     measured = sorted({getattr(setting, axis) for setting in settings})
-    if axis not in {"workload", *SIZES}:
-        phase = Phase.BACKWARD if axis == "gradients" else Phase.FORWARD
-        usual = getattr(Setting("", 1, 1, phase), axis)
-        if usual in measured:
-            return usual
+    usual = Phase.FORWARD if axis == "phase" else AXES[axis].usual
+    if usual in measured:
+        return usual
     if len(measured) == 1:
         return measured[0]
     raise UserError(
-        f"expected {AXIS_FLAGS[axis]}, since the run has several: {', '.join(map(str, measured))}"
+        f"expected {AXES[axis].flag}, since the run has several: {', '.join(map(str, measured))}"
     )
 
 
@@ -132,145 +127,100 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The answer at a measured setting: a row of its ranking, and what the others take.
+class Answer:
+    """The answer at a setting: a `strategy`, or '' and `why` there is none.
 
-    `estimate` is in seconds or bytes, with an interval if it is a time; if `is_bound`, the true
-    value is below it. `price` is the most that the choice may cost over the best, as a ratio; NaN
-    if nothing is claimed.
+    For time it is `best`, the recommendation of every report. For another goal it has the least
+    `value`, in seconds or bytes, or less than that if `is_bound`. Without an answer, `between` has
+    the candidates, if known, and `longer` is True if only a long run may decide. If this setting
+    was not measured, `nearest` has the answers at measured ones.
     """
 
-    ranking: Ranking
-    row: RankedCase
-    launches: int
-    estimate: Interval
-    others: tuple[Alternative, ...]
-    price: float = math.nan
+    setting: Setting
+    ranking: Ranking | None = None
+    best: Recommendation | None = None
+    strategy: str = ""
+    why: str = ""
+    value: float = math.nan
     is_bound: bool = False
-
-    @property
-    def strategy(self) -> str:
-        return self.row.case.strategy
-
-    @property
-    def setting(self) -> Setting:
-        return self.ranking.setting
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """No answer: why, and between which strategies, if that is known.
-
-    `longer` if only a long run may decide. `neighbours` are the answers at the measured sizes on
-    both sides, if these do not name one strategy.
-    """
-
-    why: str
+    others: tuple[Alternative, ...] = ()
     between: tuple[str, ...] = ()
     longer: bool = False
-    neighbours: tuple[tuple[Setting, "Choice | Undecided"], ...] = ()
+    nearest: tuple["Answer", ...] = ()
+
+    @property
+    def row(self) -> RankedCase:
+        """The row of the strategy; only where there is one."""
+        assert self.ranking
+        return self.ranking.row(self.strategy)
 
 
-# The decision ------------------------------------------------------------------------------------
+def answer(query: Query, findings: RunFindings) -> Answer:
+    """Return the answer at the setting of the query, or those at the nearest that were measured."""
+    rankings = {ranking.setting: ranking for ranking in findings.rankings if ranking.rows}
+    if ranking := rankings.get(query.setting):
+        return _answer_at(ranking, query.goal, findings)
+    near = _nearest(query.setting, rankings)
+    what = "this size was" if near else "this workload, phase and execution were"
+    own = (_answer_at(rankings[setting], query.goal, findings) for setting in near)
+    return Answer(query.setting, why=f"{what} not measured", nearest=tuple(own))
 
 
-def decide(
-    query: Query, run: Run, relative_to: Sequence[str] = BASELINES
-) -> tuple[Choice, ...] | Undecided:
-    """Return one choice if the setting was measured, or the two at measured sizes around it.
-
-    The first of `relative_to` that was measured is the baseline.
-    """
-    rankings = {ranking.setting: ranking for ranking in rank_run(run, relative_to) if ranking.rows}
-    asked = query.setting
-    if asked in rankings:
-        choice = _choice(rankings[asked], query.goal, run)
-        return choice if isinstance(choice, Undecided) else (choice,)
+def _nearest(asked: Setting, measured: Iterable[Setting]) -> list[Setting]:
+    """Return the settings on both sides along one size, else the nearest of other sizes."""
+    alike = [one for one in measured if replace(one, **_sizes(asked)) == asked]
     for axis in SIZES:
-        size = getattr(asked, axis)
-        elsewhere = _without(asked, axis)
-        along = [setting for setting in rankings if _without(setting, axis) == elsewhere]
-        smaller = [setting for setting in along if getattr(setting, axis) < size]
-        larger = [setting for setting in along if getattr(setting, axis) > size]
-        if smaller and larger:
-            sides = max(smaller), min(larger)
-            return _between({side: _choice(rankings[side], query.goal, run) for side in sides})
-    return Undecided(_why_outside(asked, rankings))
+        rest, size = _sizes(asked) | {axis: 0}, getattr(asked, axis)
+        along = sorted(one for one in alike if _sizes(one) | {axis: 0} == rest)
+        below = [one for one in along if getattr(one, axis) < size]
+        above = [one for one in along if getattr(one, axis) > size]
+        if below and above:
+            return [below[-1], above[0]]
+
+    def distance(one: Setting) -> float:
+        pairs = zip(_sizes(one).values(), _sizes(asked).values(), strict=True)
+        return sum(abs(math.log(own / other)) for own, other in pairs)
+
+    return sorted(alike, key=distance)[:1]
 
 
-def _without(setting: Setting, *axes: str) -> Setting:
-    nothing: dict[str, Any] = dict.fromkeys(axes, 0)
-    return replace(setting, **nothing)
+def _sizes(setting: Setting) -> dict[str, Any]:
+    return {axis: getattr(setting, axis) for axis in SIZES}
 
 
-def _between(answers: Mapping[Setting, Choice | Undecided]) -> tuple[Choice, ...] | Undecided:
-    """Return the choices on both sides if these are one strategy."""
-    choices = tuple(answer for answer in answers.values() if isinstance(answer, Choice))
-    if len(choices) == len(answers) and len({choice.strategy for choice in choices}) == 1:
-        return choices
-    why_by_choices = (
-        "neither of the measured sizes on both sides of it is decided",
-        "one of the measured sizes on both sides of it is not decided",
-        "the measured sizes on both sides of it do not agree",
-    )
-    return Undecided(why_by_choices[len(choices)], neighbours=tuple(answers.items()))
-
-
-def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
-    elsewhere = _without(asked, *SIZES)
-    near = [setting for setting in measured if _without(setting, *SIZES) == elsewhere]
-    if not near:
-        return "this workload, phase and execution were not measured at any size"
-    lengths, batches = {setting.seq_len for setting in near}, {setting.batch for setting in near}
-    axes = ((lengths, asked.seq_len), (batches, asked.batch))
-    if all(min(sizes) <= size <= max(sizes) for sizes, size in axes):
-        return "no measured sizes lie on both sides of it along one axis"
-    steps = "step" if max(lengths) == 1 else "steps"
-    return (
-        f"{_range(lengths)} {steps} and batch {_range(batches)} were measured, and nothing is "
-        "extrapolated"
-    )
-
-
-def _range(sizes: set[int]) -> str:
-    return f"{min(sizes)} to {max(sizes)}" if len(sizes) > 1 else str(min(sizes))
-
-
-def _choice(ranking: Ranking, goal: Goal, run: Run) -> Choice | Undecided:
+def _answer_at(ranking: Ranking, goal: Goal, findings: RunFindings) -> Answer:
     if not ranking.is_contest:
-        ended = (each for each in left_out(run) if each.reason and ranking.setting in each.settings)
-        reasons = [f"{', '.join(each.strategies)}: {each.reason}" for each in ended]
-        reasons += [f"{name}: {why}" for name, why in of_unknown_meaning(ranking, run).items()]
-        return Undecided("; ".join(["a strategy was measured alone, beside no other", *reasons]))
-    if goal is Goal.TIME:
-        return _by_time(ranking)
-    return _by_fact(ranking, goal, [run.by_case[row.case] for row in ranking.rows])
+        return Answer(ranking.setting, ranking, why=_alone(ranking, findings))
+    if goal is not Goal.TIME:
+        return _by_fact(ranking, goal, findings)
+    return _decided(ranking, findings.recommendation_by_setting[ranking.setting])
 
 
-def of_unknown_meaning(ranking: Ranking, run: Run) -> dict[str, str]:
-    """Return why strategies of unknown meaning in training are no answers, by name."""
-    why, cases = TrainedMeanings(run).why_unknown, [row.case for row in ranking.unranked]
-    return {case.strategy: reason for case in cases if (reason := why(case))}
-
-
-def _by_time(ranking: Ranking) -> Choice | Undecided:
-    best = recommend([ranking])
-    if best is None or not best.has_verdict:
-        launches = min(row.launches for row in ranking.rows)
-        count = "one launch is" if launches == 1 else f"{launches} launches are"
-        return Undecided(f"{count} no verdict")
-    name, price = best.strategy, best.price.ratio
-    close = [other for other in ranking.not_shown_slower if other != name]
+def _decided(ranking: Ranking, best: Recommendation) -> Answer:
+    close = [name for name in ranking.not_shown_slower if name != best.strategy]
     if not best.is_decided:
-        why = f"the first of them may cost more than {100 * WORTHWHILE:.0f} % over the best"
-        if not best.is_the_baseline and best.gains:
-            why = f"{name} is not shown faster than {ranking.baseline}"
-        return Undecided(why, (name, *close) if close else (), longer=True)
-    own = ranking.row(name)
+        is_open = best.has_verdict
+        between = (best.strategy, *close) if is_open and close else ()
+        return Answer(ranking.setting, ranking, best, between=between, longer=is_open)
+    own = ranking.row(best.strategy)
     others = tuple(
         _alternative(row, own, close, ranking.baseline) for row in ranking.rows if row is not own
     )
-    return Choice(ranking, own, own.launches, own.seconds_per_call, others, price)
+    return Answer(ranking.setting, ranking, best, best.strategy, others=others)
+
+
+def _alone(ranking: Ranking, findings: RunFindings) -> str:
+    ended = (each for each in findings.left_out if each.reason)
+    here = (each for each in ended if ranking.setting in each.settings)
+    reasons = [f"{', '.join(each.strategies)}: {each.reason}" for each in here]
+    reasons += [f"{name}: {why}" for name, why in of_unknown_meaning(ranking, findings).items()]
+    return "; ".join(["a strategy was measured alone, beside no other", *reasons])
+
+
+def of_unknown_meaning(ranking: Ranking, findings: RunFindings) -> dict[str, str]:
+    """Return why strategies of unknown meaning in training are no answers, by name."""
+    cases = [row.case for row in ranking.unranked]
+    return {one.strategy: why for one in cases if (why := findings.meanings.why_unknown(one))}
 
 
 def _alternative(
@@ -278,9 +228,9 @@ def _alternative(
 ) -> Alternative:
     """Return the ratio of a rival's time to that of the chosen row, `own`.
 
-    For the baseline it is the speed-up, with its verdict. For any other, both ratios to the fastest
-    are divided, and so are the ends of their intervals, which hold at once. The low end is at most
-    1 for the `close`, which are not shown slower.
+    For the baseline it is the speed-up, with its verdict. For any other rival it is the quotient of
+    both ratios to the fastest, and likewise of the ends of their intervals, which hold at once. For
+    a `close` rival, which is not shown slower, the low end is at most 1.
     """
     name = row.case.strategy
     speed_up = own.speed_up
@@ -292,16 +242,15 @@ def _alternative(
     return Alternative(name, Interval(ratio, low, high), costs_more=low > 1)
 
 
-def _by_fact(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Choice | Undecided:
+def _by_fact(ranking: Ranking, goal: Goal, findings: RunFindings) -> Answer:
     """Return the least of a fact; a value that is too small to be read counts as its bound."""
     fact, fact_in_words, tolerance = _FACTS[goal]
+    rivals = [findings.run.by_case[row.case] for row in ranking.rows]
     facts = {rival.case.strategy: fact_or_bound(rival, fact) for rival in rivals}
     values = {name: value for name, (value, _) in facts.items() if value and value > 0}
-    if len(values) < 2:  # noqa: PLR2004
-        return Undecided(f"{fact_in_words} is known of fewer than two strategies")
     if missing := sorted(facts.keys() - values.keys()):
-        names = ", ".join(missing)
-        return Undecided(f"{fact_in_words} of {names} is not known, and may be the least")
+        why = f"{fact_in_words} of {', '.join(missing)} is not known, and may be the least"
+        return Answer(ranking.setting, ranking, why=why)
     name = min(sorted(values), key=values.__getitem__)
     is_bound = facts[name][1]
     ratios = {other: value / values[name] for other, value in values.items() if other != name}
@@ -314,8 +263,5 @@ def _by_fact(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Cho
         )
         for other, ratio in sorted(ratios.items(), key=lambda item: item[1])
     )
-    own = next(rival for rival in rivals if rival.case.strategy == name)
-    launches = sum(launch.facts.number_or_bound(fact) is not None for launch in own.launches)
-    return Choice(
-        ranking, ranking.row(name), launches, Interval(values[name]), others, is_bound=is_bound
-    )
+    least = Answer(ranking.setting, ranking, strategy=name, value=values[name])
+    return replace(least, is_bound=is_bound, others=others)

@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 _STAGES = 10
 # In seconds:
 _UNIT = 60.0  # the work of a unit
-_BETWEEN_LOOKS = 2.0  # at which nodes there are
-_HANGS = 60.0  # after which a node hangs of which Dask hears nothing
-_WAITS = 900.0  # for its machine, of a unit; a rival takes no more than `_STAGES` first calls
-_ALONE = 60.0  # after which a run ends on which no node plays
-_STOPPING = 30.0  # after which one ends that was asked to stop
-_ANSWERS = 20.0  # in which a node hands over what it has
-_HEARS = 1.0  # in which nodes hear of a stop
+_BETWEEN_LOOKS = 2.0  # between two looks at the nodes
+_HANGS = 60.0  # a node hangs if Dask hears nothing of it for longer
+_WAITS = 900.0  # a unit's wait for its machine; a rival takes no more than `_STAGES` first calls
+_ALONE = 60.0  # a run ends if no node plays for longer
+_STOPPING = 30.0  # a run that was asked to stop ends after these
+_ANSWERS = 20.0  # the limit for a node to hand over its result
+_HEARS = 1.0  # the limit for nodes to hear of a stop
 _GO_ON = "what was measured is in the journal; go on with: timelift bench --resume"
 
 
@@ -72,7 +72,7 @@ class _Part:
 
 @dataclass
 class _Unit:
-    """What a node plays in one launch, and the places of the parts that it has told of."""
+    """The parts that a node plays in one launch, and in `told` the places of those reported."""
 
     node: Node
     parts: list[_Part]
@@ -182,7 +182,7 @@ class ClusterCampaign(Campaign):
     # What is played ------------------------------------------------------------------------------
 
     def _plan(self, setting: Setting, last: int) -> None:
-        """Let the launches of a setting be played up to the last, but for those that were."""
+        """Schedule the launches of a setting up to the `last`, except those already played."""
         numbers = range(self._planned[setting] + 1, last + 1)
         items = [(number, setting) for number in numbers if (number, setting) not in self._played]
         self._schedule.add(items, {setting: len(self._asked[setting])})
@@ -195,7 +195,7 @@ class ClusterCampaign(Campaign):
         return bool(self._schedule.waiting) and self._budget.left(beyond_fewest=False) > 0
 
     def _extend(self) -> None:
-        """Plan launches up to the next decision for the open settings of which none is played."""
+        """Plan launches up to the next decision for open settings whose last ones have ended."""
         if not self._is_contested or self._budget.left(beyond_fewest=True) <= 0:
             return
         doubtful, most = self._referee.to_play(), self.options.launches.most
@@ -333,7 +333,7 @@ class ClusterCampaign(Campaign):
         self._display.show(progress.StageBegun(where, doing, gone, to_go))
 
     def _end_unit(self, name: str) -> None:
-        """Complete what a unit streamed from its result, which the node may forget then."""
+        """Record from a unit's result what its stream lacks; then the node may forget the unit."""
         unit = self._units.get(name)
         if unit is None:
             return
@@ -388,7 +388,7 @@ class ClusterCampaign(Campaign):
                 self._display.say(str(error))
 
     def _lose(self, address: str, why: str) -> None:
-        """Let others play what a lost node did not, but for what cost two nodes."""
+        """Reschedule what a lost node did not play, except what already cost two nodes."""
         if self._cluster.nodes.pop(address, None) is None:
             return
         for name in [name for name, unit in self._units.items() if unit.node.address == address]:

@@ -180,7 +180,7 @@ class Cluster(Place):
         return self.submit(address, eval, f"{function}({self.core_of(address)})")
 
     def submit(self, address: str, function: Callable[..., Any], *arguments: Any) -> Future:
-        """Let a node run a function once, as soon as it runs no other for whichever run."""
+        """Run a function once on a node, as soon as the node is free of any run's functions."""
         return self.client.submit(
             function,
             *arguments,
@@ -199,7 +199,7 @@ class Cluster(Place):
 
     @cached_property
     def _here(self) -> Mapping[str, str]:
-        """What every node has to have as it is here: its files are read once, not for each node."""
+        """The versions that every node has to share with this process; its files are read once."""
         return node.versions()
 
     def read(self, address: str, looked: Future) -> Seen:
@@ -255,7 +255,7 @@ class Cluster(Place):
             return f"--devices {setting.device}: {where} has {', '.join(kind.devices)}"
         return ""
 
-    def describe(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
+    def machines(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
         names = {*packages(sorted(backends))}
         described = {}
         for kind, seen in self._kinds.items():

@@ -40,7 +40,7 @@ def main() -> int:
     if order["core"] is not None:
         os.sched_setaffinity(0, {order["core"]})
     if "tasks" not in order:
-        _write(describe())
+        _write(describe_node())
         return 0
     back = {order.pop("sent"): SENT, str(Project(Path()).brought): BROUGHT}
     try:
@@ -58,10 +58,10 @@ def _write(told: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def describe() -> dict[str, Any]:
+def describe_node() -> dict[str, Any]:
     """Describe this machine, as a launch finds it in this environment."""
     return {
-        "machine": msgspec.to_builtins(machine.describe(installed_backends())),
+        "machine": msgspec.to_builtins(machine.this_machine(installed_backends())),
         "mark": machine.machine_mark(),
         "boot": text_of(Path("/proc/sys/kernel/random/boot_id")).strip(),
         "backends": installed_backends(),

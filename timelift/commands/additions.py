@@ -7,7 +7,7 @@ from timelift.analyse.merging import merge_runs
 from timelift.analyse.results import Run, load_usual, refuse_empty
 from timelift.errors import UserError
 from timelift.gate import gate_words
-from timelift.gate.outcomes import gate_findings
+from timelift.gate.outcomes import GateFindings, gate_findings
 from timelift.journal.files import NamedRuns
 from timelift.present import conditions
 from timelift.present.summary import Additions, Section
@@ -15,11 +15,14 @@ from timelift.selftest import trust
 
 
 def findings_with_additions(
-    run: Run, path: Path, results: Path, relative_to: str = ""
+    run: Run, path: Path, results: Path, relative_to: str = "", gate: GateFindings | None = None
 ) -> tuple[RunFindings, Additions]:
-    """Return the findings of a run, and what features add; UserError where nothing can be shown."""
+    """Return the findings of a run, and what features add; UserError where nothing can be shown.
+
+    `gate` are the findings of a gate that was judged already.
+    """
     refuse_empty(run, path)
-    return find_out(run, relative_to), additions(run, results)
+    return find_out(run, relative_to), additions(run, results, gate)
 
 
 def usual_run(runs: NamedRuns) -> Run:
@@ -33,15 +36,15 @@ def usual_run(runs: NamedRuns) -> Run:
     return merge_runs([word for word, _ in runs], loaded) if len(runs) > 1 else loaded[0]
 
 
-def additions(run: Run, results: Path) -> Additions:
+def additions(run: Run, results: Path, gate: GateFindings | None = None) -> Additions:
     """Return how far to trust the machine of a run, and the section of a run of copies."""
     in_line_and_full = trust.trust_in_words(run, trust.machine_trust(results, run))
-    return Additions(*in_line_and_full, section(run))
+    return Additions(*in_line_and_full, section(run, gate))
 
 
-def section(run: Run) -> Section | None:
+def section(run: Run, gate: GateFindings | None = None) -> Section | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
     neighbours = conditions.neighbours(run)
     if run.header.against:
-        return gate_words.section(gate_findings(run)).plus(neighbours)
+        return gate_words.section(gate_findings(run) if gate is None else gate).plus(neighbours)
     return trust.section(run).plus(neighbours) if run.header.races_copies else None

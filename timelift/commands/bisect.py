@@ -1,17 +1,19 @@
 """`timelift bisect`: `git bisect run`; each of its steps runs this module as a program."""
 
 import argparse
+import difflib
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from timelift.case import AXIS_FLAGS, Case, Gradients
+from timelift.case import AXES, Case, Gradients
 from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
 from timelift.errors import UserError
 from timelift.gate.sides import UNCHANGED
+from timelift.journal.reading import opened, read_medians
 from timelift.measure.launch import environment, run_folder
 from timelift.project import Project, git, resolve_commit
 
@@ -34,11 +36,7 @@ def bisect(options: Options, project: Project) -> int:
       1  something has to be done first
       2  BAD is not shown to be slower than GOOD, or no commit can be measured
     """
-    name, comma, axes = options.case.partition(", ")  # as the gate and compare write it
-    try:
-        case = Case.from_label(f"{axes.replace(', ', '-')}-{name}" if comma else options.case)
-    except ValueError as error:
-        raise UserError(f"--case: {error}") from None
+    case = _measured_case(project.results, options.case)
     ends = [resolve_commit(project.root, word) for word in (options.good, options.bad)]
     good, bad = (git(project.root, "rev-parse", "--short", commit) for commit in ends)
     if ends[0] != ends[1] == git(project.root, "merge-base", *ends):
@@ -81,9 +79,29 @@ def bisect_options(parser: argparse.ArgumentParser) -> None:
         "--case",
         required=True,
         metavar="LABEL",
-        help="the case as pytest shows it, like tokens-T16-B8-forward-graph-native",
+        help="a case that was measured, as pytest and the gate show it, like "
+        "tokens-T16-B8-forward-graph-native",
     )
     add_gate(parser, "how much slower is too slow")
+
+
+def _measured_case(results: Path, label: str) -> Case:
+    """Return the case of a label in any run; raises UserError where none has it, or two do."""
+    cases = set[Case]()
+    for path in filter(Path.is_file, results.rglob("*.jsonl")):
+        with suppress(OSError), opened(path) as lines:
+            cases |= {one.case for one in read_medians(lines)}
+    named = [case for case in cases if case.label == label]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UserError(f"--case: two cases are called {label!r}; rename a strategy of them")
+    close = ", ".join(difflib.get_close_matches(label, {case.label for case in cases}))
+    hint = f"; nearest: {close}" if close else ""
+    raise UserError(
+        f"--case: expected a case of a run in {str(results)!r}, received {label!r}{hint}; measure "
+        "it first with: timelift bench"
+    )
 
 
 def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
@@ -91,8 +109,13 @@ def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
     del fields["machine"]  # it is played on this one
     if case.setting.gradients is Gradients.NONE:
         del fields["gradients"]
-    options = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}
-    options |= {"--against": good, "--gate": f"{100 * gate:.6g}%", "--undecided": "fail"}
+    options = {axis.flag: fields[name] for name, axis in AXES.items() if name in fields}
+    options |= {
+        "--strategies": case.strategy,
+        "--against": good,
+        "--gate": f"{100 * gate:.6g}%",
+        "--undecided": "fail",
+    }
     options |= {"--launches": 5}  # one case has no others to learn its noise from
     file = f"test_{case.setting.phase}.py"
     return [file, "-rfs", *(str(word) for pair in options.items() for word in pair)]

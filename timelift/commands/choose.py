@@ -1,8 +1,9 @@
 """`timelift choose`: which strategy to use for one workload at one size."""
 
 import argparse
+from enum import StrEnum
 
-from timelift.case import AXES, AXIS_FLAGS
+from timelift.case import AXES
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
 from timelift.journal.files import find_run
 from timelift.project import Project
@@ -13,8 +14,8 @@ def choose(options: Options, project: Project) -> int:
 
     Example: timelift choose --workloads tokens --seq-lens 64 --batch-sizes 8
 
-    A measured size has its own answer; between two measured sizes of one answer it is that, without
-    a time or a price. Otherwise the command is printed that would decide it.
+    What was measured has the answer of its report. Else the nearest that was is told, and the
+    command that would decide.
 
     exit codes:
       0  answered
@@ -29,32 +30,30 @@ def choose(options: Options, project: Project) -> int:
     axes = {name: getattr(options, name) for name in AXES}
     query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)
-    baselines = RunFindings(run, relative_to=options.relative_to).baselines
-    answer = choices.decide(query, run, baselines)
-    if isinstance(answer, choices.Undecided):
-        lines = choice_words.undecided_as_json if options.json else choice_words.undecided_lines
-        write_lines(lines(query, answer, run))
+    findings = RunFindings(run, relative_to=options.relative_to)
+    answer = choices.answer(query, findings)
+    if not answer.strategy:
+        undecided = choice_words.undecided_as_json if options.json else choice_words.undecided_lines
+        write_lines(undecided(query, answer, findings))
         return EXIT_NOT_YES
     if options.json:
-        answer_lines = choice_words.answer_as_json
+        decided = choice_words.answer_as_json
     else:
-        answer_lines = choice_words.answer_as_code if options.code else choice_words.answer_lines
+        decided = choice_words.answer_as_code if options.code else choice_words.answer_lines
     trust = additions(run, project.results).trust_in_full
-    write_lines(answer_lines(query, answer, run, project, trust))
+    write_lines(decided(query, answer, findings, project, trust))
     return 0
 
 
 def choose_options(parser: argparse.ArgumentParser) -> None:
     from timelift.choose.choices import Goal  # noqa: PLC0415
 
-    help_texts = {"seq_len": "number of steps", "batch": "sequences in a call"}
     group = parser.add_argument_group(
         "one value of each axis (default: the usual one, or the only one that was measured)"
     )
-    for name in AXES:
-        group.add_argument(
-            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=help_texts.get(name)
-        )
+    for name, axis in AXES.items():
+        text = axis.values if axis.is_size or issubclass(axis.kind, StrEnum) else None
+        group.add_argument(axis.flag, dest=name, default="", metavar="VALUE", help=text)
     parser.add_argument(
         "--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)} (default: time)"
     )

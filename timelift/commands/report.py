@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,17 +84,20 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
     from timelift.present.usage import code_of_run  # noqa: PLC0415
 
     findings, additions = _read(runs, options, project)
+    top = options.output or own_results(project.root)
+    with suppress(OSError):
+        output.mkdir(parents=True, exist_ok=True)
+    page = output / "index.html" if os.access(output, os.W_OK) else None
     is_one = len(runs) == 1 and is_latest(runs[0][1], project.results)
     names = [] if is_one else [word for word, _ in runs]
-    pointers, console = Pointers(output / "index.html", names), terminal.console()
+    pointers, console = Pointers(page, names), terminal.console()
     if additions.section:
         terminal.show_section(additions.section, pages(pointers), console)
     else:
         terminal.show_summary(summary(findings, pointers, additions.trust), console)
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    code, top = code_of_run(findings.run, project), options.output or own_results(project.root)
-    write_report(findings, output, additions, code, top)
+    write_report(findings, output, additions, code_of_run(findings.run, project), top)
 
 
 def _read(runs: NamedRuns, options: Options, project: Project) -> "tuple[RunFindings, Additions]":

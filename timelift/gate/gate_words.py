@@ -130,9 +130,9 @@ def _headline(gate: GateFindings, outcomes: Sequence[CaseOutcome]) -> str:
 
 
 def _headline_without_failures(outcomes: Sequence[CaseOutcome], label: str) -> str:
-    """Return that no case fails, and what would pass where cases are undecided, if any.
+    """Write that no case fails, and for undecided cases the slow-down that would pass.
 
-    The gate is not decided where most cases are not.
+    The gate is not decided if most cases are undecided.
     """
     undecided = [outcome for outcome in outcomes if outcome.ending is Ending.UNDECIDED]
     start = f"{NOT_DECIDED}: none" if 2 * len(undecided) > len(outcomes) else "None"
@@ -182,13 +182,8 @@ def _sentence(row: _Row, against: Against) -> str:
 def _name(row: _Row) -> str:
     """Return the case of a row, or its strategy with the number of cases."""
     if len(row.outcomes) == 1:
-        return case_in_words(row.worst.case)
+        return row.worst.case.label
     return f"{row.worst.case.strategy}, {len(row.outcomes):,} of {row.of:,} cases"
-
-
-def case_in_words(case: Case) -> str:
-    """Return a case's strategy, workload, sizes and other axes, in the order of the options."""
-    return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
 def _time(row: _Row, against: Against) -> str:
@@ -289,7 +284,7 @@ def _program_of(outcome: CaseOutcome) -> str:
 
 
 def _other_weights(outcomes: Iterable[CaseOutcome]) -> Iterator[str]:
-    """Yield which workloads have another layer by their counts of weights, the only known fact."""
+    """Yield the workloads whose count of weights differs: the only sign of another layer."""
     facts = (fact for outcome in outcomes for fact in outcome.facts if fact.name == "weights")
     texts = (
         f"{fact.case.setting.workload} has {fact.new:,.0f} for {fact.old:,.0f}" for fact in facts

@@ -169,8 +169,8 @@ def gate_rules(against: Against) -> dict[Quantity, GateRule]:
 def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
     """Return the outcome of every case of which both sides were measured.
 
-    A pair that failed in its trial has no outcome, but its screening still counts for the variances
-    of the others, so that the suspects remain those that were sent to trial.
+    A pair that failed in its trial has no outcome. Its screening still counts for the variances of
+    the other pairs, so that their suspicions stay as they were before the trial.
     """
     played = _played(pairs)
     if not played:
@@ -194,7 +194,7 @@ def _played(pairs: Iterable[Sides]) -> list[Sides]:
 
 
 def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
-    """Return by how many operations the sides' graphs differ, as the first launch counted them."""
+    """Return the differences of the sides' operation counts by kind, from their first counts."""
     counts = [[launch.facts.operations for launch in side.launches] for side in pair]
     old, new = (next((own for own in of_side if own is not None), None) for of_side in counts)
     if old is None or new is None:
@@ -219,7 +219,7 @@ def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[
 
 
 def _lost_peaks(pair: Sides, numbers: Sequence[int]) -> NDArray[np.bool_]:
-    """Return in which launches that the new side played the other side's peak alone was read.
+    """Return, for each launch, whether the new side played but only the old one's peak was read.
 
     A reader that the new side kills reads nothing of it.
     """
@@ -252,7 +252,7 @@ def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Sam
 
 
 class GateReferee(Referee):
-    """Asks for fresh launches of the suspects, and of all undecided cases if these fail."""
+    """Asks for fresh launches of suspects, and of undecided cases if the gate fails those."""
 
     def __init__(self, sides: Mapping[Case, Case], against: Against) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
 """The rule of the gate: did a case become slower than its other side, beyond what is ignored?
 
 Suspects of the screening launches are tried on fresh ones and judged by those alone (docs/gate.md):
-what made a case a suspect cannot confirm it. So for each quantity 1 in 10,000 identical cases is
-called worse, in expectation. Screening is the looser of the two, since a change that it misses is
-lost, and one more suspect costs a few launches of two cases.
+the launches that made a case a suspect cannot confirm it. So for each quantity 1 in 10,000
+identical cases is called worse, in expectation. Screening is looser than the trial, since a change
+that it misses is lost, while one more suspect costs a few launches of two cases.
 
-The gate, a change that should be found, and the change that is ignored are two numbers: with one
-number, a true change of just that size would measure less, and pass, half of the time.
+The gate (a change that should be found) and the ignored change are two numbers. If they were one, a
+true change of just that size would measure less, and pass, half of the time.
 
 The looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
 all pairs: at screening over the screened launches alone, so that no trial can withdraw a suspicion;
@@ -33,9 +33,9 @@ SCREEN, CONFIRM = 0.10, 0.001
 FACT_SCREEN, FACT_CONFIRM = 0.02, 0.005
 #: The part of the chance to confirm that each look may spend, by the number of fresh launches.
 FRESH_PARTS = {4: 0.2, 8: 0.3, 12: 0.5}
-#: The part of the gate of a time that is ignored.
+#: The ignored part of the gate, for times.
 _IGNORED_PART = 0.5
-#: The chance that a look finds a change beyond what is ignored although it is just as large.
+#: The chance that a look calls a change larger than the ignored one if it is just as large.
 _BEYOND_IGNORED = 0.05
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
 _SHOWN, _ALIKE = 0.025, 0.05
@@ -117,8 +117,8 @@ def judge(
     """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
-    launches, from 1. Where `lost`, of the same shape if any are, the old side's figure alone could
-    be read. Such a pair is suspected to be worse, and is if fresh launches read no figure again.
+    launches, from 1. `lost`, of the same shape or empty, marks launches that read a figure of the
+    old side alone. Such a pair is suspected; confirmed if fresh launches cannot read it either.
     `marks` are the machines, of the same shape. Looks count launches, whatever the evidence is.
     """
     lost = np.asarray(lost if np.size(lost) else np.zeros_like(effects.effect), bool)
@@ -162,7 +162,7 @@ def judge(
 
 
 def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
-    """True where an effect is significant, at least `least`, and of one sign but in one launch."""
+    """True where an effect is significant, at least `least`, and contrary in at most one launch."""
     size = np.abs(estimates.effect)
     with np.errstate(invalid="ignore"):
         significant = estimates.chance(size) < level
@@ -185,7 +185,7 @@ def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float)
 
 
 def _level(launches: Samples, rule: GateRule) -> Samples:
-    """Return what the last look at this number of fresh launches may spend; 0 before the first."""
+    """Return the chance that the last look at so many fresh launches may spend; 0 before any."""
     levels = np.asarray([0.0, *rule.levels.values()])
     return levels[np.searchsorted(list(rule.levels), launches, side="right")]
 

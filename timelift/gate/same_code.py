@@ -15,8 +15,8 @@ from typing import NamedTuple
 from timelift.project import Project
 from timelift.source import UNREADABLE, module_files
 
-#: In a text, be it in a comment: what imports or runs modules that no import statement names, and
-#: what decides where modules are found. `model.eval()` is none of it.
+#: Text that imports or runs modules which no import statement names, or changes where modules are
+#: found. A match in a comment counts, too; `model.eval()` does not match.
 _DYNAMIC = re.compile(
     rb"__import__|__builtins__|__path__|(?<![.\w])(?:exec|eval)\b"
     rb"|\b(?:builtins|runpy|import_module|exec_module|load_module|run_module|run_path)\b"

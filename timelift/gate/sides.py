@@ -31,13 +31,13 @@ MOST_FRESH = 12
 class SidesRace(Race):
     """Race cases against their other side, which joins the request's catalogue as a strategy.
 
-    `sides` has the other side of every case that has one, and `reasons` why the other cases have
-    none. A case whose code is the same on both sides is not measured, and its strategy is
-    `unchanged`; with another interpreter none is the same. Raises UserError where the request names
-    no other side.
+    `sides` maps a case to its other side, and `reasons` the remaining cases to why they have none.
+    A case whose code is the same on both sides is not measured, and its strategy is in `unchanged`.
+    With another interpreter no code counts as the same. Raises UserError where the request names no
+    other side.
     """
 
-    #: Launches differ less with one thread, and a case that is compared with itself needs no more.
+    #: Launches differ less with one thread; two sides of one case need no more to be compared.
     usual_axes: ClassVar = {"threads": "1"}
     folder = AGAINST_FOLDER
 

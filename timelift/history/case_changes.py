@@ -259,9 +259,9 @@ def _moved(over_canary: Samples, effect: Samples) -> NDArray[np.bool_]:
 def _beside_steady(changes: CaseChanges, steady: NDArray[np.bool_], least: float) -> Samples:
     """Return the effects beside the `steady` rivals of a setting in which the others moved.
 
-    A case that changed beside the median rival, and not beside the canary, is steady. The others
-    moved where their median did so beside the canary, by `least` the other way, which is more than
-    sessions do.
+    A steady case changed beside the median rival, but not beside the canary. The others count as
+    moved if their median moved the other way beside the canary, by `least` or more: more than
+    sessions explain.
     """
     beside = changes.effect.copy()
     for rows in rows_by_setting(changes.cases).values():
@@ -290,9 +290,9 @@ def _states(
 
 
 def _discovered(p: Samples) -> NDArray[np.bool_]:
-    """Return where a p is below `LEVEL` and a discovery among all.
+    """Return True for each p that is below `LEVEL` and a discovery among all.
 
-    Of all discoveries at most `_FALSE_SHARE` are false in expectation. Source: Benjamini and
+    At most `_FALSE_SHARE` of all discoveries are false in expectation. Source: Benjamini and
     Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
     """
     ordered = np.sort(p)

@@ -14,7 +14,7 @@ from rich.text import Text
 from timelift.analyse.estimates import Interval
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import AXIS_FLAGS, Case, Setting
+from timelift.case import AXES, Case, Setting
 from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.history import ChangeState
@@ -71,6 +71,10 @@ def _run(run: Run) -> str:
     return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}{beside}"
 
 
+#: Characters after which a case is cut, which begins with its workload and ends with its strategy.
+LONGEST_CASE = 200
+
+
 def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
     """Return all suspects, and the first `rows` of the other cases."""
     return compared.cases[: compared.suspect_count + rows]
@@ -78,7 +82,7 @@ def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
 
 def _table(shown: Sequence[CaseBetween]) -> Table:
     columns = (
-        Column("case", value=lambda row: _case_name(row.case)),
+        Column("case", value=lambda row: row.case.label, limit=LONGEST_CASE),
         Column("now", value=attrgetter("state")),
         *change_columns(drop_order=1),
         *(number(run, unit=words.MILLISECONDS, drop_order=3) for run in ("old", "new")),
@@ -86,11 +90,6 @@ def _table(shown: Sequence[CaseBetween]) -> Table:
         Column("launches", format="{0[0]} + {0[1]}".format, drop_order=5, right=True),
     )
     return Table("cases", "Cases of two runs", columns, shown)
-
-
-def _case_name(case: Case) -> str:
-    """Return the name of a case, the strategy first, since long names are cut at their end."""
-    return f"{case.strategy}, {case.setting.label}"
 
 
 def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
@@ -103,11 +102,11 @@ def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
     yield from _listed("removed", compared.removed)
     for case, failed in compared.failing_now.items():
         reason = f": {failed.reason}" if failed.reason else ""
-        yield f"no longer measured: {_case_name(case)}: {failed.status}{reason}"
+        yield f"no longer measured: {case.label}: {failed.status}{reason}"
     facts = sorted(compared.facts, key=lambda change: not change.worse)
     for change in facts[:rows]:
         state = ChangeState.SUSPECT if change.worse else "better"
-        yield f"{state}: {_case_name(change.case)}: {fact_in_words(change)}"
+        yield f"{state}: {change.case.label}: {fact_in_words(change)}"
     if len(facts) > rows:
         yield f"and {counted(len(facts) - rows, 'more fact')} that changed; --all shows them"
     yield from _suspect_settings(compared)
@@ -115,7 +114,7 @@ def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
 
 def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
     if cases:
-        yield f"{title}: {first_few([*map(_case_name, cases)], _NAMES, '; ')}"
+        yield f"{title}: {first_few([case.label for case in cases], _NAMES)}"
 
 
 def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
@@ -192,12 +191,12 @@ def _how_to_decide(compared: TwoRuns) -> str:
 
 def _deciding_command(setting: Setting, against: str, strategy: str = "") -> str:
     """Return the command that races a case or setting against a revision; '' measures it again."""
-    options = [(AXIS_FLAGS["strategy"], strategy)] if strategy else []
+    options = [("--strategies", strategy)] if strategy else []
     options += words.axis_options(setting)
     if against:
         options.insert(0, ("--against", against))
         if not setting.threads:  # against another side the default is one thread
-            options.append((AXIS_FLAGS["threads"], "default"))
+            options.append((AXES["threads"].flag, "default"))
     return words.bench_command(options)
 
 

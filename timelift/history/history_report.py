@@ -125,8 +125,8 @@ def draw_history(history: History) -> dict[str, Figure]:
 def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
     """Yield a point for each run of a case: its change and its level's, in per cent.
 
-    Both are changes from the first level, and where most cases moved, from the first one after; a
-    case that is slower together with others since then is higher by what it changed.
+    Both are changes from the first level, or from the first one after a shift of most cases. If the
+    case is slower together with others since a shift, its own change then is added.
     """
     together = row.since if row.state is ChangeState.TOGETHER else None
     start = math.nan

@@ -162,7 +162,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         return f"{history.runs[step.before].commit}..{history.runs[step.after].commit}"
 
     columns = (
-        Column("case", value=attrgetter("case.label")),
+        Column("case", value=attrgetter("case.label"), limit=compare_words.LONGEST_CASE),
         Column("strategy", value=attrgetter("case.strategy")),
         *axis_columns("case.setting"),
         Column("now", value=attrgetter("state")),

@@ -1,9 +1,9 @@
 """A machine's runs, the level of every case in each, and its ratio to its rivals of the same run.
 
-A run gives each case one level, so that a year of nightly runs is read in seconds. A machine is
-never as fast as yesterday, so a case is compared with its rivals of the same run and setting. That
-reference must not move when one of them does: it is what the *median* rival did, each counted from
-its own usual level, so that a rival's absence for a while changes nothing.
+A case has one level in each run, so that a year of nightly runs is read in seconds. A machine is
+never as fast as yesterday, so a case is compared with its rivals of the same run and setting. The
+reference must not move when one rival does: it is the change of the *median* rival. Each rival is
+counted from its own usual level, so that its absence for a while does not move the reference.
 """
 
 import math
@@ -36,7 +36,7 @@ from timelift.measurement import not_needed
 
 #: The most characters of the reason why a file is left out.
 _LONGEST_REASON = 160
-#: The fewest rivals whose median is not moved by one of them alone.
+#: The fewest rivals of which no single one can move the median.
 ENOUGH_RIVALS = 3
 #: The fewest unchanged rivals that are the reference without the others.
 LEAST_STEADY = 2
@@ -202,7 +202,7 @@ class RunSummary:
 
 
 def summary_of_run(path: Path) -> RunSummary:
-    """Sum up a journal without cases that failed in a launch; one that was removed has none."""
+    """Sum up a journal, without cases that failed in a launch; a removed file has no cases."""
     try:
         lines = contents(path).split(b"\n")
     except OSError:
@@ -307,9 +307,9 @@ def run_levels(runs: Sequence[StoredRun]) -> RunLevels:
 def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Samples, Samples]:
     """Return the cases of runs, with their levels and the variances of those by launches.
 
-    Both are (cases, runs). A level is the median over launches, or means of machines if several
-    played. What a launch does to all rivals alike is taken out first, so that a rival dropped after
-    three launches compares with the others. A variance is drawn to its run's median case's.
+    Both are (cases, runs). A level is the median over launches, or over machine means if several
+    played. The common effect of a launch on all rivals is removed first, so that a rival dropped
+    after three launches compares with the others. A variance is drawn to the median of its run.
     """
     cases = tuple(sorted({case for summary in summaries for case in summary.medians}))
     size = len(cases), len(summaries)
@@ -372,7 +372,7 @@ def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
 def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) -> Samples:
     """Return log ratios of a setting's rivals to the median one, as (rivals, runs).
 
-    The reference of two rivals is the steadier one, and that of a single rival is the canary.
+    Of two rivals the steadier one is the reference; a single rival is compared with the canary.
     """
     if len(rivals) == 1:
         return over_canary

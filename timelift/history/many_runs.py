@@ -137,8 +137,8 @@ def _case_history(
 ) -> CaseHistory:
     """Compare the latest level with the best earlier one.
 
-    A case is faster only if its time `over_canary`, (runs,), fell by half as much, too: else it was
-    its rivals that became slower.
+    A case is faster only if its time `over_canary`, (runs,), fell by half as much, too; otherwise
+    its rivals became slower.
     """
     changes = tuple(series.changes(gate))
     told = partial(CaseHistory, case, series, changes)
@@ -176,9 +176,9 @@ def _best(series: Series) -> int:
 def _with_shared(
     levels: RunLevels, cases: Iterable[CaseHistory], shift: CommonShift, gate: float
 ) -> list[CaseHistory]:
-    """Return the cases, of which those that a shift made slower have its state.
+    """Return the cases, with the state `TOGETHER` for those that a shift made slower.
 
-    They moved by at least half as much. A case that is slower by itself, or gone, stays so.
+    These moved by at least half of the shift. A case that is slower by itself, or gone, stays so.
     """
     own = WORSE | {ChangeState.GONE}
     least = max(shift.value / 2, math.log1p(gate))

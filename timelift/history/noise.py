@@ -21,7 +21,7 @@ from timelift.analyse.variances import RESOLUTION
 
 #: The fewest runs of a level, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3
-#: The cases that the loudness of a run is believed as little as.
+#: The weight of the prior loudness, 1, as a number of cases.
 _LOUDNESS_PRIOR = 10
 #: The runs that show together how loud the middle one is.
 _NEAR = 3
@@ -127,10 +127,10 @@ def running_median(table: Samples) -> Samples:
 
 
 def loudness(distances: Samples) -> NDArray[np.float64]:
-    """Return how many times as much the cases of each run vary as usually, a variance, (runs,).
+    """Return the variance of each run's cases as a multiple of the usual one, (runs,).
 
-    `distances` are those of (cases, runs) from their neighbours, in sd of each case. A few cases
-    show it badly, so that it is drawn towards 1.
+    `distances`, (cases, runs), are from neighbouring runs, in sd of each case. A few cases measure
+    the multiple badly, so it is drawn towards 1.
     """
     squares = trimmed_mean(np.abs(distances).T, HALF) ** 2
     cases = np.isfinite(distances).sum(0)

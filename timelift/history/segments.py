@@ -2,9 +2,9 @@
 
 Each series is cut where the squares around its levels are least, with a penalty for each cut
 (Jackson and others 2005, IEEE Signal Processing Letters 12(2), 105-108), and a t test drops the
-cuts that are not certain, the least certain one first. The place of a change was *chosen* because
-it looks like one there, so its p is multiplied by the number of places that were possible, and by
-the number of series that are read. At a known shift that excuses its step a series begins anew.
+cuts that are not certain, the least certain one first. The place of a change was *chosen* as the
+one that looks most like a change, so its p is multiplied by the number of possible places, and by
+the number of series. A series begins anew at a known shift that can explain its step.
 """
 
 import math
@@ -50,8 +50,8 @@ _ALONE_PRIOR_DF = 3.0
 class Segment:
     """A stretch with one level: `mean` over so many `runs`, at positions `first` to `last`.
 
-    `noise` is that of the mean. `anew` where a shift of most cases just before it may have moved
-    this one, too, so that the step to it is no change of the case.
+    `noise` is that of the mean. `anew` is True if a shift of most cases just before the segment may
+    explain the step to it: that step is no change of the case.
     """
 
     first: int
@@ -67,7 +67,7 @@ class Segment:
 
 
 def step_between(before: Segment, after: Segment) -> tuple[float, float]:
-    """Return the step from a segment to another and its two-sided p; none to what begins anew."""
+    """Return the step between segments and its two-sided p; both are 0 if `after` begins anew."""
     if after.anew:
         return 0.0, 0.0
     step = after.mean - before.mean
@@ -196,8 +196,8 @@ def _without_outliers(middle: Samples, off: Samples, variance: Samples) -> Sampl
 def _best_cuts(values: Samples, weights: Samples, fixed: Sequence[int]) -> list[list[int]]:
     """Return the bounds of the segments of each series with the least penalised squares.
 
-    A segment has `LEAST_RUNS` runs of the series, or lies between two `fixed` bounds, of which
-    those between the first and the last cost nothing.
+    A segment has `LEAST_RUNS` runs of the series, or all runs between two neighbouring `fixed`
+    bounds. A cut at a `fixed` bound has no penalty.
     """
     series, runs = values.shape
     moments = np.zeros((4, series, runs + 1))
@@ -266,10 +266,10 @@ def _certain_segments(
 
 
 def _paid_for_excursions(steps: Sequence[tuple[float, float]], runs: int) -> Samples:
-    """Return the p of each step between segments, multiplied where it is part of an excursion.
+    """Return the p of each step between segments, multiplied for the steps of an excursion.
 
-    An excursion is a segment above both neighbours, or below both: its end was chosen among `runs`,
-    too, so both of its changes pay.
+    An excursion is a segment above both neighbours, or below both. Its end was chosen among `runs`,
+    too, so the p of both of its steps is multiplied by half of that number.
     """
     factors = np.ones(len(steps))
     for place, ((step, _), (following, _)) in enumerate(pairwise(steps)):

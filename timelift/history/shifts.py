@@ -88,8 +88,8 @@ def _shift(
 ) -> CommonShift | None:
     """Return the median case's shift between two slices of runs, None for no common one.
 
-    More than half of the cases that the last runs before it have must have moved that way by `gate`
-    or more; `many` are enough where the machine moved, by what explains most of theirs.
+    More than half of the cases in the last runs before the shift must have moved by `gate` or more
+    in its direction. With `many`, fewer are enough if the canary explains most of their moves.
     """
     changes = change_of_medians(levels.over_canary, *sides)
     measured = np.isfinite(changes)

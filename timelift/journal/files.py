@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
@@ -58,7 +59,7 @@ def _is_copy(path: Path) -> bool:
 def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
     """Return the run that was started last, which may not be the file written last.
 
-    It measured something, if any did, but where it is to be resumed.
+    Unless it is to be `resumable`, it is the last that measured something, if any did.
     """
 
     def place(path: Path) -> tuple[datetime, bool, str]:
@@ -184,10 +185,11 @@ class ResumedRun:
     kept_bytes: int = 0
     played: PlayedSettings = field(default_factory=dict)
 
-    @property
+    @cached_property
     def cases(self) -> frozenset[str]:
         """The labels of the cases that it was going to measure."""
-        return frozenset(self.header.planned or ())
+        planned = self.header.planned_cases()
+        return frozenset(one if isinstance(one, str) else one.label for one in planned)
 
 
 def read_resumed_run(path: Path) -> ResumedRun | None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from timelift.case import Case
 from timelift.measurement import CaseInLaunch
 
 SCHEMA = 1
@@ -76,7 +77,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a twin is known to be `slower` by, a share, than the strategy that it is a copy `of`."""
+    """A twin: a copy `of` a strategy, known to be `slower` than that by a share."""
 
     of: str = ""
     slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
@@ -111,8 +112,8 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Against(Struct, frozen=True, kw_only=True):
     """The other side of a run, and by what rule it is judged.
 
-    `label` is what the user typed, and `commit` its commit, if any. `gates` has for each
-    quantity the share more that should be found. `screening` launches come before a trial.
+    `label` is what the user typed, and `commit` its commit, if any. `gates` has the increase of
+    each quantity, a share, that should be found. `screening` launches come before a trial.
     `undecided` is "pass" or "fail". `new`, `removed` and `unchanged` are names, and `versions`
     holds (there, here) of what differs.
     """
@@ -140,7 +141,8 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     """The first line of a journal.
 
     `options` are the options as they were read, and `asked` as they were typed. `cases` is how many
-    were selected, `planned` their labels, `sources` a digest of every file that was measured.
+    were selected, `planned` their `short_fields` (their labels in older journals), and `sources` a
+    digest of every file that was measured.
     Where several kinds of machines play, `machines` has each by its name on the axis `machine`, and
     `machine` what they share.
     """
@@ -156,7 +158,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     cases: int | None = None
     asked: dict[str, str] | None = None
     sources: dict[str, str] = {}
-    planned: list[str] | None = None
+    planned: list[dict[str, Any] | str] | None = None
     strategies: dict[str, StrategyEntry] = {}
     against: Against | None = None
 
@@ -164,6 +166,11 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     def kinds(self) -> Mapping[str, Machine]:
         """Each kind of machine by its name on the axis, '' where there is one."""
         return self.machines or {"": self.machine}
+
+    def planned_cases(self) -> Iterator[Case | str]:
+        """Yield the cases that were selected, or their labels; raises ValueError for no case."""
+        for one in self.planned or ():
+            yield one if isinstance(one, str) else Case.from_fields(one)
 
     @property
     def races_copies(self) -> bool:
@@ -262,7 +269,7 @@ def identity_of(machine: Machine) -> Identity:
 
 
 def what_all_share(machines: Mapping[str, Machine]) -> Machine:
-    """Return one machine for all kinds, by their names; the very one where there is one kind."""
+    """Return a machine with the names and the shared drift of all kinds, or the only kind."""
     first, *others = machines.values()
     if not others:
         return first

@@ -21,18 +21,15 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple, get_args
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from timelift.case import Case, Status
+from timelift.case import LARGEST_SIZE, Case, Status
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
 from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, is_disturbance, median
 
 #: The most bytes of a journal, ten times the largest known, and of a text in it, such as a name.
 _LARGEST, _LONGEST = 1 << 30, 10_000
-#: Of a text in a header, which has the words of a command: twice the longest that Linux takes.
+#: The same of a text in a header, which has the words of a command: twice the limit of Linux.
 _LONGEST_ARGUMENT = 1 << 18
 _TEXT = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
-#: The largest size an axis can have: sizes are 32-bit in every backend.
-LARGEST_SIZE = 2**31 - 1
-_SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
 #: The beginnings of lines that hold no samples.
 _OTHER_KINDS = (b'{"kind":"run"', b'{"kind":"end"')
 DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -138,12 +135,14 @@ def read_line(text: bytes) -> Line:
     try:
         in_file = _line(text)
         line = _case_in_launch(in_file) if isinstance(in_file, _LaunchLine) else in_file
+        if isinstance(line, Header):
+            _refuse_long(*_TEXT.findall(text), most=_LONGEST_ARGUMENT)
+            list(line.planned_cases())  # raises where one is no case
     except DAMAGED as error:
         _refuse_other_schema(text)
         raise ValueError(str(error).replace("`", "")) from None
     if isinstance(line, Header):
         _refuse_other_schema(text)
-        _refuse_long(*_TEXT.findall(text), most=_LONGEST_ARGUMENT)
     return line
 
 
@@ -203,16 +202,7 @@ def _case_of(text: bytes) -> Case:
     """Read a case; raises ValueError where a name is empty or a size is impossible."""
     _refuse_long(text)
     fields = msgspec.json.decode(text)
-    case = Case.from_fields(fields if isinstance(fields, dict) else {})
-    if not case.setting.workload:
-        raise ValueError("workload: expected a name, received ''")
-    for name, smallest in _SMALLEST.items():
-        size = getattr(case.setting, name)
-        if not smallest <= size <= LARGEST_SIZE:
-            raise ValueError(
-                f"{name}: expected a whole number from {smallest}, received {reprlib.repr(size)}"
-            )
-    return case
+    return Case.from_fields(fields if isinstance(fields, dict) else {})
 
 
 class MedianInLaunch(NamedTuple):

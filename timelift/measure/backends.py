@@ -41,7 +41,7 @@ def why_not_installed(backend: Backend) -> str:
 def usual_backend() -> tuple[Backend, str]:
     """Return the backend that Keras takes, or else the first that is installed; and why, in words.
 
-    What is not installed is no wish in a keras.json: Keras writes a new one with tensorflow in it.
+    A backend in keras.json counts only if installed: Keras writes tensorflow into a new file.
     """
     first = next(iter(installed_backends()), Backend.TENSORFLOW)
     word, where = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
@@ -63,7 +63,7 @@ def usual_backend() -> tuple[Backend, str]:
 
 
 def keras_settings() -> dict[str, Any]:
-    """Return what keras.json says; what is no JSON object says nothing."""
+    """Return the settings in keras.json; none if it is absent or no JSON object."""
     try:
         path = os.path.expanduser(_keras_json())  # noqa: PTH111 - raises nothing
         settings = json.loads(Path(path).read_bytes())

@@ -67,9 +67,9 @@ class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
     The first few launches run one at a time, so that their build, trace and first-call seconds can
-    be recorded, but for the one beside which peak memory is read. The others come in pairs that
-    build side by side, which saves about a third of their time, and play in turns. What was
-    `played` before an interruption is kept, and not played again.
+    be recorded, except in the launch beside which peak memory is read. The others come in pairs
+    that build side by side, which saves about a third of their time, and play in turns. Launches
+    `played` before an interruption are kept, and not played again.
     """
 
     #: Where it is played, for the plan in words.
@@ -108,9 +108,9 @@ class Campaign:
 
     @property
     def _is_contested(self) -> bool:
-        """False if no setting has two rivals left: a single launch is enough to say so.
+        """False if no setting has two rivals left: a single launch is enough to show that.
 
-        Where one strategy alone was asked for, its time is wanted.
+        True if one strategy a setting was requested, since its time is wanted, or two sides were.
         """
         left = [case for case in self.results if self._is_open(case)]
         has_pair = len({case.setting for case in left}) < len(left)
@@ -155,7 +155,7 @@ class Campaign:
     def _play_again(self, pool: LaunchPool) -> None:
         """Play disturbed settings again, for as long as that may take.
 
-        Of a run with two sides none is, since both are disturbed alike.
+        A run with two sides plays none again, since both are disturbed alike.
         """
         few = self.options.launches.fewest < ENOUGH_LAUNCHES
         if self.options.two_sided or few or not self._is_contested:
@@ -237,7 +237,7 @@ class Campaign:
                 has_reader = slot.number == self.options.launch_with_reader
                 reads_beside = has_reader and self._reads_peaks(slot, setting)
                 slot_of_setting = replace(slot, reads_beside=reads_beside)
-                outcomes = self._measure(pool, slot_of_setting, task, show_stage)
+                outcomes = self._measure_with_peaks(pool, slot_of_setting, task, show_stage)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # unfinished: --resume plays the setting again
                 self._record_together(slot_of_setting, outcomes)
@@ -245,7 +245,7 @@ class Campaign:
             self._pace.step()
         pool.close(slot)
 
-    def _measure(
+    def _measure_with_peaks(
         self, pool: LaunchPool, slot: LaunchSlot, task: Task, show_stage: ShowStage
     ) -> list[CaseInLaunch]:
         show_stage("starting")
@@ -297,7 +297,7 @@ class Campaign:
             self._display.show(progress.StageBegun(where, f"{doing} · {setting.label}", *seconds))
 
     def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
-        """Return what the rest of all launches takes, or of the time that they may take."""
+        """Return the seconds that the remaining launches take, or those that they may take."""
         launches, pace, budget = self.options.launches, self._pace, self._budget
         if is_again(group[0]):
             return budget.left_again

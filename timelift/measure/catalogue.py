@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Backend, Case, Dtype, Gradients, Phase, Setting
+from timelift.case import Backend, Case, Dtype, Gradients, Phase
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
@@ -164,19 +164,12 @@ def read_strategies(paths: Iterable[Path]) -> dict[str, Strategy]:
 
 
 def _check_name(path: Path) -> None:
-    """Raise UserError if a file's name cannot be typed in a list, or reads like an axis."""
+    """Raise UserError if a file's name cannot be typed in a list."""
     name = path.stem
     if name == "all" or not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(
             f"{path}: expected a name of letters, digits, '_', '-' and '.', and not 'all', "
             f"received {name!r}; rename the file"
-        )
-    usual = Setting("x", 1, 1, Phase.FORWARD)
-    cases = Case(usual, name), Case(replace(usual, workload=name), "x")
-    if not all(case.has_label_of_its_own for case in cases):
-        raise UserError(
-            f"{path}: {name!r} begins like an axis, so that cases named with it could not be told "
-            "from others; rename the file"
         )
 
 

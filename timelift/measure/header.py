@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from timelift.case import COPY_SEPARATOR, Case, option_flag
+from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError, counted
 from timelift.inner_layer import Factory
 from timelift.journal.files import COPIES_FOLDERS, ResumedRun, find_run, read_resumed_run
@@ -25,7 +25,8 @@ from timelift.journal.lines import (
     what_all_share,
 )
 from timelift.measure.catalogue import Catalogue
-from timelift.project import Project, git
+from timelift.measure.options import option_flag
+from timelift.project import Project, git, has_changes
 from timelift.source import module_files
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
@@ -59,7 +60,7 @@ def new_header(
         machines={name: machine for name, machine in machines.items() if name},
         cases=len(cases),
         sources=_sources(project, catalogue, cases),
-        planned=[case.label for case in cases],
+        planned=[case.short_fields() for case in cases],
         strategies={name: catalogue.entry(name) for name in strategies},
     )
 
@@ -68,7 +69,7 @@ def _commit(root: Path) -> Commit:
     """Return the commit of `root`, and whether tracked files differ from it; no id without git."""
     try:
         revision = git(root, "rev-parse", "HEAD")
-        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
+        return Commit(revision, has_changes(root))
     except UserError:
         return Commit()
 
@@ -95,9 +96,9 @@ def _without_folders(value: Any, root: Path) -> Any:
 def without_folders(text: str, root: Path) -> str:
     """Return a text that names no folder outside of the project at `root`.
 
-    Paths in the project are written from its root on, of any other absolute path the last part is
-    kept, and of a scheduler's address nothing, so that a journal can be shared. Half a surrogate
-    becomes a question mark, as in the file, so that lines in memory equal those of the file.
+    So a journal can be shared. Paths in the project are written from its root on. Only the last
+    part of other absolute paths is kept, and only the scheme of a scheduler's address. Half a
+    surrogate becomes a question mark, as in the file: lines in memory equal those of the file.
     """
     for folder, name in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
         if folder.strip("/"):

@@ -57,7 +57,7 @@ class LaunchSlot:
 
     @property
     def at_once(self) -> int:
-        """How many processes build side by side, each of which may take so many times as long."""
+        """How many processes build side by side; the limits of each are multiplied by that."""
         return len(self.group) + self.reads_beside
 
 

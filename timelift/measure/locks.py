@@ -46,9 +46,9 @@ def machine_lock(
 ) -> Iterator[Note]:
     """Hold the machine's lock; if another run holds it, `say` which, and wait until it has ended.
 
-    A thread that holds it already does not wait. Others are shown the `command`. Where the file
-    cannot be locked, that is said once, and nothing is held. Raises UserError if waiting takes more
-    than `patience` in seconds, and KeyboardInterrupt if `stop` becomes true meanwhile.
+    A thread that holds it already does not wait. Runs that wait are shown the `command`. If the
+    file cannot be locked, one line tells so, and nothing is held. Raises UserError if waiting takes
+    more than `patience` in seconds, and KeyboardInterrupt if `stop` becomes true meanwhile.
     """
     path = path or Path(tempfile.gettempdir()) / NAME
     key = threading.get_ident(), path
@@ -82,11 +82,11 @@ def machine_lock(
 
 
 def _open(path: Path) -> int | None:
-    """Open the file of whichever user, following no link; None if that is not possible.
+    """Open the file, even of another user, following no link; None if that is not possible.
 
     `filelock.FileLock` refuses a file of another user in a folder like /tmp. To be locked a file
-    need only be readable. What is no file, such as a pipe, or has a second name, which `note` would
-    write over, somebody else may have put there.
+    need only be readable. A pipe, or a second name of another file, which `note` would overwrite,
+    may be planted there, and is not opened.
     """
     safe = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     for access in (os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY):
@@ -135,9 +135,9 @@ def _holder(descriptor: int) -> tuple[str, str]:
 class BuildOrPlayLock:
     """A shared lock for building and an exclusive one for playing; players come first.
 
-    While one launch plays no other builds or plays. A launch that has built waits until the others
-    have too, and the readers of peak memory. Since players come first, launches of equal work stay
-    in step.
+    While one launch plays, no other builds or plays. A launch that has built waits until the other
+    launches and the readers of peak memory have built. Since players come first, launches of equal
+    work stay in step.
     """
 
     def __init__(self) -> None:

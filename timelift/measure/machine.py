@@ -88,7 +88,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     return {name: one.version for name, one in found.items() if one}
 
 
-def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
+def this_machine(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
     """Describe this machine, without a host name; with another quota of cores it is another one."""
     gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())

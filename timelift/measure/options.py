@@ -7,20 +7,19 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from timelift import case
-from timelift.case import Backend, option_flag, option_name
+from timelift.case import Backend
 from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import read_inputs
 from timelift.measure.backends import usual_backend
 from timelift.measurement import MOST_LAUNCHES
 
-#: Sizes are 32-bit in every backend.
-_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+_MOST_DIGITS = 12
 #: More than a month.
 _MOST_SECONDS = 3e6
 #: The system counts bytes in signed 64 bits.
@@ -28,6 +27,14 @@ _MOST_BYTES = 2**63 - 1
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 Undecided = StrEnum("Undecided", ("pass", "fail"))
+
+
+def option_name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def option_flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ def list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_list
 
 
-def read_size(word: str, most: int = _LARGEST) -> int:
+def read_size(word: str, most: int = case.LARGEST_SIZE) -> int:
     is_short_number = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
     if not (is_short_number and 0 < int(word) <= most):
         raise UserError(f"expected a whole number from 1 to {most:,}, received {word!r:.80}")
@@ -205,34 +212,39 @@ class Option:
             raise UserError(f"{self.flag}: expected {self.help}, received {text!r}") from None
 
 
-def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> Option:
-    name = option_name(case.AXIS_FLAGS[axis])
-    otherwise = "what the question and the workload say"
-    return Option(name, default, choices, read, axis, "LIST", otherwise)
+#: Readers of the axes whose words are more than a choice, a size or a name.
+_READERS = {"device": read_devices, "threads": list_of(read_threads), "backend": read_backends}
+_BY_WORKLOAD = "what the question and the workload say"
+_BY_KERAS = "that of KERAS_BACKEND, else of keras.json, else the first installed"
 
 
-def _choices(axis: str, default: str, kind: type[StrEnum], about: str = "") -> Option:
-    return _axis(axis, default, about + ", ".join(kind), list_of(choice(kind)))
+def _axis_option(axis: case.Axis) -> Option:
+    read = _READERS.get(axis.name) or list_of(_word_reader(axis.kind))
+    otherwise = _BY_KERAS if axis.kind is Backend else _BY_WORKLOAD
+    default = str(axis.usual or "") if axis.default is None else axis.default
+    name = option_name(axis.flag)
+    return Option(name, default, axis.values, read, axis.name, "LIST", otherwise)
 
 
+def _word_reader(kind: type) -> Callable[[str], Any]:
+    if issubclass(kind, StrEnum):
+        return choice(kind)
+    return read_size if kind is int else str
+
+
+_STRATEGIES = Option(
+    "strategies",
+    "",
+    "names, families, name[k=8], or all",
+    read=list_of(str),
+    axis="strategy",
+    metavar="LIST",
+    otherwise=_BY_WORKLOAD,
+)
 #: Every axis, in the order of the help.
 AXIS_OPTIONS: tuple[Option, ...] = (
-    _axis("strategy", "", "names, families, name[k=8], or all", list_of(str)),
-    _axis("workload", "", "names of files in workloads/, or all", list_of(str)),
-    _axis("seq_len", "", "numbers of steps", list_of(read_size)),
-    _axis("batch", "", "sequences a call", list_of(read_size)),
-    _choices("phase", "", case.Phase),
-    _choices("mode", "", case.Mode),
-    _choices("lengths", "full", case.Lengths),
-    _choices("gradients", "weights", case.Gradients, "of a backward call: "),
-    _choices("time_axis", "static", case.TimeAxis),
-    _choices("dtype", "float32", case.Dtype),
-    _axis("device", "", "cpu, gpu, gpu:1, or all", read_devices),
-    _axis("threads", "default", "numbers of threads, or default", list_of(read_threads)),
-    replace(
-        _axis("backend", "", ", ".join(Backend), read_backends),
-        otherwise="that of KERAS_BACKEND, else of keras.json, else the first installed",
-    ),
+    _STRATEGIES,
+    *(_axis_option(axis) for name, axis in case.AXES.items() if name != "machine"),
 )
 _LAYER = (
     Option(

@@ -34,9 +34,9 @@ class Place:
         """Reason why a setting cannot be measured here, or ''."""
         return machine.why_not_here(setting)
 
-    def describe(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
+    def machines(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
         """Describe each kind of machine, by its name."""
-        return {"": machine.describe(backends)}
+        return {"": machine.this_machine(backends)}
 
     def lock(
         self, say: Callable[[str], None], command: str, stop: Callable[[], bool] = lambda: False

@@ -31,10 +31,10 @@ _UNDISTURBED = 3
 class Question:
     """A bench module's axes, as text by option name, and the axis that it compares, if any.
 
-    A question that compares the values of an axis has no cases if only one value is requested, and
-    one that `keeps` an axis none of other values than its own, whatever the option says; if it
-    `waits`, it is asked only where that axis's option or its file is named. `sizes="smallest"`
-    takes only the shortest length and the smallest batch of each workload.
+    A question that `compares` the values of an axis has no cases if only one value is requested. A
+    question that `keeps` an axis has cases of its own values alone, whatever the option names. A
+    question that `waits` is asked only if that axis's option or its file is named.
+    `sizes="smallest"` takes only the shortest length and the smallest batch of each workload.
     """
 
     axes: Mapping[str, str]
@@ -120,10 +120,10 @@ class RunOptions:
     def launch_with_reader(self) -> int:
         """The launch beside which peak memory is read: 2, or 1 for two-sided runs, or 0 for none.
 
-        Its first calls are disturbed, so two others have to build by themselves. It is the second,
-        so that rivals which fail in the first are not read. Two sides are disturbed alike, and
-        their launches come in pairs from the second on; but two interpreters build one after the
-        other. A budget has to see first how long a launch takes.
+        The reader disturbs first calls, so two other launches have to build by themselves. The
+        second has it, so that rivals which fail in the first are not read. Two sides are disturbed
+        alike, so the first has it: later launches come in pairs. There is none with two
+        interpreters, which build in turn, nor with a budget, which needs a launch's time first.
         """
         if not self.reads_peak_memory or self.budget is not None or self.other_python:
             return 0
@@ -221,11 +221,22 @@ class RunRequest:
         """Return the cases of a question, for each kind of machine."""
         cases = cases_of(question, self.axes, self.catalogue)
         kinds = self.place.kinds if self.place else ("",)
-        return [
+        found = [
             replace(case, setting=replace(case.setting, machine=kind))
             for kind in kinds
             for case in cases
         ]
+        if len(labels := {case.label: case for case in found}) < len(found):
+            one = next(case for case in found if labels[case.label] != case)
+            names = " and ".join(
+                f"{each.strategy} of {each.setting.workload} on {each.setting.backend}"
+                for each in sorted((one, labels[one.label]))
+            )
+            raise UserError(
+                f"expected cases of different names, received two {one.label!r}: {names}; rename "
+                "the file of one"
+            )
+        return found
 
 
 def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
@@ -254,9 +265,9 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
 
 
 def _phases_in_the_mode_of_fit(question: Question, asked: Mapping[str, str]) -> Collection[Phase]:
-    """Return train, unless the user or the question names its modes.
+    """Return train, for which the mode of `fit` is taken, unless its modes are named.
 
-    What a question says of modes holds for its own phases, and for others than train.
+    The modes that a question names count for train only if the question names that phase, too.
     """
     if asked.get("modes") or question.compares == "modes":
         return ()

@@ -147,7 +147,7 @@ class Session:
             display.note = note
             played = self._resume(chosen) if self.resumed else {}
             campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, played))
-            self._measure(campaign, display, referee)
+            self._run_in_journal(campaign, display, referee)
 
     def _begun(self, campaign: Campaign) -> Campaign:
         """Return the campaign, which signals reach from now on."""
@@ -157,14 +157,16 @@ class Session:
         return campaign
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
-        """Read the run again, which another may have resumed; keep its cases alone in `chosen`."""
+        """Read the run again, since another process may have resumed it; limit `chosen` to it."""
         assert self.resumed is not None
         self.resumed = open_resumed(self.request.results_folder, str(self.resumed.path))
         chosen[:] = [case for case in chosen if case.label in self.resumed.cases]
         refuse_other_cases(self.resumed, chosen)
         return self.resumed.played
 
-    def _measure(self, campaign: Campaign, display: Display, referee: CampaignReferee) -> None:
+    def _run_in_journal(
+        self, campaign: Campaign, display: Display, referee: CampaignReferee
+    ) -> None:
         header = self._header(campaign)
         if (busy := header.machine.information.get("busy", 0.0)) > _BUSY_SHARE:
             display.say(
@@ -221,7 +223,7 @@ class Session:
     def _header(self, campaign: Campaign) -> Header:
         request = self.request
         root = request.project.root
-        machines = self.place.describe({case.setting.backend for case in campaign.results})
+        machines = self.place.machines({case.setting.backend for case in campaign.results})
         header = new_header(
             request.project, self.catalogue, campaign.results, request.seed, machines
         )

@@ -37,7 +37,7 @@ def user_workload(
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        described = describe(str(factory), backend, folders, str(inputs or ""), memory_bytes)
+        described = look_at(str(factory), backend, folders, str(inputs or ""), memory_bytes)
         inputs = inputs or _inputs_of(described)
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
@@ -82,7 +82,7 @@ def find_factory(text: str, expected: str) -> Factory:
     return factory
 
 
-def describe(
+def look_at(
     factory: str,
     backend: Backend,
     folders: Sequence[Path],

@@ -1,11 +1,11 @@
 """The state of one worker as its events show it, the blame for its death, and the next try.
 
-The death of a worker is charged to the rival that was being built or played at that moment. A
-worker may also die while no rival is at work: when it waits for its turn, say, and the system is
-out of memory because another launch builds; or of SIGKILL, from outside. Then the setting is tried
-once more with all rivals. If that worker dies as well in such a way, the rival that was at work
-last is charged, and the others go on without it. A death while the inner layer is made or called is
-charged to every rival of this layer.
+The death of a worker is charged to the rival that was being built or played at that moment. But a
+worker may die while no rival is at work, for example if another launch exhausts the memory while
+this one waits for its turn; or it may die of SIGKILL from outside. Then the setting is tried once
+more with all rivals. If that worker dies in such a way, too, the rival that was last at work is
+charged, and the others go on without it. A death while the inner layer is made or called is charged
+to every rival of this layer.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ RunWorkers = Callable[[Task], Sequence["WorkerState"]]
 class WorkerState:
     """A worker as its events have shown it; `last_rival` was at work last, or is `at_work` now.
 
-    If it `died`, `charged` are the records of the rivals that this is charged to. Unless it
-    `is_clear` that they are at fault, they are charged only if it happens again.
+    If it `died`, `charged` are the records of the rivals to blame. If their fault is not clear
+    (`is_clear`), they are charged only at a second death.
     """
 
     task: Task
@@ -151,9 +151,9 @@ def measure_until_finished(
 def _ended_together(
     task: Task, lost: CaseInLaunch, run_workers: RunWorkers
 ) -> Sequence[CaseInLaunch]:
-    """Return how a rival ended; with its other side, where memory ran out beside other rivals.
+    """Return how a rival ended, and its other side, too, if memory ran out only beside others.
 
-    Which side meets that is chance. So a side that fits alone is refused, and the other one too.
+    Chance decides for which side memory runs out. So if one fits alone, both are refused.
     """
     (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
     if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:

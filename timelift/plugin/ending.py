@@ -10,6 +10,7 @@ from timelift.case import Backend, Mode, Phase, TimeAxis
 from timelift.commands.additions import findings_with_additions, section
 from timelift.errors import UserError
 from timelift.gate import gate_words
+from timelift.gate.outcomes import GateFindings
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
 from timelift.measure.request import RunRequest
@@ -27,17 +28,21 @@ if TYPE_CHECKING:
 _MAKE_ANOTHER_QUESTION = ("workloads", "layer", "strategies", "phases", "modes", "time_axes")
 
 
-def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
-    """Show the end of a run; with `--report`, write its page then."""
+def show_end(
+    reporter: "pytest.TerminalReporter", session: Session, gate: GateFindings | None
+) -> None:
+    """Show the end of a run, and of the `gate` that judged it; with `--report`, write its page."""
     reporter.section("timelift")
     run, path = Run.of_lines(session.header, session.lines, session.end), session.journal_path
     results = session.request.results_folder
     folder = results / "report" if reporter.config.getoption(f"{PREFIX}report") else None
     try:
         if isinstance(session.race, SidesRace | TwinsRace):
-            for line in _lines_of_copies(session, run, reporter._tw.fullwidth):  # noqa: SLF001 - what pytest itself writes with
+            for line in _lines_of_copies(session, run, gate, reporter._tw.fullwidth):  # noqa: SLF001 - what pytest itself writes with
                 reporter.write_line(line)
-            reported = findings_with_additions(run, path, results) if path and folder else None
+            reported = None
+            if path and folder:
+                reported = findings_with_additions(run, path, results, gate=gate)
         else:
             assert path
             reported = _show_answer(reporter, session.request, run, path, folder)
@@ -51,7 +56,9 @@ def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
         reporter.write_line(f"timelift: {error}")
 
 
-def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
+def _lines_of_copies(
+    session: Session, run: Run, gate: GateFindings | None, width: int
+) -> Iterator[str]:
     """Yield the end of a run against another side, or of a self-test, whose result is stored."""
     race, path = session.race, session.journal_path
     if not isinstance(race, SidesRace):
@@ -59,7 +66,7 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
         yield from end_of_selftest(run, path.parent)
         return
     if path:
-        shown = section(run)
+        shown = section(run, gate)
     else:
         untried = {case: why for case, why in session.not_tried.items() if case in race.sides}
         reasons = {**race.reasons, **untried}.values()

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.case import AXES, SKIPPED, Case, Status, option_flag
+from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.commands import SELFTEST, USUAL_REPORT, place_of
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
-from timelift.measure.options import OPTIONS, option_named
+from timelift.measure.options import OPTIONS, option_flag, option_named
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Race, Session, interrupts
 from timelift.measurement import Measurement
@@ -30,6 +30,8 @@ from timelift.project import Project
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
+
+    from timelift.gate.outcomes import GateFindings
 
 PARAMETERS = ("strategy", *AXES)
 _INTERRUPTED = "the run was interrupted; what was measured is in the journal"
@@ -124,6 +126,7 @@ class Questions:
         self.session = Session(race_of(config))
         self.failures: dict[Case, str] = {}
         self.not_compared: dict[Case, str] = {}
+        self._gate: GateFindings | None = None
         self.first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
@@ -133,7 +136,7 @@ class Questions:
         config.add_cleanup(self._at_exit.close)
 
     def parametrize(self, metafunc: pytest.Metafunc, question: Mapping[str, Any]) -> None:
-        """Turn a test's question into its cases, one item each, which no question had before."""
+        """Turn a test's question into cases, one item each, without those of earlier questions."""
         request, asked = self.session.request, Question.from_marker(question)
         path = metafunc.definition.path
         # a layer is asked no comparison by itself
@@ -182,13 +185,13 @@ class Questions:
         option = session.config.option
         failed = session.testsfailed and not option.continue_on_collection_errors
         if cases and not (option.collectonly or failed):
-            self._measure(cases)
+            self._run(cases)
         reported = yield
         if self.session.interrupted:
             raise session.Interrupted(_INTERRUPTED)
         return reported
 
-    def _measure(self, cases: list[Case]) -> None:
+    def _run(self, cases: list[Case]) -> None:
         from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
 
         config = self._config
@@ -215,7 +218,8 @@ class Questions:
         from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
         from timelift.gate import gate_words, outcomes  # noqa: PLC0415
 
-        gate = outcomes.gate_findings(Run.of_lines(session.header, session.lines, session.end))
+        run = Run.of_lines(session.header, session.lines, session.end)
+        self._gate = gate = outcomes.gate_findings(run)
         self.failures, self.not_compared = gate_words.failures(gate), gate_words.not_compared(gate)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -236,7 +240,7 @@ class Questions:
     def pytest_terminal_summary(
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
-        """Show the end below pytest's own; it alone tells what fails the gate, and -r's list."""
+        """Show the end below pytest's own; it and -r's list alone tell what fails the gate."""
         stats, told = terminalreporter.stats, set(self.failures.values())
         self._failed = stats.get("failed", [])
         if self._failed:
@@ -250,7 +254,7 @@ class Questions:
         if session.journal_path or (is_against and not session.request.options.once):
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
-            ending.show_end(terminalreporter, session)
+            ending.show_end(terminalreporter, session, self._gate)
         elif session.not_tried and session.measured_nothing:
             reasons = dict.fromkeys(session.not_tried.values())
             terminalreporter.section("timelift")
@@ -258,7 +262,7 @@ class Questions:
 
     @pytest.hookimpl(specname="pytest_terminal_summary")
     def pytest_terminal_summary_of_list(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Bring back what fails the gate, after FAILURES and before the list, where -r asks."""
+        """Restore what fails the gate, after FAILURES and before the list, if -r asks for it."""
         shown = self._config.option.reportchars
         if self._failed and shown != USUAL_REPORT and not set(shown).isdisjoint("faA"):
             terminalreporter.stats["failed"] = self._failed

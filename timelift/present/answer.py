@@ -297,8 +297,8 @@ def safety(findings: RunFindings) -> str:
     is_told = answer.lost or (answer.is_decided and not answer.is_never_beaten)
     is_told_below = len(findings.answers) > 1
     slower = "; ".join(where_slower(answer, is_brief=is_told_below))
-    not_slower = f"{_NOT_SHOWN} slower{slower.removeprefix(_NOT_SHOWN)}"
-    told = f"another is shown faster {slower}" if answer.lost else not_slower
+    none = f"no other is shown faster{slower.removeprefix(_NOT_SHOWN)}"
+    told = f"another is shown faster {slower}" if answer.lost else none
     text = f"{_faster_in_some(answer)}{told}."
     shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
     if range_ := _tomorrow(answer, findings):

@@ -17,6 +17,7 @@ from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
+from timelift.escape import plain
 from timelift.journal.lines import Machine, flattened
 from timelift.measurement import CaseInLaunch, Measurement, engine_facts, fact, median
 from timelift.present import words
@@ -100,7 +101,7 @@ def evidence(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def over(run: Run) -> str:
-    """Write what intervals are over, of which they hold: `3 runs`, `launches of this session`."""
+    """Write the units for which intervals hold: `3 runs`, or `launches of this session`."""
     return " or ".join(dict.fromkeys(map(_over, run.launches_by_setting.values()))) or "launches"
 
 
@@ -112,11 +113,11 @@ def _over(launches: Sequence[CaseInLaunch]) -> str:
 
 
 def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:
-    """Write which rivals fewer machines played than elsewhere allow for others; '' for none."""
+    """Write which rivals too few machines played in a run that has enough; '' for none."""
     if max(findings.machines.values(), default=0) < LEAST_MACHINES:
         return ""
     cases = (row.case for row in ranking.all_rows)
-    few = [case.strategy for case in cases if findings.machines[case] < LEAST_MACHINES]
+    few = [plain(one.strategy) for one in cases if findings.machines[one] < LEAST_MACHINES]
     return f"on one or two machines, for which alone figures hold: {', '.join(few)}" if few else ""
 
 

@@ -13,7 +13,7 @@ from timelift.analyse.findings import RunFindings, by_execution
 from timelift.analyse.ranking import Ranking, declared
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
-from timelift.case import USUAL, Setting, several_valued
+from timelift.case import AXES, Setting, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import flattened
@@ -30,7 +30,7 @@ from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
 
-#: From this ratio on what would have been seen is no size that a reader can use.
+#: A detectable ratio from here on is too large for its size to help a reader.
 _LARGEST_SEEN = 2.0
 
 
@@ -143,7 +143,7 @@ def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
 
 def _heading(setting: Setting, axes: Sequence[str]) -> str:
     """Return the label of a setting without its values of these axes."""
-    shared = replace(setting, **{axis: USUAL[axis] for axis in axes})
+    shared = replace(setting, **{axis: AXES[axis].usual for axis in axes})
     words = (word for word in shared.words if "mode" not in axes or word != shared.mode)
     return "-".join([setting.workload, *words])
 

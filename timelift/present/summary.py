@@ -12,7 +12,7 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
-from timelift.case import AXES, AXIS_FLAGS, CPU, Dtype, several_valued
+from timelift.case import AXES, CPU, Dtype, several_valued
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
@@ -70,7 +70,7 @@ NO_ADDITIONS = Additions()
 class Pointers:
     """What to read or ask next: the page of a run, if it was written, and what was not asked.
 
-    `runs` are the names of what is shown, none of the latest run alone.
+    `runs` are the names of the runs that are shown; empty for the latest run alone.
     """
 
     page: Path | None = None
@@ -82,11 +82,11 @@ class Pointers:
 class Summary:
     """The end of a run: what was measured in one line, the answer, and labelled notes.
 
-    The answer for everything is the `headline` and `below` it where it loses, and what it changes
-    in training. The table of workloads names a strategy only where they differ, and has no row for
-    a single workload. The notes begin with what is `left_out` of figures, with its reasons, and of
-    rows. `words` says what they mean. `tables_command` prints every setting. `state` is why the run
-    is not whole, or ''; it stands above everything.
+    The `headline` is the answer for everything; `below` has where it loses, and what it changes in
+    training. The table of workloads names a strategy only where they differ, and has no row for a
+    single workload; `words` explains it. `left_out`, before the other notes, has missing figures,
+    with reasons, and missing rows. `tables_command` prints every setting. `state` is why the run is
+    not whole, or ''; it stands above everything.
     """
 
     top: str
@@ -113,7 +113,9 @@ class Summary:
 
 def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
     """Return the end of a run; without `pointers` it names no page, command or run to resume."""
-    command = f"timelift report{_named(pointers)} WORKLOAD"
+    workloads = {case.setting.workload for case in findings.run.by_case}
+    of_one = shlex.quote(next(iter(workloads))) if len(workloads) == 1 else "WORKLOAD"
+    command = f"timelift report{_named(pointers)} {of_one}"
     notes = tuple(_notes(findings, pointers, command, trust))
     return Summary(
         _what_was_measured(findings),
@@ -239,11 +241,11 @@ def _question(findings: RunFindings, pointers: Pointers) -> str:
     answers = findings.answers
     workload = max(answers, key=lambda name: answers[name].settings)
     settings = [ranking.setting for ranking in findings.contests]
-    own = (setting for setting in settings if setting.workload == workload)
-    setting = min(own, key=lambda setting: len(setting.unusual))
+    mine = (setting for setting in settings if setting.workload == workload)
+    setting = min(mine, key=lambda setting: len(setting.unusual))
     several = set(several_valued(ranking.setting for ranking in findings.rankings))
     axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
-    values = ((axis, getattr(setting, axis)) for axis in AXES if axis in axes)
-    options = [word for axis, value in values for word in (AXIS_FLAGS[axis], str(value))]
+    own = [(AXES[axis].flag, str(getattr(setting, axis))) for axis in AXES if axis in axes]
+    options = [word for pair in own for word in pair]
     named = _named(pointers)
     return f"{shlex.join(options)}{f' --run{named}' if named else ''}"

@@ -15,12 +15,9 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from timelift.case import AXES, Case, several_valued
+from timelift.case import AXES, REQUIRED, Case, several_valued
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
 from timelift.present.words import Unit, axis_title, three_figures
-
-#: Axes that a table for readers always has; others only if they have several values.
-_ALWAYS = ("workload", "seq_len", "batch", "phase")
 
 
 @dataclass(frozen=True)
@@ -155,12 +152,13 @@ def _csv_cell(value: object) -> object:
 
 
 def shown_axes(cases: Iterable[Case]) -> tuple[str, ...]:
+    """Return the axes of a table for readers: the rarer ones only if they have several values."""
     several = several_valued(case.setting for case in cases)
-    return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
+    return tuple(axis for axis in AXES if axis in REQUIRED or axis in several)
 
 
 def axis_columns(setting: str, axes: Iterable[str] = AXES) -> Iterator[Column]:
     """Yield a column for each axis; the dotted path `setting` leads from a row to its setting."""
     for axis in axes:
         value = attrgetter(f"{setting}.{axis}")
-        yield Column(axis, axis_title(axis), value, number=AXES[axis] is int)
+        yield Column(axis, axis_title(axis), value, number=AXES[axis].kind is int)

@@ -105,7 +105,7 @@ def _summary(summary: Summary, width: int) -> Group:
 def _rows(table: Table, width: int) -> RenderableType:
     """Return a row a workload, without its least important column if there is little room.
 
-    The last column has the room that the others leave, of which each is as wide as its texts.
+    Each column is as wide as its texts, except for the last one, which has the remaining room.
     """
     for shown in (table, table.up_to(1)):
         columns = [[*_heading(column), *column.cells(table.rows)] for column in shown.columns]

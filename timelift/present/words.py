@@ -184,48 +184,6 @@ def sentence(text: str) -> str:
 
 # Strategies, axes and their values ---------------------------------------------------------------
 
-#: Titles of the axes whose title is not their name.
-_TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
-#: The beginning and the end of a condition on an axis.
-_BEFORE: Mapping[str, str] = {
-    **dict.fromkeys(case.SIZES, "at "),
-    **dict.fromkeys(("phase", "mode", "dtype"), "in "),
-    **dict.fromkeys(("lengths", "gradients", "time_axis", "threads"), "with "),
-    **dict.fromkeys(("device", "backend", "machine"), "on "),
-    "workload": "for ",
-}
-_AFTER: Mapping[str, str] = {"mode": " mode"}
-#: What the calls of a phase are called.
-_CALLS: Mapping[tuple[str, object], str] = {
-    ("phase", case.Phase.FORWARD): "forward calls",
-    ("phase", case.Phase.BACKWARD): "backward calls",
-    ("phase", case.Phase.TRAIN): "train steps",
-}
-#: Words around a value that alone would not tell its axis.
-_VALUES: Mapping[str, str] = {
-    "seq_len": "{} steps",
-    "batch": "batch {}",
-    "lengths": "{} lengths",
-    "gradients": "gradients of {}",
-    "time_axis": "{} time axis",
-    "threads": "{} threads",
-}
-#: Values that other words replace.
-_PROPER: Mapping[tuple[str, object], str] = {
-    ("seq_len", 1): "1 step",
-    ("phase", case.Phase.TRAIN): "train step",
-    ("gradients", case.Gradients.NONE): "no gradients",
-    ("time_axis", case.TimeAxis.PER_LENGTH): "a trace for each length",
-    ("time_axis", case.TimeAxis.ANY_LENGTH): "one trace for any length",
-    ("time_axis", case.TimeAxis.BUCKETS): "padding to buckets",
-    ("threads", 1): "1 thread",
-    ("threads", case.BACKEND_THREADS): "default threads",
-    ("mode", case.Mode.XLA): "XLA",
-    ("backend", case.Backend.TENSORFLOW): "TensorFlow",
-    ("backend", case.Backend.JAX): "JAX",
-    ("backend", case.Backend.TORCH): "PyTorch",
-}
-
 
 def with_mark(strategy: str, *, is_look_alike: bool) -> str:
     """Write the name of a strategy, that of a look-alike as `gru (no lift)`."""
@@ -233,30 +191,33 @@ def with_mark(strategy: str, *, is_look_alike: bool) -> str:
 
 
 def axis_title(axis: str) -> str:
-    return _TITLES.get(axis, axis)
+    """Return the heading of an axis, '' for none."""
+    return case.AXES[axis].title or axis if axis else ""
 
 
 def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = True) -> str:
     """Write the condition that an axis has one of these values; sizes are in order."""
-    if axis in case.SIZES and len(values) > 1:
+    known = case.AXES[axis]
+    if known.is_size and len(values) > 1:
         if not are_neighbours:
             return f"at {sizes_in_words(axis, values, ' or ')}"
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
-    words = " or ".join(_CALLS.get((axis, each)) or value_in_words(axis, each) for each in values)
-    return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"
+    words = [known.calls.get(each) or value_in_words(axis, each) for each in values]
+    return known.condition.format(" or ".join(words))
 
 
 def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
     """Write sizes with their noun once: `8 or 16 steps`, `batch 8 to 32`."""
     first, last = (value_in_words(axis, value) for value in (values[0], values[-1]))
-    if axis == "seq_len":
+    if case.AXES[axis].words.startswith("{}"):
         return link.join([*map(str, values[:-1]), last])
     return link.join([first, *map(str, values[1:])])
 
 
 def value_in_words(axis: str, value: object) -> str:
     """Write a value so that its axis is clear without a title: `eager`, `16 steps`."""
-    return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)
+    known = case.AXES[axis]
+    return known.proper.get(value) or known.words.format(value)
 
 
 def a_call(phase: case.Phase) -> str:
@@ -265,15 +226,13 @@ def a_call(phase: case.Phase) -> str:
 
 # The options that ask for a setting --------------------------------------------------------------
 
-#: Axes whose option is written even for their usual value.
-_ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
-
 
 def axis_options(setting: case.Setting) -> Iterator[tuple[str, str]]:
     """Yield the options of `bench` that select this setting alone, with their values."""
-    for axis in case.AXES:
-        if axis in _ALWAYS or (axis in setting.unusual and axis != "machine"):
-            yield case.AXIS_FLAGS[axis], str(getattr(setting, axis))
+    asked = {*case.REQUIRED, "mode", *setting.unusual} - {"machine"}
+    for name, axis in case.AXES.items():
+        if name in asked:
+            yield axis.flag, str(getattr(setting, name))
 
 
 def bench_command(options: Iterable[tuple[str, str]]) -> str:

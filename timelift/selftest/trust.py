@@ -193,7 +193,7 @@ def save_trust(trust: Trust, folder: Path) -> Path:
 
 
 def machine_trust(results: Path, run: Run) -> Trust | None:
-    """Return the findings of the last self-test of a run's machine, with its versions if any has.
+    """Return the findings of a machine's last self-test, preferably with the run's versions.
 
     Those of earlier versions of timelift are among the `results` of their project.
     """

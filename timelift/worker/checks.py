@@ -57,7 +57,7 @@ def waited_for(engine: Engine, call: Callable[[], Any]) -> Any:
 def find_loss_scale(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
     """Make train steps until one is not skipped, and return its result.
 
-    Gradients that overflow, as the loss is scaled, skip one. Raises LawBrokenError where each is.
+    A step is skipped if scaled gradients overflow. Raises LawBrokenError if all are skipped.
     """
     for _ in range(_MOST_SKIPS):
         skips = compiled.step().skips

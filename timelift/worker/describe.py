@@ -29,17 +29,17 @@ from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 from timelift.worker.whole_model import TrainingResults, training_of
 
-#: Of a layer with noise: equal rows of a call, the calls, fewer if those take so many seconds, and
-#: the features that are looked at.
+#: For a layer with noise: equal rows in a call; calls, and the fewest of them if they take longer
+#: than so many seconds; and the most features that are compared.
 _ROWS, _DRAWS, _LEAST_DRAWS, _SECONDS, _FEATURES = 64, 60, 16, 2.0, 1024
-#: The variance of the mean over rows, times their number, over that of a row: 1 for noise of each
-#: row, and `_ROWS` for noise of the call.
+#: From this ratio on noise is of the call: the variance of the mean over rows, times their number,
+#: over the variance of a row. It is 1 for noise of each row, and `_ROWS` for noise of the call.
 _MOST_OF_ROWS = 8.0
 #: Rows that stay, while as many others change.
 _STAY = 8
 
 
-def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
+def describe_layer(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
     """Return a layer's `inputs`, the fields of `LayerInputs`, None for any shape; or `error`."""
     try:
         layer = make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
@@ -160,10 +160,11 @@ def _bound(values: Any) -> int:
 
 
 def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
-    """Return what training adds to a lift, and whether its inputs follow weights of the model.
+    """Return what training adds to a lift, and whether its inputs depend on weights of the model.
 
-    Those stand before it, or are its own where it is called again: a train step differentiates it
-    by its inputs. What cannot be asked is assumed, since no advice may change a meaning.
+    If they do, a train step differentiates the lift by its inputs. The weights are of layers before
+    it, or its own if it is called again. Both are assumed where calls cannot show them, since no
+    advice may change a meaning.
     """
     wrapper, usual = lift.layer, keras.layers.TimeDistributed
     try:
@@ -180,11 +181,11 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
 
 
 def added_by_training(layer: Any, rows: Any) -> list[str]:
-    """Return what training calls of a layer show, each from the same state.
+    """Return what training adds to a layer, as shown by calls from the same state.
 
-    Noise are seeds that advance, however seldom it is seen, or outputs that differ from call to
-    call; statistics are other variables that change, or outputs of a row that change with the other
-    rows; losses are those that no regulariser of a weight makes.
+    Noise is a seed that advances, even if no output shows it, or outputs that differ from call to
+    call. Statistics are other variables that change, or outputs of a row that change with the other
+    rows. Losses are those that no regulariser of a weight makes.
     """
     variables, changed = [*layer.variables, *layer.metrics_variables], set[int]()
     seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}
@@ -212,9 +213,9 @@ def added_by_training(layer: Any, rows: Any) -> list[str]:
 
 
 def _among(rows: Any, *, others: bool) -> Any:
-    """Return the first rows, and behind them again, or `others`: the last one, of floats no zeros.
+    """Return the first rows, followed by the same rows or, with `others`, by copies of the last.
 
-    Zeros would hide noise.
+    Zeros would hide noise: copies of floats are 3 x + 1, unless all are whole and some are not 0.
     """
     first = ops.take(rows, np.arange(_STAY) % len(rows), axis=0)
     last = ops.repeat(rows[-1:], _STAY, axis=0) if others else first
@@ -270,5 +271,5 @@ def look(task: Look, channel: WorkerChannel) -> None:
     if task.called_with.startswith("{"):
         found = describe_model(task.factory, json.loads(task.called_with))
     else:
-        found = describe(task.factory, read_inputs(task.called_with))
+        found = describe_layer(task.factory, read_inputs(task.called_with))
     channel.emit(Described(found))

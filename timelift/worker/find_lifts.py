@@ -7,7 +7,7 @@ the user's layers, weights, classes and train steps stay what they are.
 The graph of a loop has operations that take steps out of one or several sequences, a layer that is
 called for each step, and an operation that stacks each of its outputs. After a change the layer
 returns its inputs, and the first stacking operation calls the lift once, on the sequences that the
-first step was taken from. Called beyond the loop, such as by a train step, it is what it was.
+first step was taken from. A call of the layer outside of the loop is what it was.
 """
 
 import inspect
@@ -39,12 +39,12 @@ class Lift:
     """A layer `inner` that a model calls at every step.
 
     `layer` is the `TimeDistributed` around it, or the operation that stacks the outputs of a loop.
-    Of a loop, `takes` are the operations that take the first step, one for each tensor that the
-    layer takes, in the `structure` of those; and `stacks` those that stack outputs, each with its
-    place among the flat outputs of the layer. `trail` has the layers on the way, from the model to
-    the `TimeDistributed` or to the layer that a loop calls. `around` are the lifts that it is
-    inside of. What `watch_lifts` has seen are its `calls`, what it `received` in them, the shape of
-    the mask that came with it, and whether that mask `padded` it. `lift_masks` notes `mask_fault`.
+    A loop has `takes`, the operations that take the first step: one for each tensor of the layer's
+    inputs, whose `structure` it keeps. It also has `stacks`, the operations that stack outputs,
+    each with its place among the layer's flat outputs. `trail` has the layers from the model to the
+    `TimeDistributed`, or to the layer that a loop calls. `around` are the lifts that contain it.
+    `watch_lifts` sets `calls`, what it `received` in them, the shape of the mask that came with it,
+    and whether that mask `padded` it. `lift_masks` sets `mask_fault`.
     """
 
     layer: Any
@@ -126,12 +126,12 @@ class Lift:
         self.padded |= is_padded
 
     def change(self, strategy: ModuleType, parameters: Mapping[str, Any]) -> None:
-        """Compute this lift by what a strategy builds of its inner layer, as if pasted there.
+        """Compute this lift by the strategy's model of its inner layer, as if pasted there.
 
-        So the inputs keep their dtype and mask, and the outputs have those of the strategy's model.
-        It builds a model for each shape and dtype, for those that `watch_lifts` has seen here.
-        Raises TypeError if the model has weights of its own: those that were trained or saved would
-        be lost; or if it loses a mask.
+        The inputs keep their dtype and mask, and the outputs have those of the strategy's model.
+        The strategy builds a model for each shape and dtype, at once for those that `watch_lifts`
+        has seen. Raises TypeError if the model loses a mask, has several outputs where a
+        `TimeDistributed` was, or has weights of its own: trained or saved ones would be lost.
         """
         model_of = cache(partial(self._build, strategy, parameters))
         models = [model_of(call) for call in self.calls]
@@ -316,9 +316,9 @@ def in_words(layer: Any) -> str:
 def _loops(model: Any, trail: tuple[Any, ...], around: tuple[Lift, ...]) -> Iterator[Lift]:
     """Yield each loop in the graph of a model that can be changed in place.
 
-    That is a loop that takes every step of its sequences in order, calls the layer for nothing else
-    and with no other argument, such as training=True, and stacks its outputs along time. A layer
-    with an activity regulariser is left out, whose loss would be lost.
+    Such a loop takes every step of its sequences in order, and stacks the outputs along time. It
+    calls the layer for nothing else, and with no other argument, such as training=True. A layer
+    with an activity regulariser is left out, since its loss would be lost.
     """
     by_depth = getattr(model, "_nodes_by_depth", {})  # its layers may have nodes in other graphs
     graph = [node for _, nodes in sorted(by_depth.items(), reverse=True) for node in nodes]

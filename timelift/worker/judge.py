@@ -55,9 +55,10 @@ _STEADY_CALLS = 16
 class Training:
     """What training changes in a layer, as its calls on one step show.
 
-    `moves` are the variables that a call changes, seeds among them. It `draws` noise. Once that of
-    Keras's layers is `silenced` it is `quiet` if calls in a row agree, and has `statistics` if they
-    are still not those of inference, or if they change variables that are no seeds.
+    `moves` are the variables that a call changes, seeds among them; `draws` is True if it has
+    noise. The rest is about calls with the noise of Keras's layers `silenced`: `quiet` if calls in
+    a row agree and change no seed, `statistics` if they differ from inference or change a variable
+    that is no seed.
     """
 
     moves: tuple[Any, ...] = ()
@@ -130,9 +131,9 @@ class InnerLayer:
     """One inner layer with its results; calls change its state until `restore`.
 
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
-    task that reads memory checks no law and has none of the latter. To differentiate, the layer
-    is called in training, unless `training` changes it, or it is known to be `noisy`; else in
-    inference. It `adds_more` if training adds more to it than noise that its seeds repeat.
+    task that reads memory checks no law and has none of the latter. The layer is called in training
+    if a call differentiates, unless `training` changes it or it is known to be `noisy`; else in
+    inference. `adds_more` is True if training adds more than noise that its seeds repeat.
     """
 
     def __init__(
@@ -218,9 +219,9 @@ class InnerLayer:
 
     @property
     def zero_gradients(self) -> float:
-        """The share of the weights' gradients of which a moment of Adam is zero or denormal.
+        """The share of the weights' gradients for which a moment of Adam is zero or denormal.
 
-        The second moment is the smaller one, at first a thousandth of the gradient's square.
+        The second moment is the smaller one: at first a thousandth of the squared gradient.
         """
         gradients = self.folded_reference.everywhere.weight_gradients  # float64, moments are not
         weights = [law.widened(weight.numpy()) for weight in self.layer.trainable_weights]

@@ -25,8 +25,8 @@ class LawBrokenError(Exception):
 
 #: What the only output of a layer and its only input are called.
 OUTPUTS, INPUTS = "outputs", "inputs"
-#: The most that the rounding of additions may make of a gradient's error, however many there are,
-#: and that rounding of any kind may make of the size of a whole gradient by a weight.
+#: The largest error of a gradient by the rounding of additions, however many there are, and the
+#: largest error by rounding in the size of a whole gradient by a weight.
 _MOST_ROUNDING = 0.25
 #: A feature with fewer values has no scale of its own: all may be near zero by chance, and their
 #: rounding is that of the larger terms that cancelled.
@@ -238,8 +238,8 @@ def check_weight_gradients(
 ) -> float:
     """Compare the gradients by the weights, in the layer's order.
 
-    Each sums over rows, and in a row over the values of a feature, such as pixels, of which a layer
-    that pools them has more in its inputs than in its outputs.
+    Each is a sum over rows and, in a row, over the values of a feature, such as pixels. A layer
+    that pools has more of these in its inputs than in its outputs, so the larger number counts.
     """
     wanted, tolerance = expected.weight_gradients, TOLERANCES[precision]
     rows = int(expected.valid[:, expected.steps].sum())
@@ -265,10 +265,10 @@ def check_weight_gradients(
 
 
 def _excess(gradient: Array, wanted: Array, scale: Array) -> float:
-    """Return how much larger a gradient by a weight is than the wanted one, as a share of that.
+    """Return the relative excess in size of a gradient by a weight over the wanted one.
 
-    It is the error along the wanted gradient, over which what rounding does to single values
-    averages out. Of a gradient that is far below its scale, zero by symmetry, it is near 0.
+    It is the error along the wanted gradient, in which the rounding of single values averages out.
+    For a gradient far below its scale, such as one that is zero by symmetry, it is near 0.
     """
     relative = widened(wanted) / scale
     error = widened(gradient).reshape(wanted.shape) / scale - relative

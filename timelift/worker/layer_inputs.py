@@ -71,8 +71,8 @@ def inputs_of(layer: Any) -> list[Any]:
 def whole_numbers(layer: Any, place: int = 0) -> tuple[str, int]:
     """Return the dtype of an input of whole numbers and their upper bound; ("", 0) for floats.
 
-    Inputs are counted from 0 as Keras flattens them. The bound is 0 if it is unknown, which it is
-    unless an Embedding takes the input, or the dtype has few numbers.
+    Inputs are counted from 0 as Keras flattens them. The bound is known if an Embedding takes the
+    input, or the dtype has few numbers; else it is 0.
     """
     if isinstance(layer, keras.layers.Embedding):
         return "int32", int(layer.input_dim)
@@ -90,7 +90,7 @@ def whole_numbers(layer: Any, place: int = 0) -> tuple[str, int]:
 def _takers(model: Any, tensor: Any) -> list[tuple[Any, int]]:
     """Return the layers that take an input of a model, each with the place among its own inputs.
 
-    Where an operation between them takes the only one, it is the first layer that the model calls.
+    If an operation takes the model's only input, it is the first layer that the model calls.
     """
     takers = [
         (part, place)

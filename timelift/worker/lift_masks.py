@@ -1,8 +1,8 @@
-"""Where lifts as written hand on other masks than those that belong there.
+"""Faults of lifts as written: masks that do not belong where the lift hands them.
 
-A mask that a lift gets is over steps, (batch, time), or the steps' own, (batch, time, words). A
-`TimeDistributed` hands `mask[:, t]` of either to the layer inside, hands on to the layers behind it
-whatever it got, and loses what the layer inside makes. Steps that a loop takes have no mask.
+The mask of a lift's inputs is over steps, (batch, time), or the steps' own, (batch, time, words). A
+`TimeDistributed` hands `mask[:, t]` of either to the layer inside, and its mask unchanged to the
+layers behind it. It loses a mask that the layer inside makes. Steps of a loop have no mask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _AROUND = keras.Model, keras.layers.Wrapper
 
 
 def note_mask_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lift]:
-    """Note what is wrong with masks at lifts; return those. The call of the model may fail."""
+    """Set the `mask_fault` of each lift, and return lifts with one; the model's call may fail."""
     may_be = any(lift.mask_shape or not lift.calls for lift in lifts)  # as where the call failed
     takers = _masked_parts(model)
     misled = _misled(model, lifts, takers, inputs) if may_be else {}
@@ -48,7 +48,7 @@ def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]], takers: Sequence[A
 def _misled(
     model: Any, lifts: Sequence[Lift], takers: Sequence[Any], inputs: Any
 ) -> dict[str, tuple[int, ...]]:
-    """Return what gets a mask with as many axes as what it masks, or more; and its shape."""
+    """Return what gets a mask with as many axes as its tensor or more: names with mask shapes."""
     misled = dict[str, tuple[int, ...]]()
     wrapped = {lift.layer: lift for lift in lifts if not lift.takes}
 

@@ -26,11 +26,11 @@ from timelift.worker.making import own_losses
 from timelift.worker.reference import CHECKING, Begin
 from timelift.worker.tolerances import TOLERANCES
 
-#: How many times as far as rounding noise must move the layer in each call, to be asked for.
+#: Noise is compared only if it moves the layer in each call so many times as far as rounding.
 _ASKED = 4.0
-#: The largest share of the layer's own calls whose noise may be that of the call before.
+#: The largest share of the layer's own calls that may repeat the noise of the call before.
 _MOST_ALIKE = 0.2
-#: How many times as far off as gradients what calls change may be, and the largest share.
+#: The allowed error of changed variables, as a multiple of that of gradients, and its limit.
 _CHANGED, _MOST_CHANGED = 10.0, 0.25
 _WORDS = ("per_step", "pooled", "first_step", "per_step_and_first_again", "per_chunk", "per_group")
 #: The words of statistics and of losses, each with the word of the same calls.
@@ -115,12 +115,12 @@ class _InTraining:
         return _declared(self.prepared.module, name, self.timed.feeds.setting)
 
     def _as_called(self, name: str, words: Mapping[str, str]) -> Asked:
-        """Return what calls the layer by the declared word, or by each of these if there is none.
+        """Return the calls of the layer by the declared word and the usual one, or by all `words`.
 
-        What is called at every step, as the first of these words says, means what the layer does,
-        so it is tried beside any; and before it where no variable keeps what a call was made of, so
-        that both may fit. Empty if the declared word stands for no calls. `k` is the steps of a
-        chunk, or the groups.
+        The usual word, the first of `words`, stands for calls at every step, which mean what the
+        layer does. It is tried after the declared word, or before it where no variable shows how
+        the layer was called, so that both may fit. Empty if the declared word stands for no calls.
+        `k` is the number of steps of a chunk, or of groups.
         """
         word, size = self._declared(name), self.prepared.rival.parameters.get("k", 0)
         k, (usual, *_) = size if isinstance(size, int) else 0, words
@@ -139,7 +139,7 @@ class _InTraining:
         return replace(self.timed, compiled=compiled)
 
     def _check_moves(self) -> None:
-        """Reject a rival that leaves a variable as it is which training changes."""
+        """Reject a rival that leaves a variable unchanged although training changes it."""
         inner, after = self._inner, self._inner.state
         inner.restore()
         for variable, left, before in zip(inner.training.moves, after, inner.state, strict=True):
@@ -147,9 +147,9 @@ class _InTraining:
                 raise LawBrokenError(f"in training it leaves {variable.name} as it is; {_HAND_ON}")
 
     def _noise(self) -> str:
-        """Return whether steps share their noise: what shows, or else what is declared.
+        """Return the word for noise that steps share or not: as observed, or else as declared.
 
-        On sequences of equal steps noise alone sets the losses by single steps apart.
+        If all steps of a sequence are equal, only noise makes the losses by single steps differ.
         """
         inner, word, steps = self._inner, self._declared("DROPOUT"), self._inner.reference.steps
         if inner.training.statistics and not self._is_full:
@@ -173,7 +173,7 @@ class _InTraining:
         return "shared"
 
     def _statistics(self, asked: Asked, begin: Begin) -> tuple[str, float]:
-        """Return by which word the layer, called so, trains alike, and the largest error."""
+        """Return the first word by which the called layer trains alike, and the largest error."""
         checked, reasons = self._silent_calls(training=True), list[str]()
         result, after = checked.call(self.prepared.feed), self._inner.state
         self._inner.restore()

@@ -327,9 +327,9 @@ def with_rounding(
     precision: DtypePrecision,
     noise: np.random.Generator,
 ) -> Reference:
-    """Return a reference with how far gradients move if weights and statistics do by rounding.
+    """Return a reference with the errors of gradients if rounding moves weights and statistics.
 
-    The way in which the layer is called is the same each time, so only that sets them apart.
+    The layer is called in the same way each time, so only rounding makes the gradients differ.
     """
     steps, valid = list(reference.steps), reference.valid[:, list(reference.steps)]
     by_inputs, by_weights = gradients()

@@ -47,9 +47,10 @@ def supervise() -> None:
 
 
 def fork_and_wait() -> int | None:
-    """None in the child; its exit code in the parent, -9 by signal 9, once its children are killed.
+    """Return None in the child; in the parent its exit code, once its children are killed.
 
-    Those in its process group end even where a kernel does not list children.
+    A child that signal 9 ended has the exit code -9. Children in its process group end even where a
+    kernel does not list children.
     """
     if pid := os.fork():
         _, status = os.waitpid(pid, 0)

@@ -40,15 +40,15 @@ def _of_16_bits(roundoff: float) -> Tolerance:
     """Return the tolerance of a dtype whose products are summed in float32, and rounded once.
 
     Two results of d operations in a row, each rounded by at most `roundoff`, differ by about
-    2 sqrt(d) of it: eight for 16 operations. Gradients pass through all of them once more, and
-    multiply what each way has rounded.
+    2 sqrt(d) times `roundoff`: eight times for 16 operations. Gradients pass through all operations
+    once more, and multiply the rounding errors of both ways.
     """
     outputs = 8 * roundoff
     return Tolerance(outputs, 2.5 * outputs, 1e-6, roundoff)
 
 
-#: Of float32 and float64, in which sums are rounded at each addition, outputs may be off by what
-#: products of 10,000 terms make of it; of TF32 by four times what the factors are rounded.
+#: In float32 and float64, which round at each addition, outputs may err by the rounding of a
+#: product of 10,000 terms; in TF32 by four times the rounding of the factors.
 TOLERANCES: Mapping[str, Tolerance] = {
     DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
     DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),

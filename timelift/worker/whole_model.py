@@ -1,11 +1,11 @@
 """A user's whole model in a worker: as it is written and with lifts changed, as rivals.
 
-By its law a model with lifts changed computes what it computes as written. Outputs in inference are
-held to it, with their dtypes and masks, and the losses of layers: the sum, since that is what
-training adds, however many they are. Where two training calls of the model as written agree, so are
-the outputs, losses and gradients of training, and all weights after a call; else the gradients in
-inference. Where two train steps agree, so is a step: its logs, its gradients, and the weights after
-it. If need be for that, the rates of noise are 0 on both sides.
+By its law a model with changed lifts computes the same as the model as written. The outputs in
+inference are compared, with dtypes and masks, and the sum of the layers' losses, which is what
+training adds. If two training calls of the model as written agree, the outputs, losses and
+gradients of training and all weights after a call are compared, too; else the gradients in
+inference. If two train steps agree, a step is compared: its logs, its gradients, and the weights
+after it. If calls or steps agree only without noise, its rates are 0 on both sides.
 """
 
 import math
@@ -200,8 +200,8 @@ def step_of(model: Any, data: Data) -> Results:
     """Make a train step of a model, and restore its variables; drawn labels are always the same.
 
     SGD takes the place of Keras's optimisers: its momentum after a first step is the gradient.
-    Those of users give way to copies without a state. But on JAX the step runs eagerly, which is
-    quicker than to trace it.
+    Copies without a state take the place of users' own. Except on JAX, the step runs eagerly, which
+    is quicker than to trace it.
     """
     data = make_ready(model, data, mode_of(model), np.random.default_rng(0))
     own = {n: v for n, v in vars(model).items() if isinstance(v, keras.optimizers.Optimizer)}
@@ -235,7 +235,7 @@ def _without_state(optimizer: Any) -> Any:
 class TrainingResults:
     """Training `calls` of a model, and train `steps`, that can be compared; None where they differ.
 
-    That may need `quiet`: the rates of noise are 0.
+    `quiet` is True if they agree only with the rates of noise at 0.
     """
 
     calls: Results | None = None

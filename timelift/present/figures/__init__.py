@@ -144,7 +144,7 @@ def _files(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def endings(workloads: Iterable[str]) -> dict[str, str]:
-    """Return workloads by the ending of the file names of their figures, each another."""
+    """Return workloads by the endings of their figures' file names, which all differ."""
     by_ending: dict[str, str] = {}
     for workload in workloads:
         ending = f"-{slug(workload)}"

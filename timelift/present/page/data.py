@@ -14,10 +14,10 @@ import numpy as np
 from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.estimates import Interval
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import PAIRED, RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation, recommend_by
-from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
+from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import words
 from timelift.present.answer import known_as
@@ -26,9 +26,6 @@ from timelift.present.meaning import changed_in_training
 from timelift.present.page import page_words
 from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
 from timelift.present.usage import Code, CodeToPaste
-
-#: The axes whose usual value the words of a setting leave out.
-_RARE = ("lengths", "gradients", "time_axis", "machine")
 
 
 def inside_html(fields: Mapping[str, object]) -> str:
@@ -96,8 +93,14 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
         "values": [_shown(value) for value in values],
         "words": [_in_words(axis, value) for value in values],
         "choices": [_choice(axis, value) for value in values],
-        "usual": USUAL[axis] if axis in _RARE else None,
+        "usual": None if _is_told(axis) else AXES[axis].usual,
+        "compared": axis in PAIRED,
     }
+
+
+def _is_told(axis: str) -> bool:
+    """True if the words of a setting name even the usual value, as of execution and dtype."""
+    return (AXES[axis].is_execution and axis != "machine") or axis == "dtype"
 
 
 def _shown(value: object) -> object:

@@ -6,6 +6,7 @@ are weighed keep gradients away from 0: where a gradient that was not zero becom
 shrink to denormal numbers in some 800 calls, with which processors compute slowly.
 """
 
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -52,7 +53,8 @@ class TrainStep(keras.Model):  # type: ignore[misc]
         floats = [leaf for leaf in leaves if keras.backend.is_float_dtype(leaf.dtype)]
         for output, cotangent in zip(floats, cotangents, strict=True):
             shapes = tuple(output.shape), tuple(cotangent.shape)
-            if None not in shapes[0] and shapes[0] != shapes[1]:  # or they would broadcast
+            sizes = itertools.zip_longest(*shapes, fillvalue=0)
+            if any(None not in pair and pair[0] != pair[1] for pair in sizes):  # or they broadcast
                 raise ValueError(f"outputs have shape {shapes[0]}, their cotangent {shapes[1]}")
         floatx = keras.config.floatx()
         wide = [ops.cast(each, floatx) for each in floats]

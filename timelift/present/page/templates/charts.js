@@ -152,7 +152,7 @@ function againstTime({ read, write, isRinged = () => false }) {
   };
 }
 
-const EXECUTION = ["machine", "mode", "device", "backend", "threads", "dtype", "time_axis"];
+const EXECUTION = data.axes.filter((axis) => axis.compared).map((axis) => axis.name);
 const execution = (setting) => varying
   .filter((axis) => EXECUTION.includes(axis.name))
   .map((axis) => valueOf(axis.name, setting)).join(", ");
