@@ -162,4 +162,4 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(w
     choose = (timelift, "choose", "--workloads", "encoder", "--seq-lens", "4", "--batch-sizes", "2")
     told = done([*choose, "--phases", "forward"], users)  # 2: so short a run may decide nothing
     assert told.returncode in {0, 2}
-    assert told.stdout.startswith("encoder, 4 steps, batch 2, forward")
+    assert told.stdout.startswith("encoder-T4-B2-forward-graph: ")
