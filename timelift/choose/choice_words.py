@@ -1,6 +1,6 @@
 """The answer of `timelift choose`: a few lines, code with them as comments, or a JSON object.
 
-Names from the file are escaped in every line.
+Names from the file are escaped once, where a line leaves this module.
 """
 
 import json
@@ -32,13 +32,15 @@ def answer_lines(
     query: Query, answer: Answer, findings: RunFindings, project: Project, trust: str
 ) -> Iterator[str]:
     """Yield the answer and the facts of its strategy, how it is built, and the line of `trust`."""
-    yield from _answered(query, answer, findings)
-    title = _title(answer.strategy, findings)
     used = how_to_use(answer.strategy, query.setting, findings.run, project)
-    yield from (f"what: {plain(title)}",) if title else ()
-    yield from (f"use it: {plain(used)}", f"trust: {plain(trust)}")
-    if noise := neighbours(findings.run):
-        yield f"noise: {plain(noise)}"
+    about = {
+        "what": _title(answer.strategy, findings),
+        "use it": used,
+        "trust": trust,
+        "noise": neighbours(findings.run),
+    }
+    yield from map(plain, _answered(query, answer, findings))
+    yield from (plain(f"{label}: {text}") for label, text in about.items() if text)
 
 
 def answer_as_code(
@@ -51,8 +53,9 @@ def answer_as_code(
             f"--code: expected a strategy that is here, received {answer.strategy!r}; its file is "
             "where it was measured"
         )
-    yield from (f"# {line}" for line in _answered(query, answer, findings))
-    yield from (f"# trust: {plain(trust)}", "", *code.rstrip("\n").split("\n"))
+    comments = (*_answered(query, answer, findings), f"trust: {trust}")
+    yield from (f"# {plain(line)}" for line in comments)
+    yield from ("", *code.rstrip("\n").split("\n"))
 
 
 def undecided_lines(query: Query, answer: Answer, findings: RunFindings) -> Iterator[str]:
@@ -83,15 +86,14 @@ def deciding_command(query: Query, answer: Answer, findings: RunFindings) -> str
 
 def _answered(query: Query, answer: Answer, findings: RunFindings) -> Iterator[str]:
     yield from _state(findings)
-    yield plain(f"{query.setting.label}: {_lead(query, answer, findings)}")
+    yield f"{query.setting.label}: {_lead(query, answer, findings)}"
     if changes := _changes(query, answer, findings):
-        changed = words.changes_in_words(changes)
-        yield plain(f"{answer.strategy} changes in training: {changed}.")
+        yield f"{answer.strategy} changes in training: {words.changes_in_words(changes)}."
     assert answer.ranking
     for name, why in of_unknown_meaning(answer.ranking, findings).items():
-        yield plain(f"{name} is not ranked: {why}")
+        yield f"{name} is not ranked: {why}"
     facts = zip(page_words.FACTS, page_words.facts(answer.row, findings), strict=True)
-    yield from (plain(f"{title}: {text}") for title, text in facts if text)
+    yield from (f"{title}: {text}" for title, text in facts if text)
 
 
 def _changes(query: Query, answer: Answer, findings: RunFindings) -> OtherWords:
@@ -108,12 +110,12 @@ def _state(findings: RunFindings) -> Iterator[str]:
 def _lead(query: Query, answer: Answer, findings: RunFindings) -> str:
     """Write the answer, as the page does for its case, or why there is none."""
     if answer.why:
-        return f"Not decided: {plain(answer.why)}."
+        return f"Not decided: {answer.why}."
     if query.goal is Goal.TIME:
         return page_words.lead(answer.ranking, answer.best, findings)
     close = [other.strategy for other in answer.others if not other.costs_more]
-    ties = plain(f"; not shown to differ: {', '.join(close)}") if close else ""
-    return f"{_LEAST[query.goal]}: {plain(answer.strategy)}, {_value(query, answer)}{ties}."
+    ties = f"; not shown to differ: {', '.join(close)}" if close else ""
+    return f"{_LEAST[query.goal]}: {answer.strategy}, {_value(query, answer)}{ties}."
 
 
 def _value(query: Query, answer: Answer) -> str:
