@@ -208,7 +208,7 @@ def test_an_answer_is_what_a_report_recommends(run):
 def test_what_may_cost_more_than_is_worth_a_change_is_no_choice():
     def at(*rows):
         ranking = contest(*rows)
-        return choices._decided(ranking, recommend([ranking]))
+        return choices._by_time(ranking, recommend([ranking]))
 
     assert at((1.05, 1), (1.03, 1), (3.0, 3)).strategy == "rival1"
     assert at((1.05, 1), (1.2, 1), (3.0, 3)).strategy == "rival0"

@@ -435,14 +435,13 @@ class Case:
 
 def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
     axis, value = AXES[name], fields[name]
-    if axis.kind is not int and not isinstance(value, str):
+    kind = axis.kind
+    if kind is not int and not isinstance(value, str):
         raise ValueError(f"{name}: expected a word, received {value!r}")
-    if axis.kind is not int:
-        return axis.kind(value)
-    if axis.kind is int and (isinstance(value, bool) or not isinstance(value, int)):
+    if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
         raise ValueError(f"{name}: expected a whole number, received {value!r}")
-    if not axis.least <= value <= LARGEST_SIZE:
+    if kind is int and not axis.least <= value <= LARGEST_SIZE:
         raise ValueError(
             f"{name}: expected a whole number from {axis.least}, received {reprlib.repr(value)}"
         )
-    return value
+    return kind(value)

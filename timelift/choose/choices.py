@@ -193,10 +193,10 @@ def _answer_at(ranking: Ranking, goal: Goal, findings: RunFindings) -> Answer:
         return Answer(ranking.setting, ranking, why=_alone(ranking, findings))
     if goal is not Goal.TIME:
         return _by_fact(ranking, goal, findings)
-    return _decided(ranking, findings.recommendation_by_setting[ranking.setting])
+    return _by_time(ranking, findings.recommendation_by_setting[ranking.setting])
 
 
-def _decided(ranking: Ranking, best: Recommendation) -> Answer:
+def _by_time(ranking: Ranking, best: Recommendation) -> Answer:
     close = [name for name in ranking.not_shown_slower if name != best.strategy]
     if not best.is_decided:
         is_open = best.has_verdict

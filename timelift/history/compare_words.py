@@ -26,6 +26,8 @@ from timelift.present import words
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_head, show_note, show_table
 
+#: Characters after which a case is cut, which begins with its workload and ends with its strategy.
+LONGEST_CASE = 200
 #: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, _NAMES = 20, 6
 
@@ -69,10 +71,6 @@ def _run(run: Run) -> str:
     launches = [line.is_disturbed for line in lines]
     beside = "; another program ran beside it" if 2 * sum(launches) > len(launches) else ""
     return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}{beside}"
-
-
-#: Characters after which a case is cut, which begins with its workload and ends with its strategy.
-LONGEST_CASE = 200
 
 
 def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:

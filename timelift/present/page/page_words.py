@@ -1,4 +1,4 @@
-"""The words of the page's script: about what was measured, ready to show, and its own.
+"""The words of the page's script: about what was measured, which `choose` tells too, and its own.
 
 Names are escaped and cut.
 """
