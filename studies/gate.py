@@ -19,7 +19,7 @@ from pathlib import Path
 
 from studies import collect, parser, positive, program, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from tests.projects import commit, lay_out
+from tests.support.projects import commit, lay_out
 from timelift.analyse import results
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case

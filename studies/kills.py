@@ -34,8 +34,8 @@ import psutil
 from studies import collect, parser, positive, program, remains, write
 from studies.remains import FAULTS, TRIAL_VARIABLE, Reached
 from studies.scoreboard import Column, Row, Scoreboard
-from tests import hostile
-from tests.projects import QUICKEST, environment, project
+from tests.support import hostile
+from tests.support.projects import QUICKEST, environment, project
 from timelift.errors import UserError
 
 #: How often each signal is drawn, in ten.

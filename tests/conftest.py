@@ -17,7 +17,7 @@ import report
 from timelift import cli
 
 if TYPE_CHECKING:
-    from tests.browser import Browser
+    from tests.support.browser import Browser
 
 # Nothing in these tests depends on how long it takes, so neither does hypothesis; and it draws the
 # same examples in every run, so that a commit is refused for what it changed.
@@ -92,7 +92,7 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def double_precision() -> Iterator[None]:
     """Compute in float64, so that near misses are misses, with weights that every run has."""
-    from tests.tensorflow_here import keras
+    from tests.support.tensorflow_here import keras
 
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
@@ -105,7 +105,7 @@ def double_precision() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    from tests.browser import Browser
+    from tests.support.browser import Browser
 
     with Browser() as opened:
         yield opened

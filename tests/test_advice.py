@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from tests.advised import (
+from tests.support.advised import (
     DESCRIBED,
     LIFT,
     PAGES,

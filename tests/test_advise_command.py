@@ -14,9 +14,19 @@ from types import SimpleNamespace
 import pytest
 
 import timelift
-from tests import engines
-from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, of_whole, run
-from tests.projects import ROOT, STRATEGIES
+from tests.support import engines
+from tests.support.advised import (
+    LIFT,
+    PAGES,
+    TIMES,
+    WHOLE,
+    advised,
+    make_model,
+    of_lifts,
+    of_whole,
+    run,
+)
+from tests.support.projects import ROOT, STRATEGIES
 from timelift.advise import notebook, races, user_model
 from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
@@ -145,7 +155,7 @@ def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
 
 
 def in_worker(call):
-    return engines.evaluate("tensorflow", "tests.pasted_code", call)
+    return engines.evaluate("tensorflow", "tests.support.pasted_code", call)
 
 
 MORE = "examples.more_models"

@@ -7,8 +7,18 @@ import pytest
 
 import report
 from studies.gate import change
-from tests import journals
-from tests.projects import QUICKEST, ROOT, SMALL, bench, commit, git, project, records_of, write
+from tests.support import journals
+from tests.support.projects import (
+    QUICKEST,
+    ROOT,
+    SMALL,
+    bench,
+    commit,
+    git,
+    project,
+    records_of,
+    write,
+)
 from timelift.commands import bisect
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")

@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests import hostile
-from tests.projects import GOOD, SMALL, bench, items, project, records_of
+from tests.support import hostile
+from tests.support.projects import GOOD, SMALL, bench, items, project, records_of
 
 WORDS = (
     "--workloads sensor --seq-lens 3,128 --batch-sizes 2 --launches 2 "

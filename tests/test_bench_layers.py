@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from studies import remains
-from tests import hostile
-from tests.projects import bench, items, project, records_of, write
+from tests.support import hostile
+from tests.support.projects import bench, items, project, records_of, write
 
 PAIR = (
     "import keras\ndef make_layer():\n    a, b = keras.Input((3,)), keras.Input((3,))\n"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests import journals
-from tests.simulated import ScriptedClock
+from tests.support import journals
+from tests.support.simulated import ScriptedClock
 from timelift.case import Backend, Case, Status
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import RunEnd

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import strategy, write
+from tests.support.projects import strategy, write
 from timelift.case import AXES, REQUIRED, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs

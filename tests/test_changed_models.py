@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests import engines
+from tests.support import engines
 from timelift.case import Backend
 
 #: Each model with the paths of its lifts.
@@ -49,7 +49,7 @@ QUICK = (
 
 
 def call_in(backend, call):
-    return engines.evaluate(backend, "tests.changed_models", call)
+    return engines.evaluate(backend, "tests.support.changed_models", call)
 
 
 def described(name, backend=TENSORFLOW):

@@ -7,7 +7,7 @@ import shlex
 import pytest
 from hypothesis import given, settings
 
-from tests import journals
+from tests.support import journals
 from tests.test_recommend import contest, runs
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from tests import engines, journals
-from tests.projects import ROOT, write
+from tests.support import engines, journals
+from tests.support.projects import ROOT, write
 from tests.test_choose import choose, journal
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings

@@ -13,8 +13,8 @@ from unittest.mock import Mock
 import pytest
 from distributed import CancelledError, KilledWorker
 
-from tests import journals
-from tests.projects import SMALL, bench, project, records_of, strategy
+from tests.support import journals
+from tests.support.projects import SMALL, bench, project, records_of, strategy
 from tests.test_campaign import Heard, ScriptedReferee, catalogue_of
 from tests.test_interrupted_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
 from timelift.case import Case

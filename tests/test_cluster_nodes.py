@@ -18,8 +18,8 @@ import yaml
 from distributed.comm import CommClosedError, connect
 from distributed.security import Security
 
-from tests import journals
-from tests.projects import ROOT
+from tests.support import journals
+from tests.support.projects import ROOT
 from timelift import commands
 from timelift.case import Backend, Phase, Setting
 from timelift.cluster import node, nodes

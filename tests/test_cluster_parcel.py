@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.projects import write
+from tests.support.projects import write
 from timelift.case import Case, Phase, Setting
 from timelift.cluster import parcel
 from timelift.cluster.campaign import ClusterCampaign

@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 import timelift
-from tests.projects import ROOT, run_module, run_python, write
+from tests.support.projects import ROOT, run_module, run_python, write
 from timelift import cli
 from timelift.cli import COMMANDS
 from timelift.commands.bench import with_pythonpath

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.golden import commands
-from tests.projects import ROOT
+from tests.support.projects import ROOT
 from timelift.cli import COMMANDS, parser
 from timelift.commands.init import TEMPLATES
 from timelift.errors import UserError

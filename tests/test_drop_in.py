@@ -1,10 +1,10 @@
-"""Strategies stand where TimeDistributed stood (`tests/drop_in.py`), with nests and masks too."""
+"""Strategies stand where TimeDistributed stood (`support/drop_in.py`), with nests and masks too."""
 
 import pytest
 
-from tests import engines
-from tests.law_cover import BACKWARD, BROKEN, DYNAMIC, EAGER, FORWARD, FULL, GRAPH, UNIFORM
-from tests.projects import STRATEGIES
+from tests.support import engines
+from tests.support.law_cover import BACKWARD, BROKEN, DYNAMIC, EAGER, FORWARD, FULL, GRAPH, UNIFORM
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Status
 
 #: On other backends each takes seconds: a loop in Python, and one of the backend.
@@ -14,7 +14,7 @@ NOT_COMPILED = {Backend.JAX: {"bucketing[k=4]"}}
 
 
 def call_in(backend, call):
-    return engines.evaluate(backend, "tests.drop_in", call)
+    return engines.evaluate(backend, "tests.support.drop_in", call)
 
 
 def here(backend):
@@ -57,7 +57,7 @@ def test_a_lift_that_cannot_take_its_place_is_caught():
 
 PLAIN = "extra=float32[6],token=int32[]<5,words=float32[7,4]"
 MASKED = PLAIN + "+mask"
-#: What lifts the layer of `tests/law_nests.py` with a mask of its own for the words.
+#: What lifts the layer of `tests/support/law_nests.py` with a mask of its own for the words.
 HAND_THE_MASK = {
     *("fold_time", "fold_chunks[k=8]", "fold_chunks[k=8,remat=True]", "loop_slice", "loop_unstack"),
     *("loop_lengths", "loop_shrinking", "mask_and_pad", "pack_valid", "vectorized_map"),
@@ -69,7 +69,7 @@ USUAL = BACKWARD, *EAGER, UNIFORM
 
 def ends(backend, row, inputs, names, path=""):
     arguments = str(backend), [*map(str, row)], inputs, names, str(path)
-    return engines.evaluate(backend, "tests.law_nests", f"ends_of_strategies(*{arguments})")
+    return engines.evaluate(backend, "tests.support.law_nests", f"ends_of_strategies(*{arguments})")
 
 
 def lifting(ended):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests import engines
+from tests.support import engines
 
 engines.skip_without("jax")
 
@@ -139,7 +139,7 @@ def test_float64_is_enabled_for_a_float64_setting_alone():
 
 WORKER = """
 from jax._src import xla_bridge
-from tests.projects import STRATEGIES, WORKLOADS
+from tests.support.projects import STRATEGIES, WORKLOADS
 from timelift.messages import Task, WorkerChannel
 from timelift.worker.measure_setting import measure_setting
 assert not xla_bridge.backends_are_initialized()

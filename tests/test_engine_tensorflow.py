@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import engines
+from tests.support import engines
 
 
 def run(body):
@@ -50,7 +50,7 @@ def test_operations_of_a_graph_are_counted_by_kind():
 CLOCKED = """
 import time
 from types import SimpleNamespace
-from tests.projects import STRATEGIES, WORKLOADS
+from tests.support.projects import STRATEGIES, WORKLOADS
 from timelift.messages import Task, WorkerChannel
 from timelift.worker import prepare
 from timelift.worker.engines.tensorflow import TensorFlowCompiled

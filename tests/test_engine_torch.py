@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import engines
+from tests.support import engines
 
 engines.skip_without("torch")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
 from studies import noise
-from tests import journals
-from tests.simulated import QUIET, pair
+from tests.support import journals
+from tests.support.simulated import QUIET, pair
 from timelift.analyse import effects, estimates, variances
 from timelift.measurement import CaseInLaunch, Facts, fact, merge
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.simulated import LOUD, of_lengths, played_on, raced, run, scaled, without_launches
+from tests.support.simulated import (
+    LOUD,
+    of_lengths,
+    played_on,
+    raced,
+    run,
+    scaled,
+    without_launches,
+)
 from timelift.analyse.effects import Effects, aligned_samples, all_pairs
 from timelift.analyse.estimates import absolute_times, estimate, first_calls
 from timelift.analyse.evidence import by_machine, pairs_by_setting

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from tests import journals
-from tests.gates import ALONE, NATIVE, alone, both, copies, other, run, run_file
-from tests.simulated import played_on
+from tests.support import journals
+from tests.support.gates import ALONE, NATIVE, alone, both, copies, other, run, run_file
+from tests.support.simulated import played_on
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.gate import gate_words as words

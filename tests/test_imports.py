@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.projects import ROOT, write
+from tests.support.projects import ROOT, write
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 DASK = {"dask", "distributed", "cryptography"}

@@ -15,8 +15,16 @@ from typing import Any
 import psutil
 import pytest
 
-from tests import hostile
-from tests.projects import QUICKEST, SMALL, bench, environment, journal_of, project, records_of
+from tests.support import hostile
+from tests.support.projects import (
+    QUICKEST,
+    SMALL,
+    bench,
+    environment,
+    journal_of,
+    project,
+    records_of,
+)
 from timelift.journal.files import json_line
 
 GOOD = ("native", "fold_time")

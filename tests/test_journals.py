@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import journals
+from tests.support import journals
 from timelift.analyse import results
 from timelift.analyse.left_out import left_out
 from timelift.case import Case, Status

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import engines, hostile
-from tests.projects import ROOT, STRATEGIES, WORKLOADS
+from tests.support import engines, hostile
+from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import messages
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory

@@ -13,7 +13,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.projects import ROOT, write
+from tests.support.projects import ROOT, write
 from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs

@@ -11,11 +11,11 @@ import pytest
 from studies import law as studied_law
 from studies import support
 from studies.planted import STEP
-from tests import engines, law_cover
-from tests.law_cases import CASES, PHASES, SEED, TIME
-from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
-from tests.projects import STRATEGIES, WORKLOADS
-from tests.tensorflow_here import keras
+from tests.support import engines, law_cover
+from tests.support.law_cases import CASES, PHASES, SEED, TIME
+from tests.support.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
+from tests.support.projects import STRATEGIES, WORKLOADS
+from tests.support.tensorflow_here import keras
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import Task
 from timelift.worker import law
@@ -40,7 +40,7 @@ OF_ANY_LAYER = {"fold_time", "loop_slice", "loop_unstack", "ops_map", "time_dist
 
 def covered(backend, whole):
     asked = f"[*covered(Backend('{backend}'), whole={whole})]"
-    return engines.evaluate(backend, "tests.law_cover", asked)
+    return engines.evaluate(backend, "tests.support.law_cover", asked)
 
 
 #: JAX compiles the cells for most of a minute.
@@ -155,7 +155,7 @@ LIKE_OTHERS = {Dtype.MIXED_BFLOAT16, Dtype.FLOAT16}
 
 
 def is_covered(workload, dtype):
-    """True if every strategy has outputs and gradients in `tests/law_cover.py`, or a like dtype."""
+    """True if every strategy has outputs and gradients in `support/law_cover.py`, or a like one."""
     if dtype in LIKE_OTHERS:
         return True
     if workload == "vit_patches":  # takes seconds in each dtype; `test_own_layers.py` has attention
@@ -199,7 +199,7 @@ TRIED = {Backend.TENSORFLOW: tuple(CASES), Backend.JAX: FEW_CASES, Backend.TORCH
 )
 def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
     by_name = f"{{name: ends_by_phase(name, '{backend}') for name in {TRIED[backend]}}}"
-    by_phase = engines.evaluate(backend, "tests.law_cases", by_name)[name]
+    by_phase = engines.evaluate(backend, "tests.support.law_cases", by_name)[name]
     for phase in PHASES:
         ends, expected = by_phase[phase], CASES[name].reasons.get(phase)
         assert ends["right"] == [Status.MEASURED, ""]
@@ -213,7 +213,7 @@ def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
 
 def test_a_layer_that_disagrees_with_itself_condemns_nobody():
     by_phase = engines.evaluate(
-        "tensorflow", "tests.law_cases", "ends_by_phase('noise', 'tensorflow')"
+        "tensorflow", "tests.support.law_cases", "ends_by_phase('noise', 'tensorflow')"
     )
     for status, reason in chain.from_iterable(each.values() for each in by_phase.values()):
         assert status == Status.REFUSED
@@ -237,7 +237,7 @@ EACH_KIND = ("at one step", *(mistake.name for mistake in studied_law.SPECIAL), 
 )
 def test_planted_mistakes_are_found_and_no_right_lift_is_condemned(backend, kinds, in_train, least):
     asked = f"ends_of_mistakes('{backend}', {kinds}, in_train={in_train})"
-    mistakes, right = engines.evaluate(backend, "tests.law_cases", asked)
+    mistakes, right = engines.evaluate(backend, "tests.support.law_cases", asked)
     assert len(mistakes) >= least
     assert not [each for each in mistakes if each[1] not in {Status.LAW_BROKEN, Status.FAILED}]
     assert not [each for each in right if each[1] != Status.MEASURED]
@@ -259,7 +259,7 @@ def test_a_right_lift_passes_in_16_bits_and_planted_mistakes_are_found(dtype):
         "a mean over time",
     )
     asked = f"ends_of_mistakes('tensorflow', {kinds}, '{dtype}')"
-    mistakes, right = engines.evaluate("tensorflow", "tests.law_cases", asked)
+    mistakes, right = engines.evaluate("tensorflow", "tests.support.law_cases", asked)
     phases = [phase for phase in Phase if (dtype, phase) != (Dtype.FLOAT16, Phase.TRAIN)]
     tried = Counter(name.rpartition(", ")[2] for name, *_ in mistakes)
     assert tried == dict.fromkeys(phases, 3)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests import engines
+from tests.support import engines
 from timelift.case import Backend, Dtype, Phase, Status
 from timelift.worker import law
 from timelift.worker.law import LawBrokenError, Reference
@@ -257,7 +257,7 @@ def test_a_gpu_is_held_to_tf32_where_a_switch_allows_it(identity, on_gpu):
     assert precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16
 
 
-#: What the law says of lines of a lift (`tests/law_nests.py`), forward and backward; '' where
+#: What the law says of lines of a lift (`support/law_nests.py`), forward and backward; '' where
 #: nothing is wrong.
 WRONG = {
     "[*y.values()]": ["returns output 1, output 2, output 3 where the inner layer returns"] * 2,
@@ -293,7 +293,9 @@ QUICK = list(WRONG)[:6]
     ids=["tensorflow", "tensorflow, others", "torch"],
 )
 def test_a_mistake_in_one_of_several_tensors_is_named_and_a_right_lift_passes(backend, lines):
-    ends = engines.evaluate(backend, "tests.law_nests", f"ends('{backend}', {['y', *lines]})")
+    ends = engines.evaluate(
+        backend, "tests.support.law_nests", f"ends('{backend}', {['y', *lines]})"
+    )
     for place, phase in enumerate((Phase.FORWARD, Phase.BACKWARD)):
         assert ends[phase]["y"] == [Status.MEASURED, ""]
         for line in lines:
@@ -321,7 +323,7 @@ def test_inputs_are_padded_where_a_layer_makes_a_mask_of_them_and_drawn_as_befor
         f"drawn('int32[5]<10', {masking_ids})",
     ]
     ids, features, plain, masked, refused = engines.evaluate(
-        "tensorflow", "tests.law_nests", f"[{', '.join(calls)}]"
+        "tensorflow", "tests.support.law_nests", f"[{', '.join(calls)}]"
     )
     noise = np.random.default_rng(7)
     noise.uniform(size=4)  # the lengths of sequences

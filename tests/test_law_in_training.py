@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import engines
+from tests.support import engines
 from timelift.case import Backend, Status
 from timelift.worker.judge import calls_of
 
@@ -18,7 +18,7 @@ whole = pytest.mark.whole
 
 
 def evaluate(backend, expression):
-    return engines.evaluate(backend, "tests.trained_lifts", expression)
+    return engines.evaluate(backend, "tests.support.trained_lifts", expression)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import report
-from tests import histories, journals
+from tests.support import histories, journals
 from tests.test_figures import assert_texts_apart, legend, look, panels
 from timelift.analyse import results as reader
 from timelift.analyse.effects import aligned_samples

@@ -13,8 +13,8 @@ from matplotlib.text import Text
 from rich.console import Console
 
 import timelift
-from tests import journals
-from tests.pages import found, without_scripts
+from tests.support import journals
+from tests.support.pages import found, without_scripts
 from timelift.analyse import results
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run

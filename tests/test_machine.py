@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.projects import write
+from tests.support.projects import write
 from timelift.canary import Groups, time_canary, time_copy
 from timelift.errors import UserError
 from timelift.measure import backends, machine, options

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from studies.history import first_runs
-from tests import histories
+from tests.support import histories
 from timelift.case import Case, Phase, Setting
 from timelift.history import WORSE, Cause, ChangeState, noise, segments, shifts
 from timelift.history.levels import ratios

@@ -13,9 +13,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests import engines
-from tests.projects import STRATEGIES
-from tests.tensorflow_here import keras, tf
+from tests.support import engines
+from tests.support.projects import STRATEGIES
+from tests.support.tensorflow_here import keras, tf
 from tests.test_drop_in import HAND_THE_MASK
 from timelift.case import Backend, Phase, Setting, TimeAxis
 from timelift.source import MEANING
@@ -258,7 +258,7 @@ def test_a_strategy_behaves_as_it_declares(name, time_axis):
 
 def test_a_strategy_for_jax_alone_behaves_as_it_declares():
     (name,) = STRATEGIES.keys() - {*HERE}
-    observed = engines.evaluate(Backend.JAX, "tests.jax_meaning", f"behaviour({name!r})")
+    observed = engines.evaluate(Backend.JAX, "tests.support.jax_meaning", f"behaviour({name!r})")
     assert observed == {word: STRATEGIES[name].constants[word] for word in observed}
     assert observed.keys() == {*MEANING}
 

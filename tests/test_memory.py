@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from tests import engines
-from tests.projects import write
+from tests.support import engines
+from tests.support.projects import write
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess

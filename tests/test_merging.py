@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests import journals
-from tests.simulated import TD, of_lengths, raced
+from tests.support import journals
+from tests.support.simulated import TD, of_lengths, raced
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.merging import merge_runs

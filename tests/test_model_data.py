@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.tensorflow_here import keras
+from tests.support.tensorflow_here import keras
 from timelift.worker.describe import describe_model
 from timelift.worker.model_data import data_of, is_constant
 
@@ -111,7 +111,9 @@ def test_a_mask_by_which_no_step_is_padded_is_told():
     full = "tests.test_model_data:full"
     cases = ("padded", full), ("guarded", ""), ("padded", ""), ("unnamed", "")
     told = [
-        describe_model(f"tests.lifted_models:{name}", {"source": source, "batch": 2, "seq_len": 6})
+        describe_model(
+            f"tests.support.lifted_models:{name}", {"source": source, "batch": 2, "seq_len": 6}
+        )
         for name, source in cases
     ]
     assert [fields["unpadded"] for fields in told] == [True, True, False, False]

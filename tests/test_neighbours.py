@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests import gates, journals
+from tests.support import gates, journals
 from tests.test_campaign import ScriptedReferee, play  # noqa: F401 - a fixture
 from timelift.analyse import results
 from timelift.commands import additions

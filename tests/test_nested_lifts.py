@@ -3,9 +3,9 @@
 import pytest
 
 from studies import law
-from tests import engines
-from tests.law_cases import BOTH, ends_of
-from tests.law_cover import FULL, GRAPH, ends, rivals, setting
+from tests.support import engines
+from tests.support.law_cases import BOTH, ends_of
+from tests.support.law_cover import FULL, GRAPH, ends, rivals, setting
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from studies import law
-from tests import engines
-from tests.law_cases import ends_of
-from tests.projects import STRATEGIES
+from tests.support import engines
+from tests.support.law_cases import ends_of
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from tests import journals, pages
-from tests.pages import FEW, Elements, data, made, section
-from tests.projects import STRATEGIES
+from tests.support import journals, pages
+from tests.support.pages import FEW, Elements, data, made, section
+from tests.support.projects import STRATEGIES
 from timelift.case import Lengths, Status
 from timelift.present.page import page_scripts, page_words
 from timelift.present.page.data import inside_html, page_data

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests import journals
-from tests.endings import measured
-from tests.gates import run_file
-from tests.journals import AGAINST
-from tests.pages import Elements, harm, reported, section
-from tests.simulated import LOUD
-from tests.simulated import run as simulated_run
+from tests.support import journals
+from tests.support.endings import measured
+from tests.support.gates import run_file
+from tests.support.journals import AGAINST
+from tests.support.pages import Elements, harm, reported, section
+from tests.support.simulated import LOUD
+from tests.support.simulated import run as simulated_run
 from timelift.analyse import findings, quality
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, pareto_front

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import journals
-from tests.browser import CHROMIUM
-from tests.pages import FEW, HOSTILE, drawn, made
+from tests.support import journals
+from tests.support.browser import CHROMIUM
+from tests.support.pages import FEW, HOSTILE, drawn, made
 from timelift.case import Mode, Status
 from timelift.present.usage import Code, CodeToPaste, Inputs
 

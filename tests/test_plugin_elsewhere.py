@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.projects import ROOT, SMALL, bench, write
+from tests.support.projects import ROOT, SMALL, bench, write
 from timelift.case import Case, Phase, Setting
 from timelift.measure import launch
 from timelift.measure.session import SIGNALS, interrupts

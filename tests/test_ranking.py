@@ -11,8 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import journals
-from tests.simulated import LOUD, QUIET, TD, of_lengths, raced, run, scaled, without_launches
+from tests.support import journals
+from tests.support.simulated import (
+    LOUD,
+    QUIET,
+    TD,
+    of_lengths,
+    raced,
+    run,
+    scaled,
+    without_launches,
+)
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 import report
 import timelift
-from tests import journals
-from tests.pages import HOSTILE, harm, loads
-from tests.projects import run_python, write
+from tests.support import journals
+from tests.support.pages import HOSTILE, harm, loads
+from tests.support.projects import run_python, write
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, find_out
 from timelift.analyse.results import Run

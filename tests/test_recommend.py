@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from studies import noise
-from tests.pages import data
-from tests.simulated import TD, of_lengths, raced, run
+from tests.support.pages import data
+from tests.support.simulated import TD, of_lengths, raced, run
 from timelift.advise.advice import outcomes
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests import engines
-from tests.projects import STRATEGIES
+from tests.support import engines
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.measure.launch import LaunchProcess

@@ -13,9 +13,9 @@ import pytest
 
 import report
 import timelift
-from tests import journals
-from tests.pages import found
-from tests.projects import ROOT, write
+from tests.support import journals
+from tests.support.pages import found
+from tests.support.projects import ROOT, write
 from timelift import cli
 from timelift.analyse import results
 from timelift.case import Mode, Status

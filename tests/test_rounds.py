@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.simulated import ScriptedClock
+from tests.support.simulated import ScriptedClock
 from timelift import rounds
 from timelift.case import Phase, Setting, Status
 from timelift.inner_layer import LayerInputs

@@ -11,9 +11,9 @@ from hypothesis import strategies as some
 from msgspec import structs
 from scipy import stats
 
-from tests import journals
-from tests.projects import ROOT, SMALL, project, run_module
-from tests.simulated import scaled
+from tests.support import journals
+from tests.support.projects import ROOT, SMALL, project, run_module
+from tests.support.simulated import scaled
 from timelift.analyse import results
 from timelift.analyse.results import Run
 from timelift.case import COPY_SEPARATOR, Case, Status

@@ -14,8 +14,8 @@ from types import MappingProxyType, SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from tests import journals
-from tests.projects import commit, git, strategy, workload, write
+from tests.support import journals
+from tests.support.projects import commit, git, strategy, workload, write
 from timelift.analyse.results import Run, load
 from timelift.case import Status
 from timelift.errors import UserError

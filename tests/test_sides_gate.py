@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import commit, git, strategy, workload, write
+from tests.support.projects import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.projects import ROOT, STRATEGIES, WORKLOADS
-from tests.tensorflow_here import keras
+from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
+from tests.support.tensorflow_here import keras
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 

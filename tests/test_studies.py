@@ -32,10 +32,10 @@ from studies import (
 from studies.gate import NEUTRAL, NOTHING, SLIPS, Suite
 from studies.history import HistoryKind, HistorySize, simulate
 from studies.scoreboard import OF, Column, Scoreboard
-from tests import journals
-from tests.advised import WHOLE, make_model, of_lifts, raced, run
-from tests.law_cases import ends_of
-from tests.projects import ROOT, WORKLOADS
+from tests.support import journals
+from tests.support.advised import WHOLE, make_model, of_lifts, raced, run
+from tests.support.law_cases import ends_of
+from tests.support.projects import ROOT, WORKLOADS
 from timelift.advise.advice import ModelAdvice
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from studies import support
-from tests.projects import ROOT, STRATEGIES, WORKLOADS
+from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Mode, TimeAxis
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 import report
-from tests import journals
-from tests.endings import NO_LIFTS, PLACES, TWO, at, found
-from tests.projects import ROOT
-from tests.simulated import LOOP, TD, raced
+from tests.support import journals
+from tests.support.endings import NO_LIFTS, PLACES, TWO, at, found
+from tests.support.projects import ROOT
+from tests.support.simulated import LOOP, TD, raced
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tests import journals
-from tests.pages import found
-from tests.simulated import of_lengths, raced, run, scaled, without_launches
+from tests.support import journals
+from tests.support.pages import found
+from tests.support.simulated import of_lengths, raced, run, scaled, without_launches
 from timelift.analyse import results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, execution_pairs

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import journals
-from tests.pages import data
+from tests.support import journals
+from tests.support.pages import data
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.meaning import OF_TIME_DISTRIBUTED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import engines
+from tests.support import engines
 
 #: One mode of each backend; the others take longer, PyTorch's compiler a minute a step.
 QUICK = [("tensorflow", "graph"), ("jax", "graph"), ("torch", "eager")]
@@ -16,7 +16,7 @@ WRONG = {
 }
 
 
-def evaluate(backend, expression, module="tests.train_steps"):
+def evaluate(backend, expression, module="tests.support.train_steps"):
     return engines.evaluate(backend, module, expression)
 
 
@@ -84,7 +84,7 @@ def test_zero_gradients_are_those_of_rows_that_are_not_read_and_tiny_ones():
 def test_nests_masks_ragged_sequences_and_unknown_lengths_train(names, mode, time_axis, inputs):
     row = "train", mode, time_axis, "uniform"
     asked = f"ends_of_strategies('tensorflow', {row}, {inputs}, {names})"
-    ended = evaluate("tensorflow", asked, "tests.law_nests")
+    ended = evaluate("tensorflow", asked, "tests.support.law_nests")
     assert ended == {name: ["measured", ""] for name in names}
 
 

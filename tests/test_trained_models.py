@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import engines
+from tests.support import engines
 from timelift.advise.user_model import ModelLift
 from timelift.case import Backend
 from timelift.source import NOISE_OF_A_CALL
@@ -43,7 +43,7 @@ def cases(names):
 
 
 def judged(name, backend):
-    return engines.evaluate(backend, "tests.trained_models", f"judged({name!r})")
+    return engines.evaluate(backend, "tests.support.trained_models", f"judged({name!r})")
 
 
 @pytest.mark.parametrize(("name", "backend"), [*cases(CHANGED)])
@@ -59,7 +59,7 @@ def test_what_folding_keeps_in_training_is_not_held_back(name, backend):
 
 def test_a_layer_called_beyond_its_loop_stays_what_it_is():
     loss, folded = engines.evaluate(
-        "tensorflow", "tests.trained_models", "losses('layer beyond the loop')"
+        "tensorflow", "tests.support.trained_models", "losses('layer beyond the loop')"
     )
     assert folded == pytest.approx(loss, rel=1e-5)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from studies import noise
-from tests import journals
+from tests.support import journals
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.history import ChangeState, case_changes, compare_words

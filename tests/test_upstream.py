@@ -11,7 +11,7 @@ from importlib import metadata, util
 
 import pytest
 
-from tests.projects import ROOT
+from tests.support.projects import ROOT
 from timelift.case import Backend
 
 PAGE = (ROOT / "docs" / "upstream.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import psutil
 import pytest
 
-from tests import engines, hostile
-from tests.projects import QUICKEST, write
+from tests.support import engines, hostile
+from tests.support.projects import QUICKEST, write
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, StepTensor, read_inputs
 from timelift.measure import users_layer

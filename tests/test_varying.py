@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from studies import law
-from tests.engines import evaluate
-from tests.law_cases import BATCH, FEATURES, SEED
-from tests.law_cover import rivals  # noqa: F401 - evaluated
-from tests.simulated import ScriptedClock
+from tests.support.engines import evaluate
+from tests.support.law_cases import BATCH, FEATURES, SEED
+from tests.support.law_cover import rivals  # noqa: F401 - evaluated
+from tests.support.simulated import ScriptedClock
 from tests.test_catalogue import cases
 from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs

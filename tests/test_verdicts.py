@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import special, stats
 
-from tests import journals
-from tests.simulated import LOUD, QUIET, TD, pair, plain, raced, run, without_launches
+from tests.support import journals
+from tests.support.simulated import LOUD, QUIET, TD, pair, plain, raced, run, without_launches
 from timelift.analyse import effects, estimates, stopping, verdicts
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import estimate

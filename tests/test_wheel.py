@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import timelift
-from tests import engines
-from tests.projects import ROOT, commit, records_of, write
+from tests.support import engines
+from tests.support.projects import ROOT, commit, records_of, write
 
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))

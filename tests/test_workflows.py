@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.projects import ROOT
+from tests.support.projects import ROOT
 from timelift.commands.init import TEMPLATES
 
 OURS = sorted((ROOT / ".github/workflows").glob("*.yml"))

@@ -13,7 +13,7 @@ from unittest import mock
 
 from matplotlib.figure import Figure
 
-from tests import advised, endings, gates
+from tests.support import advised, endings, gates
 from timelift import cli
 
 HERE = Path(__file__).parent

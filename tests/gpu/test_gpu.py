@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from tests import engines
-from tests.projects import ROOT, STRATEGIES, WORKLOADS
+from tests.support import engines
+from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue, options

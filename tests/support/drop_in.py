@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tests.projects import STRATEGIES
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Lengths, Phase, Setting
 from timelift.worker.user_code import load_module
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from studies import law
-from tests.law_cases import BATCH, FEATURES, SEED, TIME
+from tests.support.law_cases import BATCH, FEATURES, SEED, TIME
 from timelift.case import Backend, Dtype, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel

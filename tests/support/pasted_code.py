@@ -13,8 +13,8 @@ from keras import layers, ops
 
 import timelift
 from examples import more_models  # noqa: F401 - for scripts
-from tests.changed_models import BATCH, DATA, largest_error, named, outputs_of
-from tests.projects import STRATEGIES
+from tests.support.changed_models import BATCH, DATA, largest_error, named, outputs_of
+from tests.support.projects import STRATEGIES
 from timelift.advise import races
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice
 from timelift.advise.advice_code import advice_code

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tests import changed_models
+from tests.support import changed_models
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend
 from timelift.source import read_source

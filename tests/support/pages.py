@@ -4,7 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 
-from tests import journals
+from tests.support import journals
 from timelift.analyse import results
 from timelift.analyse.findings import find_out
 from timelift.commands.additions import additions

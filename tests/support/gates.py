@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tests import journals
-from tests.journals import AGAINST
+from tests.support import journals
+from tests.support.journals import AGAINST
 from timelift.analyse import results
 from timelift.case import Case, Status
 from timelift.gate import gate_words as words

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tests import journals
+from tests.support import journals
 from timelift.advise.advice import ModelAdvice, WholeRace
 from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel

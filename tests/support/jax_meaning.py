@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tests.projects import STRATEGIES
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Phase, Setting
 from timelift.worker.user_code import load_module
 

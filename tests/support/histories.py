@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from studies.history import HistoryKind, HistorySize, simulate
-from tests import journals
+from tests.support import journals
 from timelift.history.levels import RunLevels
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)

@@ -14,8 +14,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from tests.law_cases import ends_of
-from tests.projects import STRATEGIES, WORKLOADS
+from tests.support.law_cases import ends_of
+from tests.support.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task

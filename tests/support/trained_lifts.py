@@ -11,8 +11,8 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from tests.law_cases import BATCH, SEED, ends_of
-from tests.projects import STRATEGIES
+from tests.support.law_cases import BATCH, SEED, ends_of
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Lengths, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.messages import RivalSpec, Task, WorkerChannel

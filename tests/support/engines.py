@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 #: Three processes of tests share two cores: threads of one would wait for those of another.
 ONE_THREAD = dict.fromkeys(
     ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"
@@ -50,7 +50,7 @@ def unavailable(**axes):
 #: What every backend makes of a layer of dictionaries with mixed dtypes and a mask of its own:
 #: two float inputs and two float outputs have one shape, so that none stands in for another.
 NESTS = """
-from tests.engines import nested_layer, nested_values
+from tests.support.engines import nested_layer, nested_values
 engine, layer, results = open_engine(USUAL), nested_layer(), {}
 
 def feed_of(time):
@@ -196,7 +196,7 @@ def _environment(backend):
 def _imported(backend):
     """Start the process of a backend; it ends with this one, at the end of its input."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.engines", backend],
+        [sys.executable, "-m", "tests.support.engines", backend],
         env=_environment(backend),
         cwd=ROOT,
         stdin=subprocess.PIPE,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from tests import law_cover
-from tests.law_cases import ends_of
+from tests.support import law_cover
+from tests.support.law_cases import ends_of
 from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.inner_layer import read_inputs

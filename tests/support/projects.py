@@ -13,7 +13,7 @@ from timelift.measure import catalogue
 from timelift.measure.backends import why_not_installed
 from timelift.project import Project
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 #: What is in this checkout's catalogue, by name.
 STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())

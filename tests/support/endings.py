@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tests import journals
-from tests.simulated import LOOP, LOUD, QUIET, TD, pair, played_on, raced, run
+from tests.support import journals
+from tests.support.simulated import LOOP, LOUD, QUIET, TD, pair, played_on, raced, run
 from timelift.analyse import quality, results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
