@@ -21,20 +21,23 @@ from tests.support.advised import (
     raced,
     run,
 )
+from tests.support.endings import told
 from timelift.advise import advice as advice_module
 from timelift.advise.advice import ModelAdvice, Outcome
 from timelift.advise.advice_code import advice_code
-from timelift.advise.advice_words import advice_json, advice_lines
+from timelift.advise.advice_words import document
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Gradients, Phase, Status
 from timelift.errors import UserError
+from timelift.present.document import to_json
 from timelift.present.summary import summary
+from timelift.present.terminal import as_comments, to_text
 
 
 def screen(advice):
-    return "\n".join(advice_lines([advice], PAGES))
+    return to_text(document([advice], PAGES))
 
 
 FLAGS = ["steady", "trains", "unpadded", "leaves_open", "compiled", "drawn", "draws_labels"]
@@ -54,7 +57,7 @@ def test_every_rival_that_changes_training_is_marked_and_told_however_fast(tmp_p
     words = " ".join(text.split())
     told = "draws the same noise for all steps of a call; BatchNormalization sees all steps at once"
     assert f"lift 1, fold_time changes in training: Dropout {told}; the layer's losses (" in words
-    assert [line.split()[-1] for line in text.splitlines() if " s " in line] == ["changes"] * 3
+    assert [line.split()[-1] for line in text.splitlines() if " ms " in line] == ["changes"] * 3
     assert "no lift is shown to become faster and train the same" in words
     usual = screen(advised(tmp_path, make_model(lifts=[LIFT]), rivals))
     assert "in training" not in usual
@@ -78,7 +81,7 @@ def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
     lost = {len(changes) for changes, outcome in advice.raced.items() if outcome.end}
     assert lost == {2, 1}
     text = screen(advice)
-    assert "outputs differ" in text
+    assert "outputs differ" in " ".join(text.split())
     assert "failed: no such thing" in text
     assert "those of your model" not in text
 
@@ -87,8 +90,7 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
     advice = advised(tmp_path, make_model(), TIMES | {"native": 9.0}, whole=WHOLE)
     assert advice.advised == ((1, "fold_time"),)
     lines = [*advice_code(advice, PAGES)]
-    said = [line for line in advice_lines([advice], PAGES) if "--code prints" not in line]
-    comments = [f"# {line}".rstrip() for line in said]
+    comments = [*as_comments(document([advice], PAGES, as_code=True))]
     assert lines[: len(comments)] == comments
     assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
     assert lines[-2] == "#   new_model.set_weights(old_model.get_weights())"
@@ -97,7 +99,7 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
 def test_a_loop_is_replaced_by_a_call_and_its_weights_are_set_by_layer(tmp_path):
     model = make_model(lifts=[LIFT | {"name": "looped", "usual": "loop_slice"}] * 2)
     advice = advised(tmp_path, model, {"loop_slice": 5.0, "fold_time": 1.0}, WHOLE)
-    lift, _ = json.loads(advice_json([advice], PAGES))["lifts"]
+    lift, _ = json.loads(to_json(document([advice], PAGES).data))["lifts"]
     assert (lift["before"], lift["after"]) == (
         "stack([Dense(32)(step) for step in x])",
         "FoldTime(Dense(32))(x)",
@@ -116,7 +118,7 @@ def test_a_name_in_a_stored_model_is_no_code(tmp_path):
 
 
 def test_the_advice_is_json_for_programs(tmp_path):
-    data = json.loads(advice_json([advised(tmp_path, make_model(), whole=WHOLE)], PAGES))
+    data = json.loads(to_json(document([advised(tmp_path, make_model(), whole=WHOLE)], PAGES).data))
     assert [lift["strategy"] for lift in data["lifts"]] == ["fold_time", "native", ""]
     assert [lift["after"] for lift in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
     assert [lift["advice"] for lift in data["lifts"]] == ["change", "change", "keep"]
@@ -125,7 +127,7 @@ def test_the_advice_is_json_for_programs(tmp_path):
     }
     assert data["whole"][1]["gain"]["first_call"] == pytest.approx([3.0, 2.2])
     assert (data["advice"], data["gain"]["speed_up"]["verdict"]) == ("change", "faster")
-    several = json.loads(advice_json([advised(tmp_path, make_model())] * 2, PAGES))
+    several = json.loads(to_json(document([advised(tmp_path, make_model())] * 2, PAGES).data))
     assert [of_batch["advice"] for of_batch in several] == ["undecided", "undecided"]
 
 
@@ -134,7 +136,7 @@ def test_train_steps_of_a_model_are_not_told_as_those_of_a_lift_with_adam(tmp_pa
     header = structs.replace(race.run.header, options={"relative_to": "as_written"})
     alone = replace(race.run, header=header)
     for measured, is_lift in ((race.run, True), (alone, False)):
-        notes = dict(summary(RunFindings(measured), None).notes)
+        notes = told(summary(RunFindings(measured)))
         assert ("Adam" in notes["train step"]) == is_lift
 
 

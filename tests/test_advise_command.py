@@ -28,12 +28,13 @@ from tests.support.advised import (
 )
 from tests.support.projects import ROOT, STRATEGIES
 from timelift.advise import notebook, races, user_model
-from timelift.advise.advice_words import advice_lines
+from timelift.advise.advice_words import document
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.place import Place
 from timelift.measure.request import RunRequest
+from timelift.present.terminal import to_text
 from timelift.project import Project
 
 ASK = partial(RunRequest, Project(ROOT))
@@ -196,7 +197,7 @@ def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, form):
 def test_a_notebook_shows_the_screenful_of_the_command(tmp_path):
     advice = advised(tmp_path, make_model(), whole={"as_written": 3.0, "changed": 2.0})
     answer = notebook.answer(advice, PAGES, is_at_hand=True)
-    assert repr(answer) == "\n".join(advice_lines([advice], PAGES))
+    assert f"{answer!r}\n" == to_text(document([advice], PAGES))
 
 
 OWN = """

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from tests.support import engines, journals
+from tests.support import endings, engines, journals
 from tests.support.projects import ROOT, write
 from tests.test_choose import choose, journal
 from timelift.analyse import results
@@ -156,7 +156,7 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
 )
 def test_a_stored_command_is_told_if_it_is_ours(run, command, told):
     shown = replace(run, header=structs.replace(run.header, command=command.split()))
-    assert dict(report(RunFindings(shown)).head).get("command", "") == command * told
+    assert endings.told(report(RunFindings(shown))).get("command", "") == command * told
 
 
 def own(folder, name="Block", dtype=Dtype.FLOAT32, **options):

@@ -16,7 +16,7 @@ from timelift.gate import gate_words as words
 from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides
 from timelift.journal.lines import Quantity
 from timelift.journal.reading import read_line
-from timelift.present.terminal import section_lines
+from timelift.present.terminal import SCREEN_LINES, to_text
 
 
 def judged(run):
@@ -63,11 +63,11 @@ def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
     names = [f"{'long_name_' * 5}{place}" for place in range(40)]
     many = [replace(outcomes["fold_time"], case=journals.case(name)) for name in names]
     against = structs.replace(against, new=[f"new{place}" for place in range(300)])
-    lines = section_lines(words.section(GateFindings(against, many)), width)
-    assert len(lines) <= 25 * 80 // min(width, 80)
+    lines = to_text(words.section(GateFindings(against, many)), width).splitlines()
+    assert len(lines) <= SCREEN_LINES * 80 // min(width, 80)
     assert max(map(len, lines)) <= min(width, 80)
     said = " ".join(line.strip() for line in lines)
-    assert re.search(r"and 3\d more: report.md and the page have them", said)
+    assert re.search(r"and [23]\d more lines: report.md and the page have them", said)
     assert "new7 and 292 more" in said
 
 
@@ -139,10 +139,10 @@ def test_a_side_that_was_not_played_has_lost_no_peak(tmp_path):
 
 def test_what_fails_alike_is_a_row_of_the_table_and_every_case_one_of_the_details(tmp_path):
     made = results.load(copies(tmp_path, (16, 32, 64)))
-    section = words.section(gate_findings(made))
-    rows = [row[:2] for row in section.table.cells[:2]]
+    document = words.section(gate_findings(made))
+    rows = [row[:2] for row in document.block("answer").table.cells[:2]]
     assert rows == [("native, 3 of 3 cases", "fails"), ("fold_time, 3 of 3 cases", "fails")]
-    assert len(section.details.rows) == 12
+    assert len(document.block("copies").table.rows) == 12
 
 
 def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
@@ -152,7 +152,7 @@ def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
     for name, size in {"mild": 0.05, "worst": 0.3, "middle": 0.1}.items():
         changes = slow.changes | {Quantity.TIME: replace(slow.time, value=size)}
         changed.append(replace(slow, case=journals.case(name), changes=changes))
-    told = words.section(GateFindings(against, changed)).versions[0][2:5]
+    told = words.section(GateFindings(against, changed)).blocks[0].sentences
     names = ("worst", "middle", "mild")
     assert [line.partition(":")[0] for line in told] == [
         journals.case(name).label for name in names

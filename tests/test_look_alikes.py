@@ -1,16 +1,15 @@
 """No look-alike is named fastest, and every place marks a run that is not over."""
 
 import csv
-import io
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from rich.console import Console
 
 import timelift
 from tests.support import journals
@@ -22,9 +21,12 @@ from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.commands.additions import section
 from timelift.measurement import CaseInLaunch
-from timelift.present import figures, full_report, terminal
+from timelift.present import figures
+from timelift.present.document import to_markdown
+from timelift.present.full_report import report
 from timelift.present.page import page_html, page_tables
 from timelift.present.summary import summary
+from timelift.present.terminal import to_text
 
 WHY = "it computes something else"
 DECLARED = {
@@ -157,14 +159,13 @@ def test_a_run_is_provisional_until_its_last_line_closes_it(tmp_path, lines, is_
 
 
 def surfaces(seen):
-    written, console = full_report.report(seen), Console(file=io.StringIO(), width=160)
-    terminal.show_report(written, console)
-    html = without_scripts(page_html(seen, written, page_tables(seen)))
+    written = report(seen)
+    html = without_scripts(page_html(seen, written, page_tables(seen, written)))
     texts = [text for one in figures.of_run(seen).values() for text in one.findobj(Text)]
     return {
-        "the end of a run": terminal.summary_text(summary(seen, None), 80, colour=False),
-        "the tables": console.file.getvalue(),
-        "report.md": full_report.in_markdown(written),
+        "the end of a run": to_text(summary(seen)),
+        "the tables": to_text(written, 160, at_length=True),
+        "report.md": to_markdown(written),
         "the page": re.sub("<(style|script)[^>]*>.*?</\\1>", "", html, flags=re.DOTALL),
         "the figures": "\n".join(text.get_text() for text in texts),
     }
@@ -217,7 +218,7 @@ def test_an_answer_for_programs_has_a_field(answer, size):
 def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
     unfinished = tmp_path / "unfinished.jsonl"
     unfinished.write_text("".join(AGAINST.read_text().splitlines(keepends=True)[:-1]))
-    over, open_still = (section(results.load(path)).versions[0] for path in (AGAINST, unfinished))
-    assert not [line for line in over if "provisional" in line]
-    assert open_still[0].startswith("provisional: ")
-    assert open_still[1:] == over
+    over, open_still = (section(results.load(path)) for path in (AGAINST, unfinished))
+    assert "provisional" not in to_text(over)
+    assert open_still.state.startswith("provisional: ")
+    assert to_text(replace(open_still, state="")) == to_text(over)

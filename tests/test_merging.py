@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support import journals
+from tests.support import endings, journals
 from tests.support.simulated import TD, of_lengths, raced
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.findings import RunFindings
@@ -110,9 +110,10 @@ def test_intervals_say_what_they_are_over_and_three_runs_tell_of_a_run_tomorrow(
     for pairs in compare_pairs(aligned_samples(run.measurements)):
         assert {pair.launches for pair in pairs.values()} == {units}
     findings, is_told = RunFindings(run), over == "3 runs"
-    assert summary(findings, None).words.startswith(f"shown: beyond what {over} differ by")
-    assert ("A run tomorrow: at least 1." in summary(findings, None).below) is is_told
-    assert f"intervals over {over}" in dict(report(findings).head)["speed-up"]
+    (words,) = summary(findings).block("answer").sentences
+    assert words.startswith(f"shown: beyond what {over} differ by")
+    assert ("A run tomorrow: at least 1." in summary(findings).below) is is_told
+    assert f"intervals over {over}" in endings.told(report(findings))["speed-up"]
     data = for_programs(findings).data
     known = {name for name, low in zip(data["strategy"], data["tomorrow_low"], strict=True) if low}
     assert known - {TD} == ({*RIVALS} - {TD} if is_told else set())

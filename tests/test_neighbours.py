@@ -132,6 +132,7 @@ def test_a_gate_beside_another_program_is_told_and_judged_as_it_is(tmp_path):
         for name, facts in {"quiet": {}, "loud": BESIDE.fields()}.items()
     )
     told, not_told = additions.section(loud), additions.section(quiet)
-    assert told.headline == not_told.headline
-    assert "took 0.9 of 2 cores in" in told.notes[-1]
-    assert not_told.notes == told.notes[:-1]
+    assert told.answer == not_told.answer
+    *others, disturbed = told.blocks
+    assert "took 0.9 of 2 cores in" in disturbed.sentences[0]
+    assert [block.sentences for block in not_told.blocks] == [block.sentences for block in others]

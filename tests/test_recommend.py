@@ -1,6 +1,5 @@
 """One rule recommends: whichever surface is asked about a setting or a workload names the same."""
 
-import io
 import itertools
 import re
 import statistics
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from studies import noise
 from tests.support.pages import data
@@ -28,12 +26,13 @@ from timelift.choose.choices import Goal, Query, answer
 from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
-from timelift.present import terminal
 from timelift.present.answer import answer_table, headline, recommended_in_words
-from timelift.present.full_report import in_markdown, report
+from timelift.present.document import to_markdown
+from timelift.present.full_report import report
 from timelift.present.page import page_html
 from timelift.present.page.page_words import beside
 from timelift.present.summary import Additions, summary
+from timelift.present.terminal import to_text
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
@@ -81,14 +80,12 @@ def ended(case, times, how):
 
 
 def surfaces(findings):
-    words, end = report(findings, Additions(section=section(findings.run))), summary(findings, None)
-    console = Console(width=400, file=io.StringIO())
-    terminal.show_report(words, console)
+    words = report(findings, Additions(section=section(findings.run)))
     return {
         "page": "\n".join(page_of(page_html(findings, words))),
-        "ending": terminal.summary_text(end, 400, colour=False),
-        "terminal": console.file.getvalue(),
-        "markdown": in_markdown(words),
+        "ending": to_text(summary(findings), 400),
+        "terminal": to_text(words, 400, at_length=True),
+        "markdown": to_markdown(words),
     }
 
 

@@ -14,6 +14,7 @@ import pytest
 import report
 import timelift
 from tests.support import journals
+from tests.support.endings import told
 from tests.support.pages import found
 from tests.support.projects import ROOT, write
 from timelift import cli
@@ -172,8 +173,8 @@ def test_the_head_leaves_out_what_the_file_does_not_tell(tmp_path, changes, miss
         found(tmp_path / "run", header, journals.line(journals.case()))
         for header in (journals.header(), journals.header(**changes))
     )
-    assert missing in dict(in_words(whole).head)
-    assert missing not in dict(in_words(poor).head)
+    assert missing in told(in_words(whole))
+    assert missing not in told(in_words(poor))
 
 
 def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal):

@@ -19,14 +19,17 @@ from timelift.case import Gradients, Phase
 from timelift.journal.lines import Header
 from timelift.measure.request import RunRequest
 from timelift.plugin import ending
-from timelift.present import terminal
 from timelift.present.answer import answer_table, where_slower
-from timelift.present.summary import Pointers, summary
+from timelift.present.summary import summary, what_next
+from timelift.present.terminal import SCREEN_LINES, to_text
 from timelift.project import Project
 
 
-def shown(seen, width=80, pointers=None):
-    return terminal.summary_text(summary(seen, pointers), width, colour=False).splitlines()
+def shown(seen, width=80, runs=None):
+    """The lines of the end of a run, with what to type next if it has names."""
+    document = summary(seen, runs=runs or ())
+    told = document if runs is None else document.plus(what_next(seen, None, runs))
+    return to_text(told, width).splitlines()
 
 
 def row(seen):
@@ -74,21 +77,21 @@ def test_settings_without_a_contest_have_a_row():
 def test_a_screenful_is_enough_for_any_number_of_workloads():
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
-    lines = shown(found(*many, most), pointers=Pointers(runs=["old"]))
-    assert len(lines) <= terminal.SUMMARY_LINES
+    lines = shown(found(*many, most), runs=["old"])
+    assert len(lines) <= SCREEN_LINES
     assert [line for line in lines if line.startswith("most")]
-    told = "19 more workloads: timelift report RUN WORKLOAD"
-    assert [line for line in lines if line.endswith(told)]
+    told = "and 20 more workloads: timelift report RUN WORKLOAD"
+    assert [line for line in lines if line == told]
 
 
 def test_room_is_shared_by_the_lines_that_it_costs():
     costs = {"native": [1, 1, 1, 2], "fold_time": [2, 2, 2, 1], TD: 4}
     names = [f"workload_{place:02}" for place in range(14)]
     many = [raced(costs, [replace(one, workload=name) for one in PLACES]) for name in names]
-    lines = shown(found(*many), pointers=Pointers())
-    assert len(lines) <= terminal.SUMMARY_LINES
+    lines = shown(found(*many), runs=[])
+    assert len(lines) <= SCREEN_LINES
     assert sum(line.startswith("workload_") for line in lines) >= 6
-    few = shown(found(*many[:3]), pointers=Pointers())
+    few = shown(found(*many[:3]), runs=[])
     assert sum(line.startswith("workload_") for line in few) == 3
     assert [line for line in few if "costs over the" in line]
 
@@ -105,16 +108,14 @@ def test_no_line_begins_with_the_end_of_a_sentence(width):
 @pytest.mark.parametrize("width", [20, 40, 60, 72, 80, 200])
 def test_a_line_is_never_wider_than_the_terminal_nor_than_80_columns(width):
     costs = {"tf_keras_time_distributed[k=8]": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
-    lines = shown(found(raced(costs, PLACES)), width, Pointers(runs=["a" * 90]))
+    lines = shown(found(raced(costs, PLACES)), width, ["a" * 90])
     assert max(map(len, lines)) <= min(width, 80)
     assert "fold_time" in " ".join(lines)
 
 
 def test_colour_is_an_addition():
     seen = found(raced({"native": 1, TD: 2}, PLACES + at("frames")))
-    coloured, plain = (
-        terminal.summary_text(summary(seen, None), 80, colour=colour) for colour in (True, False)
-    )
+    coloured, plain = (to_text(summary(seen), colour=colour) for colour in (True, False))
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
     assert "another faster" in plain
@@ -133,7 +134,8 @@ def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, cap
     monkeypatch.setattr(report, "ROOT", tmp_path)
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", journals.grid(**grid))
     seen = RunFindings(results.load(path))
-    command = dict(summary(seen, Pointers()).notes)["more"].rpartition(" · ")[2]
+    more = what_next(seen, None, []).lines[-1]
+    command = more.text.rpartition(" · ")[2]
     assert report.main(shlex.split(command)) in {0, 2}
     assert capsys.readouterr().err == ""
 

@@ -1,19 +1,22 @@
 """Numbers, facts and tables as a reader sees them; text of others is harmless, its words stay."""
 
+import contextlib
 import csv
 import dataclasses
 import io
 import math
+import os
 import re
 from dataclasses import dataclass
 from functools import partial
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from tests.support import journals
+from tests.support.endings import told
 from tests.support.pages import found
 from tests.support.simulated import of_lengths, raced, run, scaled, without_launches
 from timelift.analyse import results
@@ -25,7 +28,8 @@ from timelift.errors import counted, one_line
 from timelift.escape import csv_text, markdown, plain, slug, without_codes
 from timelift.journal.lines import Header
 from timelift.present import case_table, page, tables, terminal, words
-from timelift.present.full_report import in_markdown, report
+from timelift.present.document import Block, Document, to_markdown
+from timelift.present.full_report import report
 
 
 @pytest.mark.parametrize(
@@ -219,9 +223,7 @@ def read(text):
 
 
 def shown(made, width=80):
-    console = Console(file=io.StringIO(), width=width)
-    terminal.show_table(made, console)
-    return console.file.getvalue().splitlines()
+    return terminal.to_text(Document(blocks=(Block(table=made),)), width).splitlines()
 
 
 def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_seconds():
@@ -291,7 +293,7 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     cases = journals.grid(**sizes, mode=Mode.EAGER) + journals.grid(**sizes)
     seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     shown_tables = [
-        *(one.table for one in report(seen).tables),
+        *(one.table for one in report(seen).blocks if one.heading and one.table),
         case_table.of_page(seen),
         page.across_executions(execution_pairs(seen.run.measurements)),
     ]
@@ -307,11 +309,10 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
 
 def report_shown(seen):
     """The report as a wide terminal shows it, with its colours where it has some."""
-    console = terminal.console()
-    console.width = 160
-    with console.capture() as capture:
-        terminal.show_report(report(seen), console)
-    return capture.get()
+    printed = io.StringIO()
+    with mock.patch.dict(os.environ, COLUMNS="160"), contextlib.redirect_stdout(printed):
+        terminal.show(report(seen), at_length=True)
+    return printed.getvalue()
 
 
 def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
@@ -324,8 +325,7 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
         "steps of a call (dynamic time axis); Masks: passed on to the next layer"
     )
     assert said in " ".join(report_shown(seen).split())
-    assert said in in_markdown(report(seen))
-    assert [name for name, _ in report(seen).meanings] == ["native"]
+    assert said in to_markdown(report(seen))
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
@@ -343,7 +343,7 @@ def test_no_colour_is_honoured(tmp_path, monkeypatch, name, value):
 def test_without_a_baseline_there_is_no_speed_up():
     seen = RunFindings(results.Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
     assert set(case_table.for_programs(seen).data["speed_up"]) == {None}
-    assert "speed-up" not in dict(report(seen).head)
+    assert "speed-up" not in told(report(seen))
 
 
 #: What a call costs on each backend, over one on TensorFlow.

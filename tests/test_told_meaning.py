@@ -17,10 +17,11 @@ from timelift.analyse.meaning import OF_TIME_DISTRIBUTED
 from timelift.analyse.stopping import Referee
 from timelift.case import TimeAxis
 from timelift.present import case_table
-from timelift.present.full_report import in_markdown, report
+from timelift.present.document import to_markdown
+from timelift.present.full_report import report
 from timelift.present.page import page_html
 from timelift.present.summary import summary
-from timelift.present.terminal import summary_text
+from timelift.present.terminal import to_text
 from timelift.source import read_source
 
 STRATEGIES = Path(__file__).parent.parent / "strategies"
@@ -52,10 +53,10 @@ def surfaces(run_command, path):
     seen = RunFindings(results.load(path))
     page = page_html(seen, report(seen))
     texts = {
-        "ending": summary_text(summary(seen, None), 80, colour=False),
+        "ending": to_text(summary(seen)),
         "page": re.sub("<[^>]*>", "", page[: page.index("<nav")]),
         "your case": " ".join(data(page)["settings"]["lead"]),
-        "report.md": in_markdown(report(seen)).replace("\\", ""),
+        "report.md": to_markdown(report(seen)).replace("\\", ""),
         "choose": run_command(0, "choose", "--run", path).out,
     }
     return {name: html.unescape(" ".join(text.split())) for name, text in texts.items()}
@@ -86,7 +87,7 @@ def test_a_change_in_training_is_told_wherever_it_is_recommended(tmp_path, run_c
 def test_workloads_are_named_where_not_all_are_changed(tmp_path):
     path = written(tmp_path, workloads=("tokens", "video"))
     seen = RunFindings(results.load(path))
-    assert f"fold_time changes in training (video): {POOLED}." in summary(seen, None).below
+    assert f"fold_time changes in training (video): {POOLED}." in summary(seen).below
 
 
 def test_what_stands_for_time_distributed_is_what_it_declares():

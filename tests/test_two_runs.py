@@ -127,8 +127,8 @@ def test_too_few_launches_make_no_suspect(write):
     assert not suspects(findings)
     assert {row.state for row in findings.cases} == {ChangeState.UNKNOWN}
     assert math.isnan(findings.usually_visible)
-    (sentence,) = compare_words.ending(findings, compare_words.ROWS)
-    assert "too few launches to see any slow-down" in sentence
+    answer = compare_words.document(findings, compare_words.ROWS).answer
+    assert "too few launches to see any slow-down" in answer
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):
@@ -293,8 +293,9 @@ def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path
 def test_a_run_beside_another_program_is_told(runs, tmp_path, run_command):
     disturbed = {name: {"missing_cores": 0.8} for name in STRATEGIES}
     new = stored(tmp_path / "new.jsonl", 4, sizes=3, facts=disturbed)
-    lines = run_command(0, "compare", runs[0], new).out.splitlines()
-    assert ["another program" in line for line in lines[:2]] == [False, True]
+    words = " ".join(run_command(0, "compare", runs[0], new).out.split())
+    old, _, new = words.partition(" new ")
+    assert ["another program" in text for text in (old, new)] == [False, True]
 
 
 def test_a_suspect_s_command_selects_that_case_alone():

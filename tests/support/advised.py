@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tests.support import journals
 from timelift.advise.advice import ModelAdvice, WholeRace
-from timelift.advise.advice_words import advice_lines
+from timelift.advise.advice_words import document
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
+from timelift.present.terminal import to_text
 from timelift.source import Source
 
 LIFT = {
@@ -113,7 +114,10 @@ SLOWER = {"as_written": 3.0, "changed": 3.3, "only_lift1": 3.2, "only_lift2": 3.
 
 def told(folder):
     """What is printed of advice in several states, by their names."""
-    return {name: [*advice_lines(advices, PAGES), ""] for name, advices in states(folder).items()}
+    return {
+        name: to_text(document(advices, PAGES)).split("\n")
+        for name, advices in states(folder).items()
+    }
 
 
 def states(folder):

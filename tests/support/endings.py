@@ -214,9 +214,17 @@ def notes(_):
 
 def _notes(ends):
     seen = ends if isinstance(ends, RunFindings) else found(ends)
-    end = summary(seen, None)
-    noted = [note for note in end.notes if note[0] != "noise" or not end.left_out]
-    return [f"{label}: {text}" for label, text in (*noted, *end.left_out)]
+    end = summary(seen)
+    left_out = end.block("left_out")
+    reasons = left_out.up_to(left_out.most).lines
+    noted = [note for note in end.block("notes").lines if note.label != "noise" or not reasons]
+    return [f"{line.label}: {line.text}" for line in (*noted, *reasons)]
+
+
+def told(document):
+    """What a document says at length beside each label."""
+    lines = (line for block in document.blocks for line in block.lines)
+    return {line.label: line.written(at_length=True) for line in lines}
 
 
 FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "others_cores": 0.03}
@@ -236,7 +244,8 @@ def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
 
 def noise(measured_run):
     """What is said of the asked precision, if it was not reached."""
-    return dict(report(RunFindings(measured_run)).head).get("noise")
+    seen = RunFindings(measured_run)
+    return told(report(seen)).get("noise") if seen.is_too_noisy else None
 
 
 #: Machines, by what a run saw of them.

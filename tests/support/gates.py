@@ -161,8 +161,7 @@ def told(folder):
 
 
 def _said(made):
-    section = words.section(gate_findings(made))
-    yield section.headline
-    for line in section.versions[0][1:]:
-        if not EVERYWHERE.match(line) and line != section.headline:
-            yield line
+    document = words.section(gate_findings(made))
+    yield from filter(None, (document.state, document.answer))
+    for block in document.blocks:
+        yield from (text for text in block.sentences if not EVERYWHERE.match(text))

@@ -33,7 +33,8 @@ def found(path, *records):
 
 def made(folder, *records, code=NO_CODE):
     seen = found(folder / "run.jsonl", *records)
-    html = page_html(seen, report(seen), page_tables(seen), code=code)
+    document = report(seen)
+    html = page_html(seen, document, page_tables(seen, document), code=code)
     (folder / "report").mkdir(exist_ok=True)
     (folder / "report" / "index.html").write_text(html)
     return html

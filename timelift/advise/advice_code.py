@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from timelift.advise.advice import Advice, ModelAdvice
-from timelift.advise.advice_words import BARE, ITSELF, Pages, advice_lines, written_instead
+from timelift.advise.advice_words import BARE, ITSELF, Pages, document, written_instead
 from timelift.advise.user_model import ModelLift
 from timelift.escape import plain
 from timelift.inner_layer import Factory
+from timelift.present.terminal import as_comments
 
 #: How stored weights get into the changed model; without a loop their order may be another one.
 _WEIGHTS = """
@@ -57,7 +58,7 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     A stored model is loaded, or `is_at_hand` under the name `model`, and cloned with its lifts
     changed. There is nothing to paste unless a change is advised.
     """
-    yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages, as_code=True))
+    yield from as_comments(document([advice], pages, as_code=True))
     if advice.verdict is not Advice.CHANGE:
         yield "# There is no code to paste, since no change is advised."
         return

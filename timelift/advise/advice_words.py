@@ -4,27 +4,24 @@ A screenful has the verdict, the lifts, each of them alone, the whole model, wha
 what to type next, and the verdict again. Several batches share its tables.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from textwrap import TextWrapper
+from operator import itemgetter
 from typing import Any
-
-import msgspec
-from rich.cells import cell_len
 
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Phase
 from timelift.errors import counted
-from timelift.escape import plain
 from timelift.present import conditions, words
 from timelift.present.answer import speed_up_in_words
+from timelift.present.document import Block, Document
+from timelift.present.tables import Column, Table
 from timelift.present.usage import build_call
 from timelift.source import Source
 
-#: Characters after which a name is cut, and after which a sentence goes on in the next line.
-_NAME_LIMIT, _WIDTH = 40, 80
+#: Characters after which a name is cut.
+_NAME_LIMIT = 40
 #: A first call that falls by a smaller ratio is no gain.
 _SHORTER = 1.25
 #: The strategy that calls the layer itself on whole sequences.
@@ -36,41 +33,33 @@ Pages = Mapping[str, Source]
 Row = tuple[str, ...]
 
 
-def advice_lines(
-    advices: Sequence[ModelAdvice], pages: Pages, *, as_code: bool = False
-) -> Iterator[str]:
-    """Yield the verdict on a model at each of some batches, what it rests on, and what is next."""
-    model, is_one = advices[0].model, len(advices) == 1
-    verdicts = [_verdict(advice, pages, len(advices)) for advice in advices]
-    yield from _wrapped((f"{model.name}: {verdict}" for verdict in verdicts), "")
-    yield from _wrapped(_found(advices, pages))
-    for rows in (_lift_rows(advices), _whole_rows(advices)):
-        yield from _aligned([row[:1] + row[1 + is_one :] for row in rows])
-    for sentences in (_notes(advices), _next(advices, as_code=as_code)):
-        if lines := [*_wrapped(dict.fromkeys(sentences))]:
-            yield from ("", *lines)
-    yield from ("", *_wrapped(verdicts, ""))
-
-
-def _wrapped(sentences: Iterable[str], indent: str = "  ") -> Iterator[str]:
-    wrapper = TextWrapper(
-        _WIDTH, indent, f"{indent}    ", break_long_words=False, break_on_hyphens=False
+def document(advices: Sequence[ModelAdvice], pages: Pages, *, as_code: bool = False) -> Document:
+    """Return the verdict on a model at each of some batches, what it rests on, and what is next."""
+    model = advices[0].model
+    verdicts = tuple(_verdict(advice, pages, len(advices)) for advice in advices)
+    data = [_as_data(advice, pages) for advice in advices]
+    return Document(
+        answer=f"{model.name}: {verdicts[0]}" if len(verdicts) == 1 else f"{model.name}:",
+        blocks=(
+            Block(sentences=verdicts if len(verdicts) > 1 else ()),
+            Block(sentences=tuple(_found(advices, pages))),
+            Block(table=_table("alone", *_lift_rows(advices))),
+            Block(table=_table("whole", *_whole_rows(advices))),
+            Block(sentences=tuple(dict.fromkeys(_notes(advices)))),
+            Block(sentences=tuple(_next(advices, as_code=as_code))),
+            Block(sentences=verdicts),
+        ),
+        data=data[0] if len(data) == 1 else data,
     )
-    for sentence in sentences:
-        unbroken = re.sub(r"(\[\S+,) (\S+\])", "\\1\xa0\\2", plain(sentence))  # no interval is cut
-        yield from (line.replace("\xa0", " ") for line in wrapper.wrap(unbroken))
 
 
-def _aligned(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield an empty line and a table, or nothing where there are headings alone."""
-    if len(rows) > 1:
-        yield ""
-        cells = [[*map(plain, row)] for row in rows]
-        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-        for row in cells:
-            pairs = zip(row, widths, strict=True)
-            padded = (cell + " " * (width - cell_len(cell)) for cell, width in pairs)
-            yield f"  {'  '.join(padded)}".rstrip()
+def _table(name: str, titles: Row, *rows: Row) -> Table:
+    """Return a table of cells; where there is little room the first calls go first."""
+    columns = (
+        Column(title, value=itemgetter(place), drop_order=2 if title == "first call" else 0)
+        for place, title in enumerate(titles)
+    )
+    return Table(name, name, tuple(columns), rows).without_empty_columns()
 
 
 # The verdict -------------------------------------------------------------------------------------
@@ -208,7 +197,7 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
 
 
 def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
-    """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
+    """Yield headings, and a row for each rival of each lift at each batch."""
     model = advices[0].model
     phases = {model.setting_of(lift).phase for lift in model.lifts if lift.can_change}
     heading = f"a {' or '.join(sorted(phases))} call"
@@ -217,7 +206,7 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     yield ("lift", "batch", "alone with", heading, "times as fast", "first call", *last)
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
-            lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
+            lift, batch = lift_advice.lift, _batch(advice, advices)
             cells: Row = (str(lift.number), batch)
             others = [pair for pair in lift_advice.rivals.items() if pair[0] != lift.usual]
             for name, gain in sorted(others, key=lambda pair: pair[0] != lift_advice.strategy):
@@ -250,12 +239,17 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
     return f"{ITSELF}({lift.inner}){called}" if is_sequential else f"{lift.inner}{called}"
 
 
+def _batch(advice: ModelAdvice, advices: Sequence[ModelAdvice]) -> str:
+    """Write the batch of one of several advices."""
+    return str(advice.model.feeding.batch) if len(advices) > 1 else ""
+
+
 def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
-    """Yield headings, and a row for each set of changes raced at each batch, its second cell."""
+    """Yield headings, and a row for each set of changes raced at each batch."""
     call = f"a {_call_of(advices[0].model)}"
     yield ("changed", "batch", call, "times as fast", "first call", "peak memory")
     for advice in advices:
-        batch = str(advice.model.feeding.batch)
+        batch = _batch(advice, advices)
         for changes, gain in advice.raced.items():
             if changes and gain.is_compared:
                 cells = (_numbers(changes), batch, _arrow(gain.seconds), _times(gain))
@@ -348,17 +342,8 @@ def _next(advices: Sequence[ModelAdvice], *, as_code: bool) -> Iterator[str]:
 # As data -----------------------------------------------------------------------------------------
 
 
-def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
-    """Return the advice as a JSON object, or one for each of several batches in a list.
-
-    It has the fields of the types, with those names and units; unknown numbers are null.
-    """
-    data = [_as_data(advice, pages) for advice in advices]
-    encoded = msgspec.json.encode(data[0] if len(data) == 1 else data)
-    return msgspec.json.format(encoded, indent=2).decode()
-
-
 def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
+    """Return the fields of the types, with those names and units."""
     return {
         **vars(advice.model),
         "feeding": advice.model.feeding._asdict(),

@@ -13,10 +13,12 @@ from typing import Any
 from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
-from timelift.advise.advice_words import Pages, advice_json, advice_lines
+from timelift.advise.advice_words import Pages, document
 from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, read_call
 from timelift.errors import UserError, nearest, one_line
 from timelift.measure.launch import IMPORTED_BY, run_folder
+from timelift.present.document import to_json
+from timelift.present.terminal import to_text
 from timelift.project import Project
 
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
@@ -41,9 +43,9 @@ class Answer:
 
 
 def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
-    text = "\n".join(advice_lines([advice], pages))
+    told = document([advice], pages)
     code = "\n".join(advice_code(advice, pages, is_at_hand=is_at_hand))
-    return Answer(advice.verdict, text, code, json.loads(advice_json([advice], pages)))
+    return Answer(advice.verdict, to_text(told).rstrip("\n"), code, json.loads(to_json(told.data)))
 
 
 def advise(

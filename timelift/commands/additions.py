@@ -10,7 +10,8 @@ from timelift.gate import gate_words
 from timelift.gate.outcomes import GateFindings, gate_findings
 from timelift.journal.files import NamedRuns
 from timelift.present import conditions
-from timelift.present.summary import Additions, Section
+from timelift.present.document import Block, Document
+from timelift.present.summary import Additions
 from timelift.selftest import trust
 
 
@@ -42,9 +43,11 @@ def additions(run: Run, results: Path, gate: GateFindings | None = None) -> Addi
     return Additions(*in_line_and_full, section(run, gate))
 
 
-def section(run: Run, gate: GateFindings | None = None) -> Section | None:
+def section(run: Run, gate: GateFindings | None = None) -> Document | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
-    neighbours = conditions.neighbours(run)
-    if run.header.against:
-        return gate_words.section(gate_findings(run) if gate is None else gate).plus(neighbours)
-    return trust.section(run).plus(neighbours) if run.header.races_copies else None
+    if not run.header.races_copies:
+        return None
+    is_gate = run.header.against is not None
+    shown = gate_words.section(gate or gate_findings(run)) if is_gate else trust.section(run)
+    disturbed = conditions.neighbours(run)
+    return shown.plus(Block(name="also", sentences=(disturbed,))) if disturbed else shown

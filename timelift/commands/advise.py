@@ -33,6 +33,8 @@ def advise(options: commands.Options, project: Project) -> int:
       130  interrupted, with what is known until then
     """
     from timelift.advise import advice_code, advice_words, races  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.document import to_json  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in OPTIONS if (text := getattr(options, name))}
@@ -47,12 +49,13 @@ def advise(options: commands.Options, project: Project) -> int:
         place = commands.place_of(options.cluster, at_end.callback, "timelift advise")
         advices = races.advise_on(project, options.model, fed, texts, options.phase, place=place)
     pages = races.pages(project)
+    document = advice_words.document(advices, pages)
     if options.json:
-        commands.write_lines([advice_words.advice_json(advices, pages)])
+        commands.write_lines([to_json(document.data)])
     elif options.code:
         commands.write_lines(advice_code.advice_code(advices[0], pages))
     else:
-        commands.write_lines(advice_words.advice_lines(advices, pages))
+        terminal.show(document)
     return commands.EXIT_INTERRUPTED if advices[-1].was_interrupted else 0
 
 

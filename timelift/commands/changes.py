@@ -40,7 +40,7 @@ def compare(options: Options, project: Project) -> int:
     sessions = case_changes.learn_sessions(project.results, old, new)
     compared = two_runs.compare_runs(old, new, sessions, options.gate)
     rows = sys.maxsize if options.all else compare_words.ROWS
-    compare_words.show(compared, terminal.console(), rows)
+    terminal.show(compare_words.document(compared, rows))
     return EXIT_NOT_YES if options.strict and compared.any_suspect else 0
 
 
@@ -77,12 +77,16 @@ def history(options: Options, project: Project) -> int:
     results = project.root / options.results if options.results else project.results
     whole = read_history(results, options.machine, since, options.gate)
     shown = whole.part(split(options.workloads), options.case)
-    history_words.show(shown, terminal.console())
+    document = history_words.document(shown)
+    terminal.show(document)
     from timelift.history.history_report import write_history  # noqa: PLC0415 - takes a second
 
     output = options.output or results / "report"
     written = write_history(
-        shown, output, options.output or (results if options.results else own_results(project.root))
+        shown,
+        document,
+        output,
+        options.output or (results if options.results else own_results(project.root)),
     )
     write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
     return EXIT_NOT_YES if shown.findings.fails else 0

@@ -25,6 +25,8 @@ def choose(options: Options, project: Project) -> int:
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.choose import choice_words, choices  # noqa: PLC0415
     from timelift.commands.additions import additions, usual_run  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.document import to_json  # noqa: PLC0415
 
     run = usual_run([(word, find_run(project.results, word)) for word in options.run])
     axes = {name: getattr(options, name) for name in AXES}
@@ -32,17 +34,15 @@ def choose(options: Options, project: Project) -> int:
     refuse_unmeasured(run, options.relative_to)
     findings = RunFindings(run, relative_to=options.relative_to)
     answer = choices.answer(query, findings)
-    if not answer.strategy:
-        undecided = choice_words.undecided_as_json if options.json else choice_words.undecided_lines
-        write_lines(undecided(query, answer, findings))
-        return EXIT_NOT_YES
+    trust = additions(run, project.results).trust_at_length
+    document = choice_words.document(query, answer, findings, project, trust)
     if options.json:
-        decided = choice_words.answer_as_json
+        write_lines([to_json(document.data)])
+    elif options.code and answer.strategy:
+        write_lines(choice_words.code_below(document))
     else:
-        decided = choice_words.answer_as_code if options.code else choice_words.answer_lines
-    trust = additions(run, project.results).trust_in_full
-    write_lines(decided(query, answer, findings, project, trust))
-    return 0
+        terminal.show(document)
+    return 0 if answer.strategy else EXIT_NOT_YES
 
 
 def choose_options(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """`timelift report`: the answer and page of a run, or the tables of its workloads."""
 
 import argparse
-import dataclasses
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -80,7 +79,7 @@ def _runs_and_workloads(project: Project, words: Sequence[str]) -> tuple[NamedRu
 def _write_report(runs: NamedRuns, output: Path, options: Options, project: Project) -> None:
     """Print the answer of runs, and write their page."""
     from timelift.present import terminal  # noqa: PLC0415
-    from timelift.present.summary import Pointers, pages, summary  # noqa: PLC0415
+    from timelift.present.summary import summary, what_next  # noqa: PLC0415
     from timelift.present.usage import code_of_run  # noqa: PLC0415
 
     findings, additions = _read(runs, options, project)
@@ -90,11 +89,8 @@ def _write_report(runs: NamedRuns, output: Path, options: Options, project: Proj
     page = output / "index.html" if os.access(output, os.W_OK) else None
     is_one = len(runs) == 1 and is_latest(runs[0][1], project.results)
     names = [] if is_one else [word for word, _ in runs]
-    pointers, console = Pointers(page, names), terminal.console()
-    if additions.section:
-        terminal.show_section(additions.section, pages(pointers), console)
-    else:
-        terminal.show_summary(summary(findings, pointers, additions.trust), console)
+    answer = summary(findings, additions, names)
+    terminal.show(answer.plus(what_next(findings, page, names)))
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
     write_report(findings, output, additions, code_of_run(findings.run, project), top)
@@ -127,8 +123,7 @@ def _print_tables(
             f"expected no workload beside --output or --open, received {workloads[0]!r}; "
             "write the page of the whole run without it"
         )
-    in_words = write(findings, dataclasses.replace(additions, section=None))
-    terminal.show_report(in_words.of_workloads(workloads), terminal.console())
+    terminal.show(write(findings, additions, workloads), at_length=True)
 
 
 def _unknown_workload(name: str, measured: set[str], run: str, project: Project) -> str:

@@ -17,12 +17,14 @@ from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.answer import NOT_DECIDED
-from timelift.present.summary import Section
+from timelift.present.document import Block, Document, More, Shown
 from timelift.present.tables import Column, Table
 from timelift.present.words import percent, percent_interval, percent_more
 
-#: How many rows are told on a line of their own, and names in a line; report.md has the rest.
-_MOST_LINES, _MOST_NAMES = 12, 8
+#: What a screen says of the rows that it has no room for.
+_MORE = More("more line", "report.md and the page have them")
+#: The most names in a line.
+_MOST_NAMES = 8
 #: How many kinds of operations are named.
 _MOST_KINDS = 6
 #: Characters after which a cell of the table is cut.
@@ -55,33 +57,35 @@ class _Row:
         return self.worst.time.verdict if self.worst.changes else "no figures"
 
 
-def section(gate: GateFindings) -> Section:
-    """Return what a terminal, report.md and the page show of a run against another side."""
+def section(gate: GateFindings) -> Document:
+    """Return what is shown of a run against another side: a sentence a row, and tables."""
     outcomes = sorted(gate.outcomes, key=attrgetter("gravity"))
-    rows, headline, below = [*_alike(outcomes)], _headline(gate, outcomes), _counts(gate)
-    told = [*filter(None, (_sentence(row, gate.against) for row in rows))]
-    others = [*_other_weights(outcomes), *_changed_names(gate.against)]
-    first = [conditions.NOT_OVER] if gate.is_provisional else []
-    first += [headline, below] if below else [headline]
-    return Section(
-        headline=headline,
-        versions=[
-            (*first, *_up_to(most, told), *others)
-            for most in (len(told), *range(_MOST_LINES, -1, -1))
-        ],
-        below=below,
-        table=_table(rows, gate),
-        details=_table([_Row([outcome]) for outcome in outcomes], gate),
-        notes=tuple(others),
+    rows, every_case = [*_alike(outcomes)], [_Row([outcome]) for outcome in outcomes]
+    told = tuple(filter(None, (_sentence(row, gate.against) for row in rows)))
+    others = (*_other_weights(outcomes), *_changed_names(gate.against))
+    return Document(
+        title="timelift report",
+        state=conditions.NOT_OVER if gate.is_provisional else "",
+        answer=_headline(gate, outcomes),
+        below=_counts(gate),
+        fits_a_screen=True,
+        blocks=(
+            Block(sentences=told, most=len(told), more=_MORE),
+            Block(name="also", sentences=others),
+            Block(name="answer", table=_table(rows, gate), shown=Shown.ON_PAGE),
+            Block(name="copies", table=_table(every_case, gate), shown=Shown.ON_PAGE),
+        ),
     )
 
 
-def nothing_compared(against: Against, reasons: Iterable[str]) -> Section:
+def nothing_compared(against: Against, reasons: Iterable[str]) -> Document:
     """Return that no case was compared, with the reasons, those of most cases first."""
-    headline = f"nothing was compared with {against.label}"
     counts = Counter(reasons).most_common(_MOST_NAMES)
-    why = [f"{counted(count, 'case')}: {reason}" for reason, count in counts]
-    return Section(headline, [(headline, *why, *_changed_names(against))])
+    why = (f"{counted(count, 'case')}: {reason}" for reason, count in counts)
+    return Document(
+        answer=f"nothing was compared with {against.label}",
+        blocks=(Block(sentences=(*why, *_changed_names(against))),),
+    )
 
 
 def failures(gate: GateFindings) -> dict[Case, str]:
@@ -152,12 +156,6 @@ def _would_pass(undecided: Iterable[CaseOutcome]) -> str:
     if sizes and all(size < _LARGEST_DETECTABLE for size in sizes):
         return f"up to {percent(math.expm1(max(sizes)))} slower would pass"
     return "even twice as slow would pass"
-
-
-def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:
-    yield from sentences[:most]
-    if len(sentences) > most:
-        yield f"and {len(sentences) - most:,} more: report.md and the page have them"
 
 
 def _counts(gate: GateFindings) -> str:

@@ -1,15 +1,12 @@
-"""Two runs beside each other in a terminal: the cases, and what decides about the suspects.
+"""Two runs beside each other in words: the cases, and what decides about the suspects.
 
 At the end stand the words that two runs and many have in common.
 """
 
 import math
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
-
-from rich.console import Console
-from rich.text import Text
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.results import Run
@@ -23,8 +20,8 @@ from timelift.history.two_runs import TwoRuns, commit_in
 from timelift.journal.lines import Difference
 from timelift.measurement import FactChange
 from timelift.present import words
+from timelift.present.document import Block, Document, lines
 from timelift.present.tables import Column, Table, number
-from timelift.present.terminal import show_head, show_note, show_table
 
 #: Characters after which a case is cut, which begins with its workload and ends with its strategy.
 LONGEST_CASE = 200
@@ -39,15 +36,19 @@ def refusal(machines: Sequence[Difference], runs: Sequence[str]) -> UserError:
     )
 
 
-def show(compared: TwoRuns, console: Console, rows: int) -> None:
-    """Print the head, all suspects and up to `rows` other cases, notes, and how to decide."""
-    shown = _shown(compared, rows)
-    states = [row.state for row in shown]
-    show_cases(console, _head(compared), _table(shown), states)
-    for line in _notes(compared, rows):
-        show_note(console, line)
-    for line in ending(compared, rows):
-        console.print(Text(plain(line)), soft_wrap=True)
+def document(compared: TwoRuns, rows: int) -> Document:
+    """Return what became suspect: all suspects, and up to `rows` other cases, facts, commands."""
+    shown = compared.cases[: compared.suspect_count + rows]
+    return Document(
+        title="timelift compare",
+        answer=_answer(compared),
+        below=_what_it_is_worth(compared),
+        blocks=(
+            Block(lines=lines(_head(compared))),
+            Block(table=_table(shown), sentences=tuple(_notes(compared, len(shown), rows))),
+            _to_decide(compared, rows),
+        ),
+    )
 
 
 def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
@@ -67,21 +68,20 @@ def _run(run: Run) -> str:
     end = ", provisional" if run.is_provisional else ", cut short" if run.cut_short else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
-    lines = [line for case in run.measurements for line in case.launches if line.was_timed]
-    launches = [line.is_disturbed for line in lines]
+    launches = [
+        launch.is_disturbed
+        for case in run.measurements
+        for launch in case.launches
+        if launch.was_timed
+    ]
     beside = "; another program ran beside it" if 2 * sum(launches) > len(launches) else ""
     return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}{beside}"
-
-
-def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
-    """Return all suspects, and the first `rows` of the other cases."""
-    return compared.cases[: compared.suspect_count + rows]
 
 
 def _table(shown: Sequence[CaseBetween]) -> Table:
     columns = (
         Column("case", value=lambda row: row.case.label, limit=LONGEST_CASE),
-        Column("now", value=attrgetter("state")),
+        state_column(),
         *change_columns(drop_order=1),
         *(number(run, unit=words.MILLISECONDS, drop_order=3) for run in ("old", "new")),
         number("beside", value=attrgetter("rivals"), drop_order=4),
@@ -90,10 +90,9 @@ def _table(shown: Sequence[CaseBetween]) -> Table:
     return Table("cases", "Cases of two runs", columns, shown)
 
 
-def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
+def _notes(compared: TwoRuns, shown: int, rows: int) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, settings."""
-    hidden = len(compared.cases) - len(_shown(compared, rows))
-    if hidden:
+    if hidden := len(compared.cases) - shown:
         less = "which slowed down less or became faster"
         yield f"and {counted(hidden, 'more case')}, {less}; --all shows them"
     yield from _listed("new", compared.added)
@@ -135,46 +134,52 @@ def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
         )
 
 
-def ending(compared: TwoRuns, rows: int) -> Iterator[str]:
-    """Write the answer, and for each suspect, up to `rows`, the command that decides about it."""
-    cases = counted(len(compared.cases), "case")
-    if not compared.any_suspect:
-        yield f"no suspects among {cases}{_detectable(compared)}"
-    else:
-        yield from _decisions(compared, cases, rows)
+def _answer(compared: TwoRuns) -> str:
+    """Write how many cases and settings are suspect."""
+    suspects, settings = compared.suspects, compared.suspect_settings
+    parts = [counted(len(suspects), "suspect")] if suspects else []
+    parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
+    among = f"among {counted(len(compared.cases), 'case')}"
+    return f"{' and '.join(parts) or 'No suspects'} {among}{_detectable(compared)}."
 
 
 def _detectable(compared: TwoRuns) -> str:
+    """Write what would have been suspect, or that nothing could; '' where something is."""
     if not compared.cases:
         return ""
     if math.isnan(compared.usually_visible):
         return f"; too few launches to see any slow-down ({MIN_LAUNCHES} of each run are needed)"
+    if compared.any_suspect:
+        return ""
     visible = words.percent_more(compared.usually_visible)
     return f"; the median case would be one if it were {visible} slower"
 
 
-def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
-    suspects, settings = compared.suspects, compared.suspect_settings
-    parts = [f"{counted(len(suspects), 'suspect')} among {cases}"] if suspects else []
-    parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
-    few = _detectable(compared) if math.isnan(compared.usually_visible) else ""
-    yield (
-        f"{', '.join(parts)}{few}. Two runs made at different times can show a "
-        f"suspect, not prove a slow-down: {_how_to_decide(compared)}"
-    )
-    to_race = [(case.setting, case.strategy) for case in suspects]
-    to_race += [(setting, "") for setting in settings]
-    commands = [
-        _deciding_command(setting, compared.against, strategy) for setting, strategy in to_race
-    ]
-    yield from (f"  {command}" for command in commands[:rows])
-    if len(commands) > rows:
-        yield f"  and {len(commands) - rows} more; --all shows them"
+def _what_it_is_worth(compared: TwoRuns) -> str:
+    if not compared.any_suspect:
+        return ""
+    return "Two runs made at different times can show a suspect, not prove a slow-down."
+
+
+def _to_decide(compared: TwoRuns, rows: int) -> Block:
+    """Return the command that decides about each suspect, for up to `rows` of them."""
+    to_race = [(case.setting, case.strategy) for case in compared.suspects]
+    to_race += [(setting, "") for setting in compared.suspect_settings]
+    if not to_race:
+        return Block()
+    told = [f"{_how_to_decide(compared)}:"]
     if compared.packages_drifted:
-        yield (
+        told.append(
             "versions or flags drifted, too, and both sides of a revision run on the same; "
             "what races another interpreter is: timelift bench --against PYTHON"
         )
+    commands = tuple(
+        _deciding_command(setting, compared.against, strategy)
+        for setting, strategy in to_race[:rows]
+    )
+    if len(to_race) > rows:
+        told.append(f"below are {rows} of {len(to_race)}; --all shows the others")
+    return Block(sentences=tuple(told), commands=commands)
 
 
 def _how_to_decide(compared: TwoRuns) -> str:
@@ -220,13 +225,8 @@ FACT_WORDS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 _NAMED, _QUOTE = 8, 60
 
 
-def show_cases(
-    console: Console, head: Iterable[tuple[str, str]], table: Table, states: Iterable[str]
-) -> None:
-    show_head(head, console)
-    if table.rows:
-        console.print()
-        show_table(table, console, [_STYLES.get(state, "") for state in states])
+def state_column() -> Column:
+    return Column("now", value=attrgetter("state"), style=lambda row: _STYLES.get(row.state, ""))
 
 
 def change_columns(drop_order: int) -> tuple[Column, Column]:

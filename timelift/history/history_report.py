@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from matplotlib.ticker import MaxNLocator
 
 from timelift.case import AXES, Setting
 from timelift.errors import counted, writing
-from timelift.escape import NAME_LIMIT, markdown
 from timelift.history import ChangeState, history_words
 from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_file
+from timelift.present.document import Document, to_markdown
 from timelift.present.figures import sheet
 from timelift.present.figures.looks import LineStyle, looks_of, short_name
-from timelift.present.tables import Column, Table, csv_of_values, markdown_lines
+from timelift.present.tables import Column, Table, csv_of_values
 
 #: The columns of every case, for programs.
 _IN_CSV = (
@@ -43,7 +43,7 @@ _OUTSIDE = 1
 _LEAST_REACH, _ROOM = 5.0, 1.25
 
 
-def write_history(history: History, folder: Path, top: Path) -> list[Path]:
+def write_history(history: History, document: Document, folder: Path, top: Path) -> list[Path]:
     """Write all files, and return their paths; raises UserError where the folder forbids it."""
     advice = "name another folder with --output"
     with writing(folder, advice):
@@ -51,7 +51,7 @@ def write_history(history: History, folder: Path, top: Path) -> list[Path]:
     svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
     every_case = history_words.table(history.findings.cases, history)
     texts = {
-        "history.md": _markdown(history, every_case, svgs),
+        "history.md": to_markdown(document, svgs),
         "history.csv": csv_of_values(every_case.pick(*_IN_CSV)),
         "changes.csv": csv_changes(history),
     }
@@ -59,25 +59,6 @@ def write_history(history: History, folder: Path, top: Path) -> list[Path]:
         with writing(folder / name, advice):
             replace_file(folder / name, text, top)
     return [*(folder / name for name in texts), *pictures]
-
-
-def _markdown(history: History, every_case: Table, figures: Iterable[str]) -> str:
-    changed = history_words.table(history.findings.changed, history)
-    earlier = [f"- {markdown(line)}" for line in history_words.earlier_changes(history)]
-    blocks = [
-        ["# timelift history"],
-        [f"- **{label}:** {markdown(text)}" for label, text in history_words.head(history)],
-        [f"- warning: {markdown(text)}" for text in history_words.warnings(history.machine)],
-        _rows_in_markdown(changed, history_words.CHANGED) if changed.rows else [],
-        [f"![{name}]({name})" for name in figures],
-        ["## earlier changes", "", *earlier] if earlier else [],
-        ["## every case", "", *_rows_in_markdown(every_case, ("case", "now", "runs", "changes"))],
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _rows_in_markdown(table: Table, names: Sequence[str]) -> list[str]:
-    return markdown_lines(table.pick(*names), 2 * NAME_LIMIT)
 
 
 def csv_changes(history: History) -> str:

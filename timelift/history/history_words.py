@@ -7,20 +7,17 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from timelift.errors import counted
 from timelift.history import WORSE, Cause, Change, ChangeState, CommonShift, compare_words
 from timelift.history.levels import MachineRuns
 from timelift.history.many_runs import CaseHistory, History
 from timelift.history.noise import LEAST_RUNS
+from timelift.present.document import Block, Document, More, Shown, lines
 from timelift.present.tables import Column, Table, axis_columns, number
-from timelift.present.terminal import show_line
 from timelift.present.words import percent, percent_more
 
-#: The most rows on a screen; the report has all.
-_ROWS = 40
+#: The most rows on a screen, and what it says of the others.
+_ROWS, _MORE = 40, More("more line", "history.md has them")
 _NAMELESS = "a machine without a name"
 #: What a case needs to be known.
 _NEEDED = f"a change needs {LEAST_RUNS} runs of a case before it and {LEAST_RUNS} after it"
@@ -32,24 +29,25 @@ _LABELS = {Cause.MACHINE: "machine", Cause.SHARED: "together", Cause.UNKNOWN: "m
 CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
 
 
-def show(history: History, console: Console) -> None:
-    changed = history.findings.changed
-    shown = table(changed[:_ROWS], history).pick(*CHANGED).without_empty_columns()
-    compare_words.show_cases(console, head(history), shown, [row.state for row in shown.rows])
-    _show_more(len(changed), console)
-    earlier = list(earlier_changes(history))
-    if earlier:
-        console.print(Text("\nearlier changes", "bold"))
-    for line in earlier[:_ROWS]:
-        show_line(console, "  ", line)
-    _show_more(len(earlier), console)
-    for warning in warnings(history.machine):
-        show_line(console, "warning: ", warning, "yellow")
-
-
-def _show_more(rows: int, console: Console) -> None:
-    if rows > _ROWS:
-        console.print(f"  and {rows - _ROWS} more: see the report")
+def document(history: History) -> Document:
+    """Return the head, the cases that changed, earlier changes, and every case for a file."""
+    changed, every_case = history.findings.changed, history.findings.cases
+    told = table(changed, history).pick(*CHANGED).without_empty_columns()
+    every = table(every_case, history).pick("case", "now", "runs", "changes")
+    earlier = tuple(earlier_changes(history))
+    return Document(
+        title="timelift history",
+        answer=_answer(history),
+        blocks=(
+            Block(lines=lines(head(history))),
+            Block(lines=lines(("warning", text) for text in warnings(history.machine))),
+            Block(table=told, most=_ROWS, more=_MORE),
+            Block(heading="earlier changes", sentences=earlier, most=_ROWS, more=_MORE)
+            if earlier
+            else Block(),
+            Block(heading="every case", table=every, shown=Shown.AT_LENGTH),
+        ),
+    )
 
 
 def warnings(machine: MachineRuns) -> Iterator[str]:
@@ -72,7 +70,6 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     for (before, after), count in history.findings.worse_by_place[:_PLACES]:
         yield "slower", f"{counted(count, 'case')} {_where(history, before, after)}"
     yield from (("facts", line) for line in _facts(history))
-    yield "answer", _answer(history)
 
 
 def _shift_in_words(shift: CommonShift, history: History) -> str:
@@ -165,7 +162,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         Column("case", value=attrgetter("case.label"), limit=compare_words.LONGEST_CASE),
         Column("strategy", value=attrgetter("case.strategy")),
         *axis_columns("case.setting"),
-        Column("now", value=attrgetter("state")),
+        compare_words.state_column(),
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),
         *compare_words.change_columns(drop_order=3),

@@ -1,13 +1,12 @@
 """The end of a run in pytest's terminal: its answer, or the verdicts on its copies; its page."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.case import Backend, Mode, Phase, TimeAxis
-from timelift.commands.additions import findings_with_additions, section
+from timelift.commands.additions import findings_with_additions
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import GateFindings
@@ -16,8 +15,10 @@ from timelift.journal.files import is_latest
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
-from timelift.present import terminal, usage
-from timelift.present.summary import Additions, Pointers, summary
+from timelift.present import usage
+from timelift.present.document import Block, Document, Line
+from timelift.present.summary import Additions, summary, what_next
+from timelift.present.terminal import to_text
 from timelift.selftest.trust import end_of_selftest
 from timelift.selftest.twins import TwinsRace
 
@@ -37,69 +38,50 @@ def show_end(
     results = session.request.results_folder
     folder = results / "report" if reporter.config.getoption(f"{PREFIX}report") else None
     try:
-        if isinstance(session.race, SidesRace | TwinsRace):
-            for line in _lines_of_copies(session, run, gate, reporter._tw.fullwidth):  # noqa: SLF001 - what pytest itself writes with
-                reporter.write_line(line)
-            reported = None
-            if path and folder:
-                reported = findings_with_additions(run, path, results, gate=gate)
-        else:
-            assert path
-            reported = _show_answer(reporter, session.request, run, path, folder)
-        if reported and folder:
+        if not path:
+            _write(_nothing_compared(session), reporter)
+            return
+        findings, added = findings_with_additions(run, path, results, gate=gate)
+        page = folder and _as_typed(folder / "index.html")
+        _write(_end(session, findings, added, path, page), reporter)
+        if folder and (run.measured or run.header.races_copies):
             from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-            findings, added = reported
-            code = usage.code_of_run(findings.run, session.request.project)
+            code = usage.code_of_run(run, session.request.project)
             write_report(findings, folder, added, code, results)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 
 
-def _lines_of_copies(
-    session: Session, run: Run, gate: GateFindings | None, width: int
-) -> Iterator[str]:
-    """Yield the end of a run against another side, or of a self-test, whose result is stored."""
-    race, path = session.race, session.journal_path
-    if not isinstance(race, SidesRace):
-        assert path
-        yield from end_of_selftest(run, path.parent)
-        return
-    if path:
-        shown = section(run, gate)
-    else:
-        untried = {case: why for case, why in session.not_tried.items() if case in race.sides}
-        reasons = {**race.reasons, **untried}.values()
-        shown = gate_words.nothing_compared(race.header_entry(), reasons)
-    if shown:
-        yield from terminal.section_lines(shown, width)
-    if path:
-        yield f"page  timelift report {_as_typed(path)} --open"
-
-
-def _show_answer(
-    reporter: "pytest.TerminalReporter",
-    request: RunRequest,
-    run: Run,
-    path: Path,
-    folder: Path | None,
-) -> tuple[RunFindings, Additions] | None:
-    """Show the end of a usual run, whose page will be in `folder`, in the width of the terminal.
-
-    Returns its findings and additions, None if it has no report.
-    """
-    findings, added = findings_with_additions(run, path, request.results_folder)
-    pointers = None
-    if path.exists() and run.measured:
-        names = [] if is_latest(path, request.project.results) else [str(_as_typed(path))]
-        page = folder and _as_typed(folder / "index.html")
-        pointers = Pointers(page, names, _not_asked(request, run))
+def _write(document: Document, reporter: "pytest.TerminalReporter") -> None:
+    """Write a document in the width of the terminal."""
     writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
-    answer = summary(findings, pointers, added.trust)
-    text = terminal.summary_text(answer, writer.fullwidth, colour=writer.hasmarkup)
-    for line in text.splitlines():
+    for line in to_text(document, writer.fullwidth, colour=writer.hasmarkup).splitlines():
         writer.line(line)
-    return (findings, added) if run.measured else None
+
+
+def _nothing_compared(session: Session) -> Document:
+    race = session.race
+    assert isinstance(race, SidesRace)
+    untried = {case: why for case, why in session.not_tried.items() if case in race.sides}
+    return gate_words.nothing_compared(race.header_entry(), {**race.reasons, **untried}.values())
+
+
+def _end(
+    session: Session, findings: RunFindings, added: Additions, path: Path, page: Path | None
+) -> Document:
+    """Return the end of a run, whose `page` is written below; a self-test's result is stored."""
+    run, request = findings.run, session.request
+    if isinstance(session.race, TwinsRace):
+        return end_of_selftest(run, path.parent)
+    names = [] if is_latest(path, request.project.results) else [str(_as_typed(path))]
+    is_stored = path.exists() and bool(run.measured or added.section)
+    document = summary(findings, added, names, is_stored=is_stored)
+    if not is_stored:
+        return document
+    not_asked = _not_asked(request, run)
+    missing = [Block(lines=(Line("not asked", not_asked),))] if not_asked else []
+    return document.plus(*missing, what_next(findings, page, names))
 
 
 def _not_asked(request: RunRequest, run: Run) -> str:

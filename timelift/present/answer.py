@@ -161,7 +161,7 @@ def answer_table(findings: RunFindings) -> Table:
     columns = (
         Column("workload"),
         Column("place", words.axis_title(findings.places.axis)),
-        Column("write"),
+        Column("write", style=lambda row: "bold green" if row.is_safe else "bold yellow"),
         Column(
             "gain",
             f"times as fast as {known_as(baseline)}" if baseline else "speed-up",

@@ -181,6 +181,11 @@ def _marked(row: Row) -> str:
     return f"{name} (not ranked)" if findings.meanings.why_unknown(case) else name
 
 
+def _style(row: Row) -> str:
+    """Return the colour of what no rival was shown to beat."""
+    return "green" if row.rival and row.rival.rank_low == 1 else ""
+
+
 def _differs(row: Row) -> str:
     case, findings = row.measurement.case, row.findings
     return findings.look_alikes.get(case.strategy) or findings.meanings.why_unknown(case)
@@ -202,7 +207,7 @@ def _over(simpler: Phase, of: Phase) -> Column:
 
 _ALL_COLUMNS = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
-    Column("rival", "strategy", _marked),
+    Column("rival", "strategy", _marked, style=_style),
     *axis_columns("measurement.case.setting"),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: row.measurement.timed_launches),

@@ -56,23 +56,11 @@ _SESSIONS = ("this session", "one session", "these two sessions")
 _MOST_NAMED = 3
 
 
-def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a report's head about the conditions: pairs of a label and a text."""
-    run = findings.run
-    if text := modes(case.setting for case in run.measured):
-        yield "modes", text
-    yield from train_steps(findings)
-    yield from varying_lengths(findings)
-    yield from other_ways(findings)
-    yield from evidence(run)
-    if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
-        yield "engines", text
-    if text := "; ".join(disturbances(machine_activity(run))):
-        yield "disturbances", text
-    if not run.header.races_copies:  # those are judged elsewhere
-        parts = neighbours(run), comparisons(findings) if findings.is_too_noisy else ""
-        if text := "; ".join(filter(None, parts)):
-            yield "noise", text
+def of_machine(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what the modes are, and how engines and machine were: pairs of a label and a text."""
+    yield "modes", modes(case.setting for case in run.measured)
+    yield "engines", "; ".join(dict.fromkeys(_engines(run.measured.values())))
+    yield "disturbances", "; ".join(disturbances(machine_activity(run)))
 
 
 def machines(run: Run) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,9 @@
-"""The report of a run in words and tables, for the terminal and the page, and its Markdown.
-
-Names in a `Report` are as the file wrote them: a renderer escapes them for its place.
-"""
+"""The report of a run at length: its answer, what measured it, and every setting."""
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from timelift.analyse.findings import RunFindings, by_execution
@@ -15,130 +12,109 @@ from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
 from timelift.case import AXES, Setting, several_valued
 from timelift.errors import counted
-from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import flattened
 from timelift.present import case_table, conditions
-from timelift.present.answer import (
-    answer_table,
-    cost_in_words,
-    headline,
-    recommended_in_words,
-    safety,
-)
+from timelift.present.answer import answer_table, cost_in_words, recommended_in_words
+from timelift.present.document import Block, Document, Shown, lines
 from timelift.present.meaning import changed_in_training
-from timelift.present.summary import NO_ADDITIONS, Additions
-from timelift.present.tables import Table, markdown_lines
+from timelift.present.summary import NO_ADDITIONS, Additions, notes, summary
 from timelift.present.words import meaning_in_words, percent, value_in_words
 
 #: A detectable ratio from here on is too large for its size to help a reader.
 _LARGEST_SEEN = 2.0
 
 
-@dataclass(frozen=True)
-class SettingsTable:
-    """Settings that differ in their execution alone: their rivals by time, and the notes below.
+def report(
+    findings: RunFindings, additions: Additions = NO_ADDITIONS, workloads: Collection[str] = ()
+) -> Document:
+    """Return the report of a run at length, or the tables of some of its workloads alone.
 
-    `heading` is the label that they share. `table` is None if nothing was measured.
+    A run of copies has its conditions below what is said of them. The answer of a whole run is not
+    that of some workloads.
     """
-
-    workload: str
-    heading: str
-    table: Table | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """All words and tables of a report; `head` has pairs of a label and a text.
-
-    The `headline` is the answer for everything, `answer` has a row a workload; a run that raced
-    copies has neither, since none of them is an answer. `titles` has pairs of a strategy and its
-    title, `meanings` of a strategy and its declarations in words.
-    """
-
-    head: tuple[tuple[str, str], ...]
-    headline: str
-    answer: Table | None
-    titles: tuple[tuple[str, str], ...]
-    meanings: tuple[tuple[str, str], ...]
-    tables: tuple[SettingsTable, ...]
-    warnings: tuple[str, ...]
-    additions: Additions
-
-    def of_workloads(self, names: Collection[str]) -> "Report":
-        tables = tuple(table for table in self.tables if table.workload in names)
-        rows = [row for row in self.answer.rows if row.workload in names] if self.answer else []
-        return replace(self, tables=tables, answer=self.answer and replace(self.answer, rows=rows))
+    if workloads:
+        additions = additions._replace(section=None)
+    document = summary(findings, additions)
+    if additions.section:
+        document = document.plus(replace(notes(findings, additions), shown=Shown.AT_LENGTH))
+    if workloads:
+        table = answer_table(findings)
+        rows = [row for row in table.rows if row.workload in workloads]
+        answers, *others = document.blocks
+        own = replace(answers, table=replace(table, rows=rows))
+        document = replace(document, answer="", below="", blocks=(own, *others))
+    settings = _settings(findings, workloads)
+    return document.plus(_machine(findings), *_strategies(findings.run), *settings)
 
 
-def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report:
-    """Return the report of a run; the sentences of a section stand in its head."""
-    run, trust, section = findings.run, additions.trust_in_full, additions.section
-    head = (
-        *(("answer", text) for text in (section.versions[0] if section else ())),
-        *_head(run),
-        *conditions.lines(findings),
-        *([] if run.header.races_copies else conditions.left_out_in_words(findings)),
-        *([("trust", trust)] if trust else []),
-        *(("speed-up", text) for text in _baselines(findings)),
-    )
-    has_answer = not run.header.races_copies
-    answers = (headline(findings), safety(findings), changed_in_training(findings))
-    said = " ".join(filter(None, answers)) if has_answer else ""
-    answer = answer_table(findings) if has_answer else None
-    titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
-    tables = tuple(_tables(findings))
-    return Report(head, said, answer, titles, meanings, tables, run.warnings, additions)
-
-
-def _baselines(findings: RunFindings) -> Iterator[str]:
-    """Yield the baseline of the speed-ups, several with their settings, and what brackets are."""
+def _baselines(findings: RunFindings) -> str:
+    """Write the baseline of the speed-ups, several with their settings, and what brackets are."""
     names = Counter(ranking.baseline for ranking in findings.rankings if ranking.baseline)
+    if not names:
+        return ""
     parts = (f"{name} in {counted(count, 'setting')}" for name, count in names.most_common())
-    if names:
-        of, over = ", ".join(names if len(names) == 1 else parts), conditions.over(findings.run)
-        yield f"times as fast as {of}; brackets: 95 % intervals over {over}"
+    of, over = ", ".join(names if len(names) == 1 else parts), conditions.over(findings.run)
+    return f"times as fast as {of}; brackets: 95 % intervals over {over}"
 
 
-def _head(run: Run) -> tuple[tuple[str, str], ...]:
-    header, machine, commit = run.header, run.header.machine, run.header.commit
-    command = header.command or [""]  # readers type it again, so another program's is not told
+def _machine(findings: RunFindings) -> Block:
+    """Return what measured the run, and how."""
+    run, header, machine = findings.run, findings.run.header, findings.run.header.machine
+    commit, command = header.commit, header.command or [""]
     counts = sorted({each.timed_launches for each in run.measured.values()})
-    lines = {
-        "state": conditions.state(run),
-        "machine": "; ".join(text for _, text in conditions.machines(run))
-        or _pairs(machine.identity)
-        or machine.name
-        or "",
+    pairs = {
+        "machine": "" if header.machines else _pairs(machine.identity) or machine.name or "",
         "versions": _pairs(machine.versions),
         "system": _pairs(machine.other_drift),
-        "commit": f"{commit.id}{' with uncommitted changes' * commit.dirty}" if commit.id else "",
+        "commit": f"{commit.id}{' with uncommitted changes' if commit.dirty else ''}"
+        if commit.id
+        else "",
         "launches": " to ".join(str(count) for count in dict.fromkeys(counts[:1] + counts[-1:])),
         "when": header.started or "",
         "seed": "" if header.seed is None else str(header.seed),
+        # readers type it again, so another program's is not told
         "command": shlex.join(command) if command[0] in {"timelift", "pytest"} else "",
+        **dict(conditions.of_machine(run)),
+        "speed-up": _baselines(findings),
     }
-    return tuple((label, text) for label, text in lines.items() if text)
+    told = lines(pair for pair in pairs.items() if pair[1])
+    return Block(name="machine", lines=told, shown=Shown.AT_LENGTH)
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in flattened(fields).items())
 
 
-def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
-    """Yield the tables of all settings, also of those without a measured case."""
+def _strategies(run: Run) -> Iterator[Block]:
+    """Yield the title of each strategy, and what it declares of training."""
+    titles, told = dict(declared(run, "title")), list[tuple[str, str]]()
+    for name, entry in run.header.strategies.items():
+        meanings = (f"{title}: {word}" for title, word in meaning_in_words(entry.meaning))
+        text = ". ".join(filter(None, (titles.get(name, ""), "; ".join(meanings))))
+        told += [(name, text)] if text else []
+    if told:
+        yield Block(heading="strategies", lines=lines(told), shown=Shown.AT_LENGTH)
+
+
+def _settings(findings: RunFindings, workloads: Collection[str]) -> Iterator[Block]:
+    """Yield the tables of settings, also of those without a measured case."""
     ranked = {ranking.setting: ranking for ranking in findings.rankings}
-    for settings in by_execution({case.setting for case in findings.run.by_case}):
+    all_settings = {case.setting for case in findings.run.by_case}
+    own = {setting for setting in all_settings if setting.workload in workloads}
+    for settings in by_execution(own if workloads else all_settings):
         axes = several_valued(settings)
         rankings = [ranked[setting] for setting in settings if setting in ranked]
-        notes = [
+        verdicts = [
             f"{_execution(setting, axes)}{note}"
             for setting in settings
             for note in _verdicts(ranked.get(setting), findings)
         ]
-        table = case_table.of_rankings(rankings, findings, axes) if rankings else None
-        heading = _heading(settings[0], axes)
-        yield SettingsTable(settings[0].workload, heading, table, tuple(notes))
+        yield Block(
+            heading=_heading(settings[0], axes),
+            table=case_table.of_rankings(rankings, findings, axes) if rankings else None,
+            sentences=tuple(verdicts),
+            shown=Shown.AT_LENGTH,
+        )
 
 
 def _heading(setting: Setting, axes: Sequence[str]) -> str:
@@ -195,35 +171,3 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
 
 def _seen(ratio: float) -> str:
     return percent(ratio - 1) if ratio < _LARGEST_SEEN else "over 100 %"
-
-
-def _meanings(run: Run) -> Iterator[tuple[str, str]]:
-    for name, entry in run.header.strategies.items():
-        if entry.meaning:
-            words = (f"{title}: {word}" for title, word in meaning_in_words(entry.meaning))
-            yield name, "; ".join(words)
-
-
-def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
-    """Return the report as Markdown; `figures` are the names of pictures in the same folder."""
-    head = [f"- **{label}:** {markdown(text)}" for label, text in report.head]
-    pictures = [f"![{name}]({name})" for name in figures]
-    warnings = [f"- warning: {markdown(text)}" for text in report.warnings]
-    meanings = {name: f". {meaning}" for name, meaning in report.meanings if meaning}
-    names = [
-        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(title + meanings.get(name, ''))}"
-        for name, title in report.titles
-    ]
-    strategies = ["## strategies", "", *names] if names else []
-    tables = map(_setting_in_markdown, report.tables)
-    answer = markdown_lines(report.answer) if report.answer and report.answer.rows else []
-    said = [markdown(report.headline)] if report.headline else []
-    blocks = [["# timelift report"], said, answer, head, warnings, pictures, *tables, strategies]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _setting_in_markdown(table: SettingsTable) -> list[str]:
-    lines = [f"## {markdown(table.heading)}", ""]
-    if table.table:
-        lines += [*markdown_lines(table.table), ""]
-    return [*lines, *(f"- {markdown(note)}" for note in table.notes)]

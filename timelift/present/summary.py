@@ -1,14 +1,10 @@
-"""The end of a run in a screenful: the answer, a table with a row a workload, and a few lines.
-
-A feature passes its own findings as a `Section`.
-
-Names inside are as the file wrote them: a renderer escapes them for its place.
-"""
+"""The end of a run in a screenful: the answer, a table with a row a workload, and a few lines."""
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
@@ -17,116 +13,79 @@ from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
 from timelift.present.answer import answer_table, headline, safety
+from timelift.present.document import Block, Document, Line, More, Shown, lines
 from timelift.present.meaning import changed_in_training, unknown_meanings
 from timelift.present.tables import Table
 from timelift.present.words import duration, value_in_words
 
-#: The most rows of the table.
+#: The most rows of the table on a screen.
 ROWS = 12
 #: The words of the table that mean more than they say.
 WORDS = "shown: beyond what {} differ by; at most: a 95 % bound"
-#: The most reasons why something has no figure, and the characters of one.
-_MOST_REASONS, _LONGEST_REASON = 3, 140
+#: On a screen, the most reasons why something has no figure, the characters of one, and warnings.
+_MOST_REASONS, _LONGEST_REASON, _MOST_WARNINGS = 3, 140, 2
 
 
-@dataclass(frozen=True)
-class Section:
-    """The result of a run of copies, shown in place of an answer.
-
-    `versions` are lists of sentences, the longest version first: a terminal shows the first that
-    fits, report.md the first. The page begins with the `headline`, the sentence `below` it and the
-    first rows of `table`; `notes` end its first screen. Its tables begin with `details`, or the
-    same table.
-    """
-
-    headline: str
-    versions: Sequence[Sequence[str]]
-    below: str = ""
-    table: Table | None = None
-    notes: tuple[str, ...] = ()
-    details: Table | None = None
-
-    def plus(self, note: str) -> "Section":
-        """Return the section with a sentence more at the end of its head; '' adds none."""
-        if not note:
-            return self
-        versions = [(*version, note) for version in self.versions]
-        return replace(self, versions=versions, notes=(*self.notes, note))
-
-
-@dataclass(frozen=True)
-class Additions:
-    """What features add to a run: how far to trust it, in a line and in full, and a section."""
+class Additions(NamedTuple):
+    """What features add to a run: how far to trust it, and what is said of a run of copies."""
 
     trust: str = ""
-    trust_in_full: str = ""
-    section: Section | None = None
+    trust_at_length: str = ""
+    section: Document | None = None
 
 
 NO_ADDITIONS = Additions()
 
 
-@dataclass(frozen=True)
-class Pointers:
-    """What to read or ask next: the page of a run, if it was written, and what was not asked.
+def summary(
+    findings: RunFindings,
+    additions: Additions = NO_ADDITIONS,
+    runs: Sequence[str] = (),
+    *,
+    is_stored: bool = True,
+) -> Document:
+    """Return the end of a run in a screenful: its answer, a row a workload, and a few lines.
 
-    `runs` are the names of the runs that are shown; empty for the latest run alone.
+    The table names a strategy only where they differ, and has no row for a single workload. A run
+    of copies has what is said of these instead. `runs` are the names of the runs that are shown, as
+    `named` has them.
     """
-
-    page: Path | None = None
-    runs: Sequence[str] = ()
-    not_asked: str = ""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The end of a run: what was measured in one line, the answer, and labelled notes.
-
-    The `headline` is the answer for everything; `below` has where it loses, and what it changes in
-    training. The table of workloads names a strategy only where they differ, and has no row for a
-    single workload; `words` explains it. `left_out`, before the other notes, has missing figures,
-    with reasons, and missing rows. `tables_command` prints every setting. `state` is why the run is
-    not whole, or ''; it stands above everything.
-    """
-
-    top: str
-    headline: str
-    below: str
-    words: str
-    table: Table
-    left_out: tuple[tuple[str, str], ...]
-    notes: tuple[tuple[str, str], ...]
-    tables_command: str
-    state: str
-
-    def with_rows(self, most: int) -> "Summary":
-        """Return the summary with at most so many rows: the workloads with the most settings."""
-        rows = self.table.rows
-        if len(rows) <= most:
-            return self
-        kept = sorted(rows, key=lambda row: -row.settings)[:most]
-        noun = "more row" if any(row.place for row in rows) else "more workload"
-        note = ("and", f"{counted(len(rows) - most, noun)}: {self.tables_command}")
-        table = replace(self.table, rows=[row for row in rows if row in kept])
-        return replace(self, table=table, left_out=(note, *self.left_out))
-
-
-def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
-    """Return the end of a run; without `pointers` it names no page, command or run to resume."""
-    workloads = {case.setting.workload for case in findings.run.by_case}
-    of_one = shlex.quote(next(iter(workloads))) if len(workloads) == 1 else "WORKLOAD"
-    command = f"timelift report{_named(pointers)} {of_one}"
-    notes = tuple(_notes(findings, pointers, command, trust))
-    return Summary(
-        _what_was_measured(findings),
-        headline(findings),
-        " ".join(filter(None, (safety(findings), changed_in_training(findings)))),
-        WORDS.format(conditions.over(findings.run)),
-        _without_repetition(answer_table(findings), findings),
-        tuple(_left_out(findings, command)),
-        notes,
-        command,
-        conditions.state(findings.run, is_stored=pointers is not None),
+    if additions.section:
+        return additions.section
+    below = " ".join(filter(None, (safety(findings), changed_in_training(findings))))
+    command, table = tables_command(findings, runs), answer_table(findings)
+    words = WORDS.format(conditions.over(findings.run))
+    noun = "more row" if any(row.place for row in table.rows) else "more workload"
+    answers = Block(
+        name="answer",
+        table=_without_repetition(table, findings),
+        sentences=(words,) if below else (),
+        most=ROWS,
+        more=More(noun, command),
+    )
+    left_out = Block(
+        name="left_out",
+        lines=tuple(
+            Line(label, plain(reason, _LONGEST_REASON), reason)
+            for label, reason in conditions.left_out_in_words(findings)
+        ),
+        most=_MOST_REASONS,
+        more=More("more reason", command),
+    )
+    warnings = Block(
+        name="warnings",
+        lines=lines(("warning", text) for text in findings.run.warnings),
+        most=_MOST_WARNINGS,
+        more=More("more warning", command),
+    )
+    return Document(
+        title="timelift report",
+        state=conditions.state(findings.run, is_stored=is_stored),
+        top=what_was_measured(findings),
+        answer=headline(findings),
+        below=below,
+        blocks=(answers, left_out, warnings, notes(findings, additions)),
+        fits_a_screen=True,
     )
 
 
@@ -142,7 +101,7 @@ def _without_repetition(table: Table, findings: RunFindings) -> Table:
 # The line of what was measured -------------------------------------------------------------------
 
 
-def _what_was_measured(findings: RunFindings) -> str:
+def what_was_measured(findings: RunFindings) -> str:
     run = findings.run
     settings = {case.setting for case in run.measured}
     parts = [
@@ -185,58 +144,52 @@ def processor_and_memory(findings: RunFindings) -> str:
 # The lines below ---------------------------------------------------------------------------------
 
 
-def _named(pointers: Pointers | None) -> str:
-    """Return the names of runs in a command, after a blank; '' for the latest run."""
-    return ("", " RUN", " RUNS")[min(len(pointers.runs), 2)] if pointers else ""
+def tables_command(findings: RunFindings, runs: Sequence[str] = ()) -> str:
+    """Return the command that prints every setting."""
+    workloads = {case.setting.workload for case in findings.run.by_case}
+    of_one = shlex.quote(next(iter(workloads))) if len(workloads) == 1 else "WORKLOAD"
+    return f"timelift report{_named(runs)} {of_one}"
 
 
-def _notes(
-    findings: RunFindings, pointers: Pointers | None, tables_command: str, trust: str
-) -> Iterator[tuple[str, str]]:
+def _named(runs: Sequence[str]) -> str:
+    """Return how a command names runs, after a blank; '' for the latest run."""
+    if not runs:
+        return ""
+    return " RUN" if len(runs) == 1 else " RUNS"
+
+
+def notes(findings: RunFindings, additions: Additions) -> Block:
+    """Return what the figures of a run rest on."""
     run = findings.run
-    if run.header.races_whole_model:
-        yield from declared(run, "title")
-    yield from conditions.machines(run)
-    yield from unknown_meanings(findings)
-    yield from conditions.train_steps(findings)
-    yield from conditions.varying_lengths(findings)
-    yield from conditions.other_ways(findings)
-    yield from conditions.evidence(run)
-    if run.warnings:
-        more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
-        yield "file", f"{run.warnings[0]}{more}"
-    parts = conditions.neighbours(run), conditions.comparisons(findings)
-    yield "noise", "; ".join(filter(None, parts))
-    if trust:
-        yield "trust", trust
-    if pointers:
-        if pointers.not_asked:
-            yield "not asked", pointers.not_asked
-        yield from pages(pointers)
-        commands = [tables_command]
-        if findings.contests and not run.header.races_whole_model:
-            commands.append(f"choose {_question(findings, pointers)}")
-        yield "more", " · ".join(commands)
+    noise = conditions.neighbours(run), conditions.comparisons(findings)
+    pairs = [
+        *(declared(run, "title") if run.header.races_whole_model else ()),
+        *conditions.machines(run),
+        *unknown_meanings(findings),
+        *conditions.train_steps(findings),
+        *conditions.varying_lengths(findings),
+        *conditions.other_ways(findings),
+        *conditions.evidence(run),
+        *([] if run.header.races_copies else [("noise", "; ".join(filter(None, noise)))]),
+    ]
+    trust = [Line("trust", *additions[:2])] if additions.trust else []
+    return Block(name="notes", lines=(*lines(pairs), *trust))
 
 
-def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
-    """Yield the names of runs, but for the latest alone, and the place of their page."""
-    if pointers.runs:
-        yield _named(pointers).strip().lower(), shlex.join(pointers.runs)
-    command = f"timelift report{_named(pointers)} --open"
-    yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
+def what_next(findings: RunFindings, page: Path | None, runs: Sequence[str]) -> Block:
+    """Return where the page of a run is, if it was written, and what to type next."""
+    pairs = [(_named(runs).strip().lower(), shlex.join(runs))] if runs else []
+    command = f"timelift report{_named(runs)} --open"
+    pairs.append(("page", f"{page} ({command})" if page else f"{command} writes it"))
+    if not findings.run.header.races_copies:
+        commands = [tables_command(findings, runs)]
+        if findings.contests and not findings.run.header.races_whole_model:
+            commands.append(f"choose {_question(findings, runs)}")
+        pairs.append(("more", " · ".join(commands)))
+    return Block(name="next", lines=lines(pairs), shown=Shown.ON_SCREEN)
 
 
-def _left_out(findings: RunFindings, tables_command: str) -> Iterator[tuple[str, str]]:
-    """Yield the label and the reason of what has no figure, cut to two lines each."""
-    reasons = [*conditions.left_out_in_words(findings)]
-    shown = len(reasons) if len(reasons) <= _MOST_REASONS else _MOST_REASONS - 1
-    yield from ((label, plain(text, _LONGEST_REASON)) for label, text in reasons[:shown])
-    if more := len(reasons) - shown:
-        yield "and", f"{counted(more, 'more reason')}: {tables_command}"
-
-
-def _question(findings: RunFindings, pointers: Pointers) -> str:
+def _question(findings: RunFindings, runs: Sequence[str]) -> str:
     """Write the options of `choose` for a setting of the workload that has most settings."""
     answers = findings.answers
     workload = max(answers, key=lambda name: answers[name].settings)
@@ -247,5 +200,5 @@ def _question(findings: RunFindings, pointers: Pointers) -> str:
     axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
     own = [(AXES[axis].flag, str(getattr(setting, axis))) for axis in AXES if axis in axes]
     options = [word for pair in own for word in pair]
-    named = _named(pointers)
+    named = _named(runs)
     return f"{shlex.join(options)}{f' --run{named}' if named else ''}"

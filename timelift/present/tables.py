@@ -27,7 +27,8 @@ class Column:
     `name` is its heading for programs, `title` the one for readers, by default the same. `value`
     reads a row, by default its attribute `name`. A `number` is aligned to the right and sorted by
     size; a text is aligned to the `right` if so asked. In a narrow terminal the column of the
-    highest `drop_order` goes first, and one of 0 never. `limit` is where a text is cut everywhere.
+    highest `drop_order` goes first, and one of 0 never. `limit` is where a text is cut everywhere;
+    `style` colours the cell of a row in a terminal, in the words of rich.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     number: bool = False
     right: bool = False
     limit: int | None = None
+    style: Callable[[Any], str] | None = None
 
     @property
     def heading(self) -> str:

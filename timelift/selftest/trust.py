@@ -24,11 +24,11 @@ from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict, compare_pairs
 from timelift.case import Case
-from timelift.errors import counted, writing
+from timelift.errors import UserError, counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_file
 from timelift.measurement import Measurement
 from timelift.present import conditions
-from timelift.present.summary import Section
+from timelift.present.document import Block, Document
 from timelift.present.words import percent, sentence
 
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
@@ -211,14 +211,14 @@ def machine_trust(results: Path, run: Run) -> Trust | None:
 # Words -------------------------------------------------------------------------------------------
 
 
-def section(run: Run) -> Section:
-    """Return what a terminal, report.md and the page show of a self-test."""
+def section(run: Run) -> Document:
+    """Return what is shown of a self-test."""
     first, *others = _sentences(trust_from_run(run))
-    state = conditions.state(run)
-    return Section(
-        headline=sentence(first),
-        versions=[(*([state] if state else []), first, *others)],
-        notes=tuple(others),
+    return Document(
+        title="timelift report",
+        state=conditions.state(run),
+        answer=sentence(first),
+        blocks=(Block(name="also", sentences=tuple(others)),),
     )
 
 
@@ -242,28 +242,34 @@ def _sentences(trust: Trust | None) -> Iterator[str]:
     yield f"{counted(trust.settings, 'setting')}, {trust.launches:.1f} launches a rival"
 
 
-def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
-    """Yield the lines at the end of a self-test, and store one that is over in its `folder`.
-
-    Of two self-tests with the same versions the one that rests on more comparisons is kept. Raises
-    UserError where it cannot be written.
-    """
-    yield from section(run).versions[0]
-    trust = trust_from_run(run)
+def end_of_selftest(run: Run, folder: Path) -> Document:
+    """Return the result of a self-test, and store it in its `folder` if it is over."""
+    document, trust = section(run), trust_from_run(run)
     if trust is None:
-        return
-    before = load_trust(trust_path(folder, trust.versions))
+        return document
+    try:
+        stored = _store(trust, run, folder)
+    except UserError as error:  # below a result that is known all the same
+        stored = f"not stored: {error}"
+    return document.plus(Block(sentences=(stored,)))
+
+
+def _store(trust: Trust, run: Run, folder: Path) -> str:
+    """Store a result that may be quoted, and return what became of it.
+
+    Of two self-tests with the same versions the one that rests on more comparisons is kept.
+    """
     if run.is_provisional:
-        yield "not stored, since the run did not end"
-    elif round(trust.launches) < MIN_LAUNCHES:  # some rivals may have lost one
+        return "not stored, since the run did not end"
+    if round(trust.launches) < MIN_LAUNCHES:  # some rivals may have lost one
         why = f"{MIN_LAUNCHES} launches a rival are needed for a verdict"
-        yield f"not stored, since {why}; a longer --budget plays more"
-    elif before and before.tries > trust.tries:
+        return f"not stored, since {why}; a longer --budget plays more"
+    before = load_trust(trust_path(folder, trust.versions))
+    if before and before.tries > trust.tries:
         day = before.measured[:10]
-        yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
-    else:
-        save_trust(trust, folder)
-        yield f"stored in {folder}: reports of this machine quote it from now on"
+        return f"reports go on to quote the self-test of {day}, which rests on more comparisons"
+    save_trust(trust, folder)
+    return f"stored in {folder}: reports of this machine quote it from now on"
 
 
 def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:

@@ -15,24 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import ExecutionPair, RunFindings, execution_pairs
-from timelift.analyse.left_out import Kind
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.files import refuse_link_out, replace_file
 from timelift.present import case_table, conditions, figures
 from timelift.present.answer import known_as
+from timelift.present.document import Document, Line, to_markdown
 from timelift.present.figures import sheet
-from timelift.present.full_report import Report, in_markdown, report
+from timelift.present.full_report import report
 from timelift.present.page.data import along, inside_html, page_data
-from timelift.present.summary import (
-    ROWS,
-    Additions,
-    Section,
-    Summary,
-    processor_and_memory,
-    summary,
-)
+from timelift.present.summary import ROWS, Additions, processor_and_memory, what_was_measured
 from timelift.present.tables import (
     Column,
     Table,
@@ -56,10 +49,6 @@ _LIBRARIES = ("d3.min.js", "plot.min.js")
 _HEADLINE, _REASON = 300, 300
 #: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
-#: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
-_SAID_ABOVE = {*Kind, "and"} | {
-    *("answer", "command", "gradients", "noise", "speed-up", "state", "train step", "trust", "when")
-}
 
 
 # The folder ---------------------------------------------------------------------------------------
@@ -69,18 +58,18 @@ def write_report(
     findings: RunFindings, folder: Path, additions: Additions, code: CodeToPaste, top: Path
 ) -> None:
     """Write a report over an earlier one; raises UserError if the folder does not allow it."""
-    in_words = report(findings, additions)
+    document = report(findings, additions)
     with writing(folder, _ADVICE):
         for name in _replaced(findings):
             (refuse_link_out((folder / name).parent, top) / Path(name).name).unlink(missing_ok=True)
         drawn = figures.of_run(findings)
         sheet.save(drawn, folder / _FIGURES, top)
-    tables = page_tables(findings, additions.section)
+    tables = page_tables(findings, document)
     texts = {
-        "report.md": in_markdown(in_words, [f"{_FIGURES}/{name}.svg" for name in drawn]),
+        "report.md": to_markdown(document, [f"{_FIGURES}/{name}.svg" for name in drawn]),
         "measurements.csv": csv_of_values(case_table.for_programs(findings)),
         **{f"tables/{table.name}.csv": csv_as_shown(table) for table in tables},
-        "index.html": page_html(findings, in_words, tables, drawn, code),
+        "index.html": page_html(findings, document, tables, drawn, code),
     }
     for name, text in texts.items():
         with writing(folder / name, _ADVICE):
@@ -105,27 +94,33 @@ def _replaced(findings: RunFindings) -> Iterator[str]:
 
 def page_html(
     findings: RunFindings,
-    in_words: Report,
+    document: Document,
     tables: Sequence[Table] = (),
     drawn: Iterable[str] = (),
     code: CodeToPaste = NO_CODE,
 ) -> str:
     """Render the page, which links to a CSV file of each table and to the files of its figures."""
-    head, data = dict(in_words.head), page_data(findings, code)
-    when = head.get("when", "")[:16].replace("T", " ")
+    machine, data = document.block("machine"), page_data(findings, code)
+    head = {label: text for label, text, _ in machine.lines}
+    when = head.pop("when", "")[:16].replace("T", " ")
     rendered: str = (
         _environment()
         .get_template("page.html")
         .render(
             title=f"timelift: {when}".removesuffix(": "),
-            head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
-            state=head.get("state", ""),
+            state=document.state,
+            top=what_was_measured(findings),
+            machine=processor_and_memory(findings),
             when=when,
-            command=head.get("command", ""),
+            command=head.pop("command", ""),
+            head=head,
             is_whole=findings.run.header.races_whole_model,
-            warnings=in_words.warnings,
-            **_first_screen(findings, in_words.additions),
-            **_charts(findings, has_chooser=in_words.additions.section is None),
+            warnings=[line.text for line in document.block("warnings").lines],
+            margin=percent(RANK_MARGIN, 0),
+            worthwhile=percent(WORTHWHILE, 0),
+            over=conditions.over(findings.run),
+            **_first_screen(findings, document),
+            **_charts(findings, has_chooser=not findings.run.header.races_copies),
             tables=tables,
             figures=drawn,
             formats=sheet.FORMATS,
@@ -180,50 +175,32 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
     return markupsafe.Markup(marked)  # noqa: S704 - escaped above
 
 
-def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]:
-    """Return the words of the first screen; a section takes the place of the answer."""
-    in_short, section = summary(findings, None, additions.trust), additions.section
+def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
+    """Return the words of the first screen; of a run of copies, those of their verdicts."""
+    of_copies, answer = findings.run.header.races_copies, findings.answer
+    table, words = document.block("answer").table, document.block("answer").sentences
+    shown = [document.block(name) for name in ("left_out", "warnings", "notes")]
+    left_out, *notes = (block.up_to(block.most).lines for block in shown)
     disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
-    shared: dict[str, Any] = {
-        "top": in_short.top,
-        "machine": processor_and_memory(findings),
-        "margin": percent(RANK_MARGIN, 0),
-        "worthwhile": percent(WORTHWHILE, 0),
-        "left_out": [*([("noise", disturbed)] if disturbed else []), *in_short.left_out],
-        "notes": in_short.notes,
-        "is_section": section is not None,
-        "words": in_short.words,
-        "over": conditions.over(findings.run),
-    }
-    if section is None:
-        return shared | _answer(findings, in_short)
-    also = [("also", "; ".join(section.notes))] if section.notes else []
-    others = [note for note in shared["notes"] if note[0] != "noise"]
-    return shared | _section(section) | {"left_out": [], "notes": [*also, *others]}
-
-
-def _answer(findings: RunFindings, in_short: Summary) -> dict[str, Any]:
-    answer = findings.answer
+    noise = [Line("noise", disturbed)] if disturbed and not of_copies else []
+    also = [text for block in document.blocks if block.name == "also" for text in block.sentences]
+    recommended = (answer, *findings.places.answers.values())
     return {
-        "headline": in_short.headline,
-        "names": {each.strategy for each in (answer, *findings.places.answers.values()) if each},
-        "below": in_short.below,
-        "answers": in_short.table,
-        "has_prices": any(each.has_verdict for each in findings.answers.values()),
+        "is_section": of_copies,
+        "headline": plain(document.answer, _HEADLINE),
+        "names": () if of_copies else {each.strategy for each in recommended if each},
+        "below": document.below,
+        "words": " ".join(words),
+        "answers": replace(table, rows=table.rows[:ROWS]) if table and of_copies else table,
+        "hidden": len(table.rows) - ROWS if table and of_copies else 0,
+        "left_out": [*noise, *left_out],
+        "notes": [
+            *([Line("also", "; ".join(also))] if also else []),
+            *(line for lines in notes for line in lines),
+        ],
+        "has_prices": any(each.has_verdict for each in findings.answers.values()) and not of_copies,
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.price.is_bound,
-    }
-
-
-def _section(section: Section) -> dict[str, Any]:
-    table = section.table
-    return {
-        "headline": plain(section.headline, _HEADLINE),
-        "names": (),
-        "below": section.below,
-        "answers": table and replace(table, rows=table.rows[:ROWS]),
-        "hidden": len(table.rows) - ROWS if table else 0,
-        "has_prices": False,
     }
 
 
@@ -244,11 +221,11 @@ def _charts(findings: RunFindings, *, has_chooser: bool) -> dict[str, Any]:
     return {"charts": [*filter(drawn.get, drawn)], "baseline": baseline, "size": size}
 
 
-def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
-    """Return the tables of the page that have a row: that of a section, of the run."""
-    own = section and (section.details or section.table)
+def page_tables(findings: RunFindings, document: Document) -> Sequence[Table]:
+    """Return the tables of the page that have a row: first that of copies, if the run has any."""
+    copies = document.block("copies").table
     of_page = (
-        *([own] if own else []),
+        *([copies] if copies else []),
         across_executions(execution_pairs(findings.run.measurements)),
         case_table.of_page(findings),
         _left_out(findings),

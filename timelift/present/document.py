@@ -1,0 +1,187 @@
+"""A document: what a command answers, before it is laid out.
+
+`terminal` shows one on a screen; Markdown and JSON are written here, and the page by its template.
+Names inside are as the file wrote them: a renderer escapes them for its place.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from timelift.errors import counted
+from timelift.escape import markdown
+from timelift.present.tables import Table, markdown_lines
+
+
+class Line(NamedTuple):
+    """A label and a text; `at_length` takes the text's place where there is more than a screen."""
+
+    label: str
+    text: str
+    at_length: str = ""
+
+    def written(self, *, at_length: bool) -> str:
+        return (at_length and self.at_length) or self.text
+
+
+def lines(pairs: Iterable[tuple[str, str]]) -> tuple[Line, ...]:
+    """Return pairs of a label and a text as lines."""
+    return tuple(Line(*pair) for pair in pairs)
+
+
+class Shown(StrEnum):
+    """Where a block is shown."""
+
+    ALWAYS = "always"
+    ON_SCREEN = "on screen"
+    #: In files, and in a terminal where more than a screen was asked for.
+    AT_LENGTH = "at length"
+    ON_PAGE = "on page"
+
+
+class More(NamedTuple):
+    """What a screen says of the parts that it has no room for: their noun, and where they are."""
+
+    noun: str
+    where: str
+
+    def __call__(self, hidden: int) -> str:
+        return f"{counted(hidden, self.noun)}: {self.where}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A part of a document: a heading, and below it a table, lines, sentences, and commands.
+
+    `name` is how the page finds it. A screen shows at most so many rows, lines or sentences, and
+    `more` of the rest; a part without `more` is shown whole.
+    """
+
+    name: str = ""
+    heading: str = ""
+    table: Table | None = None
+    lines: tuple[Line, ...] = ()
+    sentences: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    most: int = 0
+    more: More | None = None
+    shown: Shown = Shown.ALWAYS
+
+    @property
+    def has_lines_alone(self) -> bool:
+        return not (self.heading or self.table or self.sentences or self.commands)
+
+    @property
+    def size(self) -> int:
+        """The rows, lines or sentences that a screen may show; 0 where all of them are."""
+        rows = self.table.rows if self.table else ()
+        return min(self.most, max(map(len, (rows, self.lines, self.sentences)))) if self.more else 0
+
+    def up_to(self, most: int) -> "Block":
+        """Return the block with at most so many rows, lines or sentences, one of them for more."""
+        most = min(most, self.most)
+        rows = self.table.rows if self.table else ()
+        if self.more is None or max(map(len, (rows, self.lines, self.sentences))) <= most:
+            return self
+        kept = max(most - 1, 0)
+        if self.table:
+            told = f"and {self.more(len(rows) - kept)}"
+            table = replace(self.table, rows=rows[:kept])
+            return replace(self, table=table, sentences=(told, *self.sentences), more=None)
+        if self.lines:
+            and_ = Line("and", self.more(len(self.lines) - kept))
+            return replace(self, lines=(*self.lines[:kept], and_), more=None)
+        told = f"and {self.more(len(self.sentences) - kept)}"
+        return replace(self, sentences=(*self.sentences[:kept], told), more=None)
+
+
+_NOTHING = Block()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """The answer of a command, and what it rests on.
+
+    `state` is why it is not whole, and stands above everything; `top` is what was measured. The
+    `answer` is in one sentence, and `below` has where it does not hold. If it `fits_a_screen`, a
+    terminal shows shorter blocks until it does. `data` is the answer for programs, with units in
+    the names.
+    """
+
+    title: str = ""
+    state: str = ""
+    top: str = ""
+    answer: str = ""
+    below: str = ""
+    blocks: tuple[Block, ...] = ()
+    fits_a_screen: bool = False
+    data: Any = field(default_factory=dict)
+
+    def plus(self, *blocks: Block) -> "Document":
+        return replace(self, blocks=(*self.blocks, *blocks))
+
+    def shown(self, *, at_length: bool) -> "Document":
+        """Return the document with the blocks of a screen alone, or with those shown at length."""
+        places = {Shown.ALWAYS, Shown.AT_LENGTH if at_length else Shown.ON_SCREEN}
+        return replace(self, blocks=tuple(each for each in self.blocks if each.shown in places))
+
+    def up_to(self, most: int) -> "Document":
+        """Return the document with at most so many rows, lines or sentences in each block."""
+        return replace(self, blocks=tuple(block.up_to(most) for block in self.blocks))
+
+    def block(self, name: str) -> Block:
+        """Return the block of a name, an empty one if there is none."""
+        return next((block for block in self.blocks if block.name == name), _NOTHING)
+
+
+# In Markdown -------------------------------------------------------------------------------------
+
+
+def to_markdown(document: Document, figures: Iterable[str] = ()) -> str:
+    """Return all of a document; `figures` are the names of pictures in the same folder."""
+    pictures = [f"![{name}]({name})" for name in figures]
+    said = " ".join(filter(None, (document.answer, document.below)))
+    head = [text for text in (document.state, document.top) if text]
+    blocks = document.shown(at_length=True).blocks
+    first = next((i for i, block in enumerate(blocks) if block.heading), len(blocks))
+    parts = [
+        [f"# {document.title}"],
+        *([markdown(text)] for text in head),
+        [markdown(said)] if said else [],
+        *(part for block in blocks[:first] for part in _in_markdown(block)),
+        pictures,
+        *(part for block in blocks[first:] for part in _in_markdown(block)),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _in_markdown(block: Block) -> Iterator[list[str]]:
+    yield [f"## {markdown(block.heading)}"] if block.heading else []
+    yield markdown_lines(block.table) if block.table and block.table.rows else []
+    lines = ((line.label, line.written(at_length=True)) for line in block.lines)
+    yield [f"- **{markdown(label)}:** {markdown(text)}" for label, text in lines]
+    yield [f"- {markdown(text)}" for text in block.sentences]
+    yield [f"    {command}" for command in block.commands]
+
+
+# As JSON -----------------------------------------------------------------------------------------
+
+
+def to_json(data: object) -> str:
+    """Return data as JSON: numbers with six figures, null for what is not known."""
+    return json.dumps(_with_six_figures(msgspec.to_builtins(data, str_keys=True)), indent=2)
+
+
+def _with_six_figures(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_six_figures(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_six_figures(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
