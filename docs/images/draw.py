@@ -43,7 +43,7 @@ if __name__ == "__main__":
     told = subprocess.run(
         [sys.executable, "-m", *ADVISE], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
-    answer = told.stdout.partition("\n  --code")[0]  # hints come after it
+    answer = told.stdout.partition("\n--code")[0]  # hints come after it
     draw_terminal(ADVISE, answer.rstrip(), IMAGES / "advise.svg")
     draw_page(IMAGES / "page.png")
     shutil.copy(REPORT / "figures" / "speed_up.png", IMAGES)

@@ -46,7 +46,7 @@ def document(compared: TwoRuns, rows: int) -> Document:
         blocks=(
             Block(lines=lines(_head(compared))),
             Block(table=_table(shown), sentences=tuple(_notes(compared, len(shown), rows))),
-            _to_decide(compared, rows),
+            *_to_decide(compared, rows),
         ),
     )
 
@@ -161,25 +161,25 @@ def _what_it_is_worth(compared: TwoRuns) -> str:
     return "Two runs made at different times can show a suspect, not prove a slow-down."
 
 
-def _to_decide(compared: TwoRuns, rows: int) -> Block:
-    """Return the command that decides about each suspect, for up to `rows` of them."""
+def _to_decide(compared: TwoRuns, rows: int) -> Iterator[Block]:
+    """Yield the command that decides about each suspect, for up to `rows` of them."""
     to_race = [(case.setting, case.strategy) for case in compared.suspects]
     to_race += [(setting, "") for setting in compared.suspect_settings]
     if not to_race:
-        return Block()
-    told = [f"{_how_to_decide(compared)}:"]
-    if compared.packages_drifted:
-        told.append(
-            "versions or flags drifted, too, and both sides of a revision run on the same; "
-            "what races another interpreter is: timelift bench --against PYTHON"
-        )
+        return
     commands = tuple(
         _deciding_command(setting, compared.against, strategy)
         for setting, strategy in to_race[:rows]
     )
+    yield Block(sentences=(f"{_how_to_decide(compared)}:",), commands=commands)
     if len(to_race) > rows:
-        told.append(f"below are {rows} of {len(to_race)}; --all shows the others")
-    return Block(sentences=tuple(told), commands=commands)
+        yield Block(sentences=(f"and {len(to_race) - rows} more; --all shows them",))
+    if compared.packages_drifted:
+        told = (
+            "versions or flags drifted, too, and both sides of a revision run on the same; "
+            "what races another interpreter is: timelift bench --against PYTHON"
+        )
+        yield Block(sentences=(told,))
 
 
 def _how_to_decide(compared: TwoRuns) -> str:

@@ -73,6 +73,11 @@ class Block:
     shown: Shown = Shown.ALWAYS
 
     @property
+    def texts(self) -> dict[str, str]:
+        """The texts of the lines by their labels."""
+        return {line.label: line.text for line in self.lines}
+
+    @property
     def has_lines_alone(self) -> bool:
         return not (self.heading or self.table or self.sentences or self.commands)
 

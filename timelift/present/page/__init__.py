@@ -45,6 +45,8 @@ _ADVICE = "name another folder with --output"
 _TABLES = ("across", "gate", "measurements", "not_run")
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
+#: Lines about the machine that stand elsewhere on the page.
+_SAID_ABOVE = {"when", "command", "speed-up"}
 #: Characters after which a headline, and a reason, is cut.
 _HEADLINE, _REASON = 300, 300
 #: The parts of the page's own script, in this order.
@@ -100,9 +102,8 @@ def page_html(
     code: CodeToPaste = NO_CODE,
 ) -> str:
     """Render the page, which links to a CSV file of each table and to the files of its figures."""
-    machine, data = document.block("machine"), page_data(findings, code)
-    head = {label: text for label, text, _ in machine.lines}
-    when = head.pop("when", "")[:16].replace("T", " ")
+    head, data = document.block("machine").texts, page_data(findings, code)
+    when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
         _environment()
         .get_template("page.html")
@@ -112,8 +113,8 @@ def page_html(
             top=what_was_measured(findings),
             machine=processor_and_memory(findings),
             when=when,
-            command=head.pop("command", ""),
-            head=head,
+            command=head.get("command", ""),
+            head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
             is_whole=findings.run.header.races_whole_model,
             warnings=[line.text for line in document.block("warnings").lines],
             margin=percent(RANK_MARGIN, 0),
