@@ -16,7 +16,8 @@ from timelift.gate import gate_words as words
 from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides
 from timelift.journal.lines import Quantity
 from timelift.journal.reading import read_line
-from timelift.present.terminal import SCREEN_LINES, to_text
+from timelift.present.document import SCREEN_LINES
+from timelift.present.terminal import to_text
 
 
 def judged(run):

@@ -20,8 +20,9 @@ from timelift.journal.lines import Header
 from timelift.measure.request import RunRequest
 from timelift.plugin import ending
 from timelift.present.answer import answer_table, where_slower
+from timelift.present.document import SCREEN_LINES
 from timelift.present.summary import summary, what_next
-from timelift.present.terminal import SCREEN_LINES, to_text
+from timelift.present.terminal import to_text
 from timelift.project import Project
 
 

@@ -215,8 +215,7 @@ def notes(_):
 def _notes(ends):
     seen = ends if isinstance(ends, RunFindings) else found(ends)
     end = summary(seen)
-    left_out = end.block("left_out")
-    reasons = left_out.up_to(left_out.most).lines
+    reasons = end.block("left_out").on_screen.lines
     noted = [note for note in end.block("notes").lines if note.label != "noise" or not reasons]
     return [f"{line.label}: {line.text}" for line in (*noted, *reasons)]
 

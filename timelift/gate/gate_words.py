@@ -17,12 +17,12 @@ from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.answer import NOT_DECIDED
-from timelift.present.document import Block, Document, More, Shown
+from timelift.present.document import SCREEN_LINES, Block, Document, More, Shown
 from timelift.present.tables import Column, Table
 from timelift.present.words import percent, percent_interval, percent_more
 
-#: What a screen says of the rows that it has no room for.
-_MORE = More("more line", "report.md and the page have them")
+#: What a screen says of the sentences that it has no room for.
+_MORE = More(SCREEN_LINES, "more line", "report.md and the page have them")
 #: The most names in a line.
 _MOST_NAMES = 8
 #: How many kinds of operations are named.
@@ -70,7 +70,7 @@ def section(gate: GateFindings) -> Document:
         below=_counts(gate),
         fits_a_screen=True,
         blocks=(
-            Block(sentences=told, most=len(told), more=_MORE),
+            Block(sentences=told, more=_MORE),
             Block(name="also", sentences=others),
             Block(name="answer", table=_table(rows, gate), shown=Shown.ON_PAGE),
             Block(name="copies", table=_table(every_case, gate), shown=Shown.ON_PAGE),

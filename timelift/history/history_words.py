@@ -17,7 +17,7 @@ from timelift.present.tables import Column, Table, axis_columns, number
 from timelift.present.words import percent, percent_more
 
 #: The most rows on a screen, and what it says of the others.
-_ROWS, _MORE = 40, More("more line", "history.md has them")
+_MORE = More(40, "more line", "history.md has them")
 _NAMELESS = "a machine without a name"
 #: What a case needs to be known.
 _NEEDED = f"a change needs {LEAST_RUNS} runs of a case before it and {LEAST_RUNS} after it"
@@ -41,10 +41,8 @@ def document(history: History) -> Document:
         blocks=(
             Block(lines=lines(head(history))),
             Block(lines=lines(("warning", text) for text in warnings(history.machine))),
-            Block(table=told, most=_ROWS, more=_MORE),
-            Block(heading="earlier changes", sentences=earlier, most=_ROWS, more=_MORE)
-            if earlier
-            else Block(),
+            Block(table=told, more=_MORE),
+            Block(heading="earlier changes" if earlier else "", sentences=earlier, more=_MORE),
             Block(heading="every case", table=every, shown=Shown.AT_LENGTH),
         ),
     )

@@ -17,6 +17,9 @@ from timelift.errors import counted
 from timelift.escape import markdown
 from timelift.present.tables import Table, markdown_lines
 
+#: The most lines of a screen.
+SCREEN_LINES = 28
+
 
 class Line(NamedTuple):
     """A label and a text; `at_length` takes the text's place where there is more than a screen."""
@@ -45,12 +48,13 @@ class Shown(StrEnum):
 
 
 class More(NamedTuple):
-    """What a screen says of the parts that it has no room for: their noun, and where they are."""
+    """The most parts of a block on a screen, and what it says of the others: noun and place."""
 
+    most: int
     noun: str
     where: str
 
-    def __call__(self, hidden: int) -> str:
+    def of(self, hidden: int) -> str:
         return f"{counted(hidden, self.noun)}: {self.where}"
 
 
@@ -58,8 +62,8 @@ class More(NamedTuple):
 class Block:
     """A part of a document: a heading, and below it a table, lines, sentences, and commands.
 
-    `name` is how the page finds it. A screen shows at most so many rows, lines or sentences, and
-    `more` of the rest; a part without `more` is shown whole.
+    `name` is how the page finds it. Where there is `more`, a screen shows some of the table's rows
+    alone, else of the lines, else of the sentences.
     """
 
     name: str = ""
@@ -68,7 +72,6 @@ class Block:
     lines: tuple[Line, ...] = ()
     sentences: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    most: int = 0
     more: More | None = None
     shown: Shown = Shown.ALWAYS
 
@@ -82,27 +85,30 @@ class Block:
         return not (self.heading or self.table or self.sentences or self.commands)
 
     @property
+    def _length(self) -> int:
+        return len(self.table.rows) if self.table else len(self.lines or self.sentences)
+
+    @property
     def size(self) -> int:
-        """The rows, lines or sentences that a screen may show; 0 where all of them are."""
-        rows = self.table.rows if self.table else ()
-        return min(self.most, max(map(len, (rows, self.lines, self.sentences)))) if self.more else 0
+        """The most rows, lines or sentences on a screen; 0 where all of them are shown."""
+        return min(self.more.most, self._length) if self.more else 0
 
     def up_to(self, most: int) -> "Block":
         """Return the block with at most so many rows, lines or sentences, one of them for more."""
-        most = min(most, self.most)
-        rows = self.table.rows if self.table else ()
-        if self.more is None or max(map(len, (rows, self.lines, self.sentences))) <= most:
+        if self.more is None or self._length <= min(most, self.more.most):
             return self
-        kept = max(most - 1, 0)
+        kept = max(min(most, self.more.most) - 1, 0)
+        told = self.more.of(self._length - kept)
         if self.table:
-            told = f"and {self.more(len(rows) - kept)}"
-            table = replace(self.table, rows=rows[:kept])
-            return replace(self, table=table, sentences=(told, *self.sentences), more=None)
+            table = replace(self.table, rows=self.table.rows[:kept])
+            return replace(self, table=table, sentences=(f"and {told}", *self.sentences), more=None)
         if self.lines:
-            and_ = Line("and", self.more(len(self.lines) - kept))
-            return replace(self, lines=(*self.lines[:kept], and_), more=None)
-        told = f"and {self.more(len(self.sentences) - kept)}"
-        return replace(self, sentences=(*self.sentences[:kept], told), more=None)
+            return replace(self, lines=(*self.lines[:kept], Line("and", told)), more=None)
+        return replace(self, sentences=(*self.sentences[:kept], f"and {told}"), more=None)
+
+    @property
+    def on_screen(self) -> "Block":
+        return self.up_to(self.size)
 
 
 _NOTHING = Block()

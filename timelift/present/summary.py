@@ -60,8 +60,7 @@ def summary(
         name="answer",
         table=_without_repetition(table, findings),
         sentences=(words,) if below else (),
-        most=ROWS,
-        more=More(noun, command),
+        more=More(ROWS, noun, command),
     )
     left_out = Block(
         name="left_out",
@@ -69,14 +68,12 @@ def summary(
             Line(label, plain(reason, _LONGEST_REASON), reason)
             for label, reason in conditions.left_out_in_words(findings)
         ),
-        most=_MOST_REASONS,
-        more=More("more reason", command),
+        more=More(_MOST_REASONS, "more reason", command),
     )
     warnings = Block(
         name="warnings",
         lines=lines(("warning", text) for text in findings.run.warnings),
-        most=_MOST_WARNINGS,
-        more=More("more warning", command),
+        more=More(_MOST_WARNINGS, "more warning", command),
     )
     return Document(
         title="timelift report",

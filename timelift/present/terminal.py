@@ -20,11 +20,11 @@ from rich.text import Text
 
 from timelift.analyse.left_out import Kind
 from timelift.escape import plain
-from timelift.present.document import Block, Document, Line
+from timelift.present.document import SCREEN_LINES, Block, Document, Line
 from timelift.present.tables import Column, Table
 
-#: The most columns of a text, and the most lines of a screen; a narrower terminal has more lines.
-SCREEN_WIDTH, SCREEN_LINES = 80, 28
+#: The most columns of a text; a narrower terminal has more lines.
+SCREEN_WIDTH = 80
 #: Blanks between two columns of figures, and of words.
 _GAP, _NARROW_GAP = 3, 2
 #: Letters in a line of a heading of words, and the most in a line of a cell, but for the last one.

@@ -181,7 +181,7 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     of_copies, answer = findings.run.header.races_copies, findings.answer
     table, words = document.block("answer").table, document.block("answer").sentences
     shown = [document.block(name) for name in ("left_out", "warnings", "notes")]
-    left_out, *notes = (block.up_to(block.most).lines for block in shown)
+    left_out, *notes = (block.on_screen.lines for block in shown)
     disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
     noise = [Line("noise", disturbed)] if disturbed and not of_copies else []
     also = [text for block in document.blocks if block.name == "also" for text in block.sentences]
