@@ -4,9 +4,9 @@ Names inside are as the file wrote them until a renderer escapes them for its pl
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from timelift.analyse.estimates import Interval
@@ -16,8 +16,10 @@ from timelift.case import AXES, Phase
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present import words
 from timelift.present.answer import speed_up_in_words
-from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
+from timelift.present.tables import Column, Table, number, shown_axes
 
+#: The values of a row by the names of their columns: seconds, bytes, ratios.
+Values = dict[str, Any]
 #: Ratios from this one on have three figures, smaller ones three decimals.
 _FAR = 10.0
 #: An interval that reaches this many times its middle is written as a factor to both sides.
@@ -40,8 +42,6 @@ _ON_PAGE = (
 )
 #: The ends of the 95 % interval of `first_call_seconds`.
 FIRST_CALL = ("first_call_low", "first_call_high")
-#: Facts whose columns have titles of their own.
-_TITLED_FACTS = {"graph_nodes", "peak_bytes", "tracing_share"}
 #: The time of a call over that of the same case in a simpler phase.
 OVER_PHASE = ("over_forward", "over_backward")
 _FOR_PROGRAMS = (
@@ -62,38 +62,20 @@ _NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A case; if it was measured, with its row in the ranking of its setting."""
-
-    findings: RunFindings
-    measurement: Measurement
-    rival: RankedCase | None = None
-    ranking: Ranking | None = None
-
-    @property
-    def tomorrow(self) -> Interval | None:
-        return self.findings.tomorrow(self.rival) if self.rival else None
-
-    @property
-    def first_call(self) -> Interval | None:
-        return self.findings.first_calls.get(self.measurement.case)
-
-
 def of_rankings(
     rankings: Sequence[Ranking], findings: RunFindings, axes: Sequence[str] = ()
 ) -> Table:
     """Return the rivals of settings that differ in `axes` alone, by time, without empty columns."""
     strategy, *others = _OF_SETTING
-    rows = _rows(rankings, findings)
+    rows = _ranked(rankings, findings)
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
     return table.without_empty_columns()
 
 
 def of_page(findings: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first, without empty columns."""
-    rows = _rows(findings.rankings, findings)
-    axes = shown_axes(row.measurement.case for row in rows)
+    axes = shown_axes(row.case for ranking in findings.rankings for row in ranking.all_rows)
+    rows = _ranked(findings.rankings, findings)
     return _table("measurements", rows, ("rival", *axes, *_ON_PAGE)).without_empty_columns()
 
 
@@ -101,26 +83,91 @@ def for_programs(findings: RunFindings) -> Table:
     """Return a row a case, in the order of the journal: axes, rank, facts, status and reason."""
     ranked = {row.case: (row, ranking) for ranking in findings.rankings for row in ranking.all_rows}
     rows = [
-        Row(findings, measurement, *ranked.get(measurement.case, (None, None)))
+        _of_case(measurement, findings) | _of_rival(*ranked[measurement.case], findings)
+        if measurement.case in ranked
+        else _of_case(measurement, findings)
         for measurement in findings.run.measurements
     ]
     return _table("measurements", rows, _FOR_PROGRAMS)
 
 
-def _rows(rankings: Iterable[Ranking], findings: RunFindings) -> list[Row]:
+def _ranked(rankings: Iterable[Ranking], findings: RunFindings) -> list[Values]:
+    by_case = findings.run.by_case
     return [
-        Row(findings, findings.run.by_case[rival.case], rival, ranking)
+        _of_case(by_case[rival.case], findings) | _of_rival(rival, ranking, findings)
         for ranking in rankings
         for rival in ranking.all_rows
     ]
 
 
-def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
+def _table(name: str, rows: Sequence[Values], columns: Sequence[str]) -> Table:
     """Return these columns over rows, the time of a call in the unit that fits the rows."""
-    seconds = (row.rival.seconds_per_call.value for row in rows if row.rival)
-    in_unit = replace(_COLUMNS["seconds_per_call"], unit=words.unit_for(seconds))
+    seconds = (row["seconds_per_call"] for row in rows)
+    unit = words.unit_for(value for value in seconds if value is not None)
+    in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit)
     chosen = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
     return Table(name, "Every measurement", chosen, rows, _NOTE)
+
+
+# The values of a row ------------------------------------------------------------------------------
+
+
+def _of_case(measurement: Measurement, findings: RunFindings) -> Values:
+    """Return what is known of a case without its rivals, and None for all that is not."""
+    case = measurement.case
+    phase, why_unknown = case.setting.phase, findings.meanings.why_unknown(case)
+    first_call, over = findings.first_calls.get(case), findings.over_simpler_phase.get(case)
+    name = words.with_mark(case.strategy, is_look_alike=case.strategy in findings.look_alikes)
+    return {
+        **dict.fromkeys(_COLUMNS),
+        **case.fields(),
+        "rival": f"{name} (not ranked)" if why_unknown else name,
+        "status": measurement.status,
+        "launches": measurement.timed_launches,
+        "provisional": findings.run.is_provisional,
+        **{fact_name: fact(measurement, fact_name) for fact_name in SHOWN_FACTS},
+        **_ends("first_call", first_call),
+        "first_call_in_words": first_call,
+        "over_forward": over if phase is Phase.BACKWARD else None,
+        "over_backward": over if phase is Phase.TRAIN else None,
+        "reason": measurement.reason,
+        "differs": findings.look_alikes.get(case.strategy) or why_unknown,
+    }
+
+
+def _of_rival(rival: RankedCase, ranking: Ranking, findings: RunFindings) -> Values:
+    """Return what is known of a case beside its rivals."""
+    seconds, tomorrow = rival.seconds_per_call, findings.tomorrow(rival)
+    is_compared = not (math.isnan(rival.p) and math.isnan(rival.detectable))  # as the first is not
+    return {
+        "seconds_per_call": seconds.value,
+        "seconds_low": seconds.low,
+        "seconds_high": seconds.high,
+        **_ends("ratio", rival.ratio),
+        "interval": rival.ratio,
+        **_ends("speed_up", rival.speed_up),
+        "gain": rival.speed_up,
+        "tomorrow": tomorrow,
+        "tomorrow_low": tomorrow and tomorrow.low,
+        "tomorrow_high": tomorrow and tomorrow.high,
+        "baseline": ranking.baseline if rival.speed_up else None,
+        "verdict": rival.verdict,
+        "verdict_beside": rival.verdict if is_compared else None,
+        "would_see": rival.detectable - 1,
+        "rank_low": rival.rank_low or None,
+        "rank_high": rival.rank_high or None,
+        "price": rival.cost_over_best.high - 1,
+        "launches_ranked": rival.launches,
+    }
+
+
+def _ends(name: str, interval: Interval | None) -> Values:
+    """Return an estimate and both ends of its interval."""
+    value, low, high = (interval.value, interval.low, interval.high) if interval else (None,) * 3
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+# The columns --------------------------------------------------------------------------------------
 
 
 def _first_call_in_words(seconds: Interval) -> str:
@@ -136,23 +183,6 @@ def _first_call_in_words(seconds: Interval) -> str:
     return f"{words.three_figures(seconds.value)} {spread}"
 
 
-def _attribute(path: str) -> Callable[[Row], Any]:
-    """Return a reader of a dotted path from a row; it returns None where a part of it is None."""
-    names = path.split(".")
-
-    def read(row: Row) -> Any:
-        value: Any = row
-        for name in names:
-            value = None if value is None else getattr(value, name)
-        return value
-
-    return read
-
-
-def _baseline(row: Row) -> str | None:
-    return row.ranking.baseline if row.ranking and row.rival and row.rival.speed_up else None
-
-
 def _interval(ratio: Interval) -> str:
     return words.in_brackets(ratio, _ratio).lstrip()
 
@@ -161,102 +191,66 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.3f}" if ratio < _FAR else words.three_figures(ratio)
 
 
-def _verdict_beside(row: Row) -> str | None:
-    """Return the verdict beside the fastest; nothing for the fastest itself."""
-    rival = row.rival
-    is_compared = rival and not (math.isnan(rival.p) and math.isnan(rival.detectable))
-    return rival.verdict if rival and is_compared else None
-
-
-def _ends(name: str, title: str, path: str, **options: Any) -> Iterator[Column]:
-    """Yield the columns of both ends of an interval; `path` leads to it from a row."""
-    yield number(f"{name}_low", f"{title} from", _attribute(f"{path}.low"), **options)
-    yield number(f"{name}_high", f"{title} to", _attribute(f"{path}.high"), **options)
-
-
-def _marked(row: Row) -> str:
-    case, findings = row.measurement.case, row.findings
-    is_look_alike = case.strategy in findings.look_alikes
-    name = words.with_mark(case.strategy, is_look_alike=is_look_alike)
-    return f"{name} (not ranked)" if findings.meanings.why_unknown(case) else name
-
-
-def _style(row: Row) -> str:
+def _style(row: Values) -> str:
     """Return the colour of what no rival was shown to beat."""
-    return "green" if row.rival and row.rival.rank_low == 1 else ""
+    return "green" if row["rank_low"] == 1 else ""
 
 
-def _differs(row: Row) -> str:
-    case, findings = row.measurement.case, row.findings
-    return findings.look_alikes.get(case.strategy) or findings.meanings.why_unknown(case)
+def _column(name: str, title: str | None = None, *options: Any, **others: Any) -> Column:
+    return Column(name, title, itemgetter(name), *options, **others)
 
 
-def _fact(name: str, title: str | None = None, **options: Any) -> Column:
-    return number(name, title, lambda row: fact(row.measurement, name), **options)
+def _number(name: str, title: str | None = None, *options: Any, **others: Any) -> Column:
+    return number(name, title, itemgetter(name), *options, **others)
 
 
-def _over(simpler: Phase, of: Phase) -> Column:
-    """Return the column that divides the times of one phase by those of a simpler one."""
-
-    def read(row: Row) -> float | None:
-        case = row.measurement.case
-        return row.findings.over_simpler_phase.get(case) if case.setting.phase is of else None
-
-    return number(f"over_{simpler}", f"\N{DIVISION SIGN} {simpler}", read, drop_order=5)
+def _limits(name: str, title: str, *options: Any) -> tuple[Column, Column]:
+    """Return the columns of both ends of an interval."""
+    return (
+        _number(f"{name}_low", f"{title} from", *options),
+        _number(f"{name}_high", f"{title} to", *options),
+    )
 
 
 _ALL_COLUMNS = (
-    Column("strategy", value=attrgetter("measurement.case.strategy")),
-    Column("rival", "strategy", _marked, style=_style),
-    *axis_columns("measurement.case.setting"),
-    Column("status", value=attrgetter("measurement.status")),
-    number("launches", value=lambda row: row.measurement.timed_launches),
-    number("seconds_per_call", "time", _attribute("rival.seconds_per_call.value")),
-    *_ends("seconds", "time", "rival.seconds_per_call"),
-    number("ratio", value=_attribute("rival.ratio.value"), format=_ratio),
-    *_ends("ratio", "ratio", "rival.ratio", format=_ratio),
-    Column(
-        "interval", "95 % interval", _attribute("rival.ratio"), _interval, drop_order=1, right=True
+    _column("strategy"),
+    _column("rival", "strategy", style=_style),
+    *(
+        Column(axis, words.axis_title(axis), itemgetter(axis), number=AXES[axis].kind is int)
+        for axis in AXES
     ),
-    Column(
-        "gain",
-        "speed-up",
-        _attribute("rival.speed_up"),
-        speed_up_in_words,
-        drop_order=1,
-        right=True,
-    ),
-    number("speed_up", "speed-up", _attribute("rival.speed_up.value")),
-    *_ends("speed_up", "speed-up", "rival.speed_up"),
-    Column("tomorrow", "a run tomorrow", None, words.from_low_to_high, drop_order=2, right=True),
-    *_ends("tomorrow", "a run tomorrow", "tomorrow"),
-    Column("baseline", value=_baseline),
-    Column("verdict", value=_attribute("rival.verdict")),
-    Column("provisional", value=attrgetter("findings.run.is_provisional")),
-    Column("verdict_beside", "verdict", _verdict_beside),
-    number("would_see", "would see", lambda row: row.rival.detectable - 1, unit=words.PER_CENT),
-    number("rank_low", value=lambda row: row.rival and (row.rival.rank_low or None)),
-    number("rank_high", value=lambda row: row.rival and (row.rival.rank_high or None)),
-    number(
-        "price", "price at most", lambda row: row.rival.cost_over_best.high - 1, unit=words.PER_CENT
-    ),
-    _over(Phase.FORWARD, of=Phase.BACKWARD),
-    _over(Phase.BACKWARD, of=Phase.TRAIN),
-    number("first_call", "first call", _attribute("first_call.value"), unit=words.SECONDS),
-    *_ends("first_call", "first call", "first_call"),
-    number(
-        "first_call_in_words",
-        "first call (s)",
-        _attribute("first_call"),
-        _first_call_in_words,
-        drop_order=3,
-    ),
-    *(_fact(name) for name in SHOWN_FACTS if name not in _TITLED_FACTS),
-    _fact("tracing_share", "tracing", unit=words.PER_CENT),
-    _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
-    _fact("peak_bytes", "peak", unit=words.MEBIBYTES, drop_order=4),
-    number("launches_ranked", "launches", _attribute("rival.launches"), drop_order=7),
-    Column("reason", value=attrgetter("measurement.reason")),
-    Column("differs", value=_differs),
+    _column("status"),
+    _number("launches"),
+    _number("seconds_per_call", "time"),
+    *_limits("seconds", "time"),
+    _number("ratio", None, _ratio),
+    *_limits("ratio", "ratio", _ratio),
+    _column("interval", "95 % interval", _interval, drop_order=1, right=True),
+    _column("gain", "speed-up", speed_up_in_words, drop_order=1, right=True),
+    _number("speed_up", "speed-up"),
+    *_limits("speed_up", "speed-up"),
+    _column("tomorrow", "a run tomorrow", words.from_low_to_high, drop_order=2, right=True),
+    *_limits("tomorrow", "a run tomorrow"),
+    _column("baseline"),
+    _column("verdict"),
+    _column("provisional"),
+    _column("verdict_beside", "verdict"),
+    _number("would_see", "would see", unit=words.PER_CENT),
+    _number("rank_low"),
+    _number("rank_high"),
+    _number("price", "price at most", unit=words.PER_CENT),
+    _number("over_forward", "\N{DIVISION SIGN} forward", drop_order=5),
+    _number("over_backward", "\N{DIVISION SIGN} backward", drop_order=5),
+    _number("first_call", "first call", unit=words.SECONDS),
+    *_limits("first_call", "first call"),
+    _number("first_call_in_words", "first call (s)", _first_call_in_words, drop_order=3),
+    *map(_number, SHOWN_FACTS),
+    _number("tracing_share", "tracing", unit=words.PER_CENT),
+    _number("graph_nodes", "graph nodes", "{:,.0f}".format, drop_order=6),
+    _number("peak_bytes", "peak", unit=words.MEBIBYTES, drop_order=4),
+    _number("launches_ranked", "launches", drop_order=7),
+    _column("reason"),
+    _column("differs"),
 )
+#: By name; of two the later one, which has a title of its own.
 _COLUMNS = {column.name: column for column in _ALL_COLUMNS}
