@@ -210,6 +210,10 @@ def launched(backend):
     return LaunchProcess(backend, 240)
 
 
+OF_ONE_LAUNCH = {one: pytest.mark.xdist_group(f"refusals-{one}") for one in Backend}
+WHOLE = pytest.mark.whole
+
+
 def without_refusals(folder, name, judges="refuses"):
     """Return a copy of the strategy that lacks its judges, and so refuses nothing."""
     strategy, path = STRATEGIES[name], folder / f"{len(list(folder.iterdir()))}.py"
@@ -221,7 +225,7 @@ def without_refusals(folder, name, judges="refuses"):
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, marks=[pytest.mark.whole] if case.slow else [])
+        pytest.param(case, marks=[OF_ONE_LAUNCH[case.backend], *([WHOLE] if case.slow else [])])
         for case in [*CASES, *TRAINED]
     ],
     ids=lambda case: case.label,
