@@ -9,8 +9,8 @@ from studies import law
 from tests.support.engines import evaluate
 from tests.support.law_cases import BATCH, FEATURES, SEED
 from tests.support.law_cover import rivals  # noqa: F401 - evaluated
+from tests.support.questions import cases
 from tests.support.simulated import ScriptedClock
-from tests.test_catalogue import cases
 from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
