@@ -202,7 +202,7 @@ def test_slower_and_typical_mean_in_many_settings_what_the_table_of_each_shows(m
         assert price.typical == statistics.median(seen)
 
 
-def test_what_was_measured_everywhere_is_the_answer_before_what_is_faster_where_it_lifts():
+def test_what_was_measured_everywhere_is_the_answer_before_what_lifts_less():
     measured = raced({"native": 1, "fold_time": 2, TD: 3}, of_lengths(8, 16))
     refused = Case(measured[0].case.setting, "native")
     few = [one for one in measured if one.case != refused]
