@@ -12,18 +12,12 @@ from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
 
 NAMES = tuple("abcdef")
-
-
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
 
 
 TWIN = StrategyEntry(planted=Planted(of="a", slower=0.0))
-
-
 #: What a rival costs over another, so that some tie and some cross.
 COSTS = (0.0, 0.0, 0.005, 0.02, 0.05, 0.3, 1.0)
-
-
 NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.TWO_LOUD)
 
 

@@ -12,8 +12,6 @@ import pytest
 from tests.support.projects import QUICKEST, environment, journal_of, records_of
 
 GOOD = ("native", "fold_time")
-
-
 #: A run that lasts long enough to be interrupted: four settings, two launches.
 LONGER = (
     "bench/test_forward.py --workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 "
