@@ -7,8 +7,8 @@ RUN := $(VENV)/bin
 #: What the tests try the strategies on beside TensorFlow; empty leaves those tests out.
 BACKENDS ?= jax,torch
 
-#: Three processes, since many tests wait, each a file at a time; `alone` is what races two sides.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+#: Three processes, since many tests wait (tests/conftest.py); `alone` is what races two sides.
+SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
 
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =

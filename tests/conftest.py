@@ -1,6 +1,8 @@
-"""What `make test` runs side by side, in three processes: files, the slowest first.
+"""What all tests have in common: where they keep things, and how `make test` deals them out.
 
-A file's tests stay in one process, where they share one run or one import.
+Each test goes to the next of three processes that is free, but for groups, which stay in one:
+tests with a fixture of their module, such as a run that they all look at, and those marked
+`xdist_group`, which share an engine's answer. A process imports a backend once for all its tests.
 """
 
 import os
@@ -26,13 +28,6 @@ settings.register_profile(
 )
 settings.load_profile("patient")
 
-#: The slowest first, so that no process waits for the other at the end.
-SLOW_FIRST = (
-    "law train_step interrupted_runs bench_layers refusals bench engine_torch changed_models "
-    "advise_command drop_in law_checker own_layers launch against meaning wheel users_layer "
-    "reading_anything studies study_ladder"
-).split()
-
 #: XLA compiles in half of the time without optimising, and programs run a few times here.
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
@@ -55,14 +50,26 @@ for name in (*XDIST, "COLUMNS") if XDIST else ():
     os.environ.pop(name, None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the items by the files above; the order within a file stays."""
+    """Mark the groups, and begin with what lasts long, so that no process waits at the end."""
+    for item in items:
+        if "xdist_group" not in item.keywords and _shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(Path(item.path).stem))
+    items.sort(key=_turn)
 
-    def place(item: pytest.Item) -> int:
-        name = Path(item.path).stem.removeprefix("test_")
-        return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
-    items.sort(key=place)
+def _shares_a_fixture(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    return any(each.scope == "module" for defined in fixtures for each in defined)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Studies, groups, cases of whole grids, and all others; the order among them stays."""
+    names = ("study", "xdist_group", "whole")
+    return next((turn for turn, name in enumerate(names) if name in item.keywords), len(names))
 
 
 @pytest.fixture

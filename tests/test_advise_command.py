@@ -260,7 +260,7 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("form", ["function", "stored"])
 def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, form):
-    model = f"{ROOT / 'tests' / 'lifted_models.py'}:slow"
+    model = f"{ROOT / 'tests' / 'support' / 'lifted_models.py'}:slow"
     if form == "stored":
         model = str(tmp_path / "slow.keras")
         in_worker(f"find_model(named('slow')).save({model!r})")

@@ -96,7 +96,7 @@ def test_pytest_benchmark_has_the_samples_and_the_fields(run):
     assert "benchmark 'sensor-T3-B2-forward-graph'" not in done.stdout  # it was not asked for
 
 
-def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_is_a_skip(tmp_path):
+def test_disabled_benchmarks_still_hold_the_law_and_a_missing_device_is_a_skip(tmp_path):
     folder = project(tmp_path, ("native",), {"doubles": hostile.STRATEGIES["doubles"]})
     words = "--benchmark-disable -rs --devices cpu,gpu:7".split()
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
@@ -106,7 +106,7 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
     assert not (folder / "results").exists()
 
 
-def test_a_run_fails_where_cases_fail_and_its_end_has_the_answer_and_the_path_of_the_page(run):
+def test_a_run_fails_where_cases_fail_and_ends_in_the_answer_and_the_page(run):
     folder, done, _ = run
     assert done.returncode == 1
     assert "3 failed, 3 passed, 1 skipped" in done.stdout

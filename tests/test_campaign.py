@@ -6,14 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support import journals
+from tests.support.campaigns import (
+    BESIDE,
+    CASES,
+    NAMES,
+    QUIET,
+    Heard,
+    ScriptedReferee,
+    catalogue_of,
+)
 from tests.support.simulated import ScriptedClock
 from timelift.case import Backend, Case, Status
-from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import RunEnd
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
-from timelift.measure.catalogue import Catalogue, Strategy, Workload
+from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Budget, Pace
@@ -22,8 +29,6 @@ from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0
 OPTIONS = replace(RunOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
-NAMES = ("fast", "close", "slow")
-CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NAMES]
 
 
 class ScriptedLaunch:
@@ -71,48 +76,6 @@ class ScriptedPool(AbstractContextManager):
 
     def open_peak_readers(self, slot, backend, rivals):
         return {False: self.open(slot, backend)} if rivals else {}
-
-
-class ScriptedReferee:
-    """Wants these strategies to play on until so many launches were recorded of a case.
-
-    It doubts the peak of all cases of so many steps.
-    """
-
-    decision_points = (3, 5, 8)
-
-    def __init__(self, *wanted, until=99, peaks_of=None):
-        self.wanted, self.until, self.peaks_of, self.lines = wanted, until, peaks_of, []
-
-    def doubts_peak_of(self):
-        return frozenset(case for case in CASES if case.setting.seq_len == self.peaks_of)
-
-    def take(self, record):
-        self.lines.append(record)
-
-    def to_play(self):
-        recorded = [line.case for line in self.lines]
-        return frozenset(
-            case
-            for case in recorded
-            if case.strategy in self.wanted and recorded.count(case) < self.until
-        )
-
-
-class Heard:
-    """A display that remembers what was shown: lines that stay apart from stages."""
-
-    def __init__(self):
-        self.said, self.shown = [], []
-
-        self.say, self.show = self.said.append, self.shown.append
-
-
-def catalogue_of(folder, names):
-    """Strategies of these names, and one workload."""
-    tokens = Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))
-    strategies = {name: Strategy(name, folder / f"{name}.py", name) for name in names}
-    return Catalogue(strategies, {"tokens": tokens})
 
 
 @pytest.fixture
@@ -339,3 +302,40 @@ def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_p
     options = RunOptions.read({"launches": str(LaunchRange(fewest, most))})
     options = replace(options, two_sided=two_sided)
     assert list(options.groups((3, 5, 8, 12))) == groups
+
+
+@pytest.fixture
+def disturbed_in(play, monkeypatch):
+    """Play a campaign of which other programs disturb these launches."""
+    outcome = CaseInLaunch.__init__
+
+    def run(numbers, **options):
+        def beside(self, case, number, **fields):
+            facts = BESIDE if number in numbers else QUIET
+            outcome(self, case, number, **(fields | {"facts": facts}))
+
+        monkeypatch.setattr(CaseInLaunch, "__init__", beside)
+        chosen, _, _ = play(ScriptedReferee("fast", until=5), **options)
+        return tuple(
+            [number for number, length, names in chosen if length == 4 and name in names]
+            for name in ("fast", "slow")
+        )
+
+    return run
+
+
+def test_disturbed_settings_are_played_again_before_it_is_decided_who_goes_on(disturbed_in):
+    assert disturbed_in({}) == ([1, 2, 3, 4, 5], [1, 2, 3])
+    assert disturbed_in({1}) == ([1, 2, 3, 1001, 4, 5], [1, 2, 3, 1001])
+
+
+def test_what_is_played_again_takes_half_as_long_as_all_else(disturbed_in):
+    usual = LaunchRange(4, 4)
+    assert disturbed_in({*range(99)}, launches=usual)[1] == [1, 2, 3, 4, 1001, 1002]
+
+
+@pytest.mark.parametrize("options", [{"launches": LaunchRange(2, 2)}, {"two_sided": True}])
+def test_where_two_sides_or_few_launches_are_asked_for_nothing_is_played_again(
+    disturbed_in, options
+):
+    assert max(disturbed_in({1}, **options)[1]) <= 3

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import strategy, write
+from tests.support.questions import cases
 from timelift.case import AXES, REQUIRED, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import catalogue, options
-from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.request import Question, RunRequest, cases_of
+from timelift.measure.catalogue import Catalogue, Workload
+from timelift.measure.request import Question, RunRequest
 from timelift.project import Project, modules_in
 
 GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ...\n'
@@ -194,16 +195,6 @@ def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
     data, code = ["logging.yaml", "json/data.txt"], ["mine.py", "pack/__init__.py"]
     root = write(tmp_path, dict.fromkeys([*data, *code, "src/deep/inner/part.py"], ""))
     assert modules_in([root, root / "src", root / "none"]) == {"mine", "pack", "deep"}
-
-
-def cases(asked=None, compares="", sizes="all", keeps="", **question):
-    strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
-    workloads = {
-        "small": Workload("small", "f", LayerInputs.of_one((3,)), (5, 10), (1, 2), default=True),
-        "large": Workload("large", "f", LayerInputs.of_one((3,)), (50,), (9,), default=False),
-    }
-    asking = Question(question, compares, sizes, keeps)
-    return cases_of(asking, asked or {}, Catalogue(strategies, workloads))
 
 
 def test_an_option_beats_the_question_but_for_the_axis_that_it_keeps():

@@ -56,6 +56,10 @@ def described(name, backend=TENSORFLOW):
     return call_in(backend, f"described({name!r})")
 
 
+#: These look at models that others of them look at.
+SHARED = pytest.mark.xdist_group("described models")
+
+
 def _cases():
     for backend in Backend:
         for name in PATHS:
@@ -112,6 +116,7 @@ ASKED = {
     "backend",
     [pytest.param(one, marks=() if one == "tensorflow" else pytest.mark.whole) for one in Backend],
 )
+@SHARED
 def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
     said = {
         lift["name"]: (*lift["added"], lift["gradients"], lift["masked"] and "masked")
@@ -121,6 +126,7 @@ def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
         assert {name for name, words in said.items() if word in words} == names
 
 
+@SHARED
 def test_a_lift_is_described_by_its_place_and_its_strategy():
     loops = {"by_hand": "loop_slice", "unstacked": "loop_unstack"}
     places = {
@@ -255,6 +261,7 @@ HELD = {
         pytest.param("forward", {"sum", "zero", "statistics", "mean"}, marks=pytest.mark.whole),
     ],
 )
+@SHARED
 def test_masks_losses_dtypes_and_what_training_does_belong_to_the_law(phase, unseen):
     lifts = enumerate(described("held")["lifts"], 1)
     ways = {lift["name"]: {str(number): HELD[lift["name"]][0]} for number, lift in lifts}
@@ -265,6 +272,7 @@ def test_masks_losses_dtypes_and_what_training_does_belong_to_the_law(phase, uns
     assert all(reason in ends[name][1] for name, (_, reason) in HELD.items() if name not in kept)
 
 
+@SHARED
 def test_noise_and_nan_cannot_be_compared():
     told = {name: described(name) for name in ("held", "towers", "asked")}
     assert [model["steady"] for model in told.values()] == [True, True, False]
@@ -293,6 +301,7 @@ def test_the_peak_memory_of_a_change_is_read_without_checking_the_law():
         assert "law_error" not in facts
 
 
+@SHARED
 def test_a_model_whose_lifts_are_shared_or_come_late_is_refused():
     assert "makes the whole model anew" in described("same")["error"]
     assert "makes the whole model anew" in described("same_inside")["error"]

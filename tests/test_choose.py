@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 
 from tests.support import journals
-from tests.test_recommend import contest, runs
+from tests.support.chosen import NAMES, choose, journal
+from tests.support.drawn_runs import runs
+from tests.support.simulated import contest
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
@@ -21,15 +23,6 @@ from timelift.choose.choice_words import deciding_command
 from timelift.choose.choices import Answer, Goal, Query, answer, read_query
 from timelift.present.answer import in_one_sentence
 
-NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
-
-
-def journal(folder, strategies=NAMES, launches=5, noise=0.002, **grid):
-    """A run of some frames, at 10 and at 40 steps."""
-    sizes = {"workloads": ("frames",), "seq_lens": (10, 40), "phases": ("forward",)} | grid
-    cases = journals.grid(strategies, **sizes)
-    return journals.synthetic(folder / "run.jsonl", cases, launches=launches, noise=noise)
-
 
 def of_facts(folder, facts):
     lines = [
@@ -38,10 +31,6 @@ def of_facts(folder, facts):
         for launch in (1, 2, 3)
     ]
     return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
-
-
-def choose(run_command, path, code, *words):
-    return run_command(code, "choose", "--run", path, *words)
 
 
 def told(run_command, path, code, *words):

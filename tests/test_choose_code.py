@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from tests.support import endings, engines, journals
+from tests.support.chosen import choose, journal
 from tests.support.projects import ROOT, write
-from tests.test_choose import choose, journal
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.case import Case, Dtype, Phase, Setting, TimeAxis

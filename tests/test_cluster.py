@@ -14,9 +14,9 @@ import pytest
 from distributed import CancelledError, KilledWorker
 
 from tests.support import journals
+from tests.support.campaigns import Heard, ScriptedReferee, catalogue_of
 from tests.support.projects import SMALL, bench, project, records_of, strategy
-from tests.test_campaign import Heard, ScriptedReferee, catalogue_of
-from tests.test_interrupted_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
+from tests.support.started_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
 from timelift.case import Case
 from timelift.cluster import campaign as campaigns
 from timelift.cluster.schedule import Node

@@ -3,7 +3,17 @@
 import pytest
 
 from tests.support import engines
-from tests.support.law_cover import BACKWARD, BROKEN, DYNAMIC, EAGER, FORWARD, FULL, GRAPH, UNIFORM
+from tests.support.law_cover import (
+    BACKWARD,
+    BROKEN,
+    DYNAMIC,
+    EAGER,
+    FORWARD,
+    FULL,
+    GRAPH,
+    HAND_THE_MASK,
+    UNIFORM,
+)
 from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Status
 
@@ -57,13 +67,6 @@ def test_a_lift_that_cannot_take_its_place_is_caught():
 
 PLAIN = "extra=float32[6],token=int32[]<5,words=float32[7,4]"
 MASKED = PLAIN + "+mask"
-#: What lifts the layer of `tests/support/law_nests.py` with a mask of its own for the words.
-HAND_THE_MASK = {
-    *("fold_time", "fold_chunks[k=8]", "fold_chunks[k=8,remat=True]", "loop_slice", "loop_unstack"),
-    *("loop_lengths", "loop_shrinking", "mask_and_pad", "pack_valid", "vectorized_map"),
-    *("ops_map", "ops_scan", "ops_fori", "tf_scan", "tf_while_loop", "tf_vectorized_map"),
-    "tf_map_fn[parallel_iterations=10]",
-}
 USUAL = BACKWARD, *EAGER, UNIFORM
 
 

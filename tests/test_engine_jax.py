@@ -154,7 +154,7 @@ print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sy
 """
 
 
-def test_a_worker_on_jax_imports_no_other_framework_and_starts_nothing_before_its_fork():
+def test_a_worker_on_jax_imports_jax_alone_and_starts_nothing_before_its_fork():
     ended, imported = run(WORKER)
     assert ended == ["measured"] * 3
     assert imported == []

@@ -76,7 +76,7 @@ print(json.dumps(events))
 """
 
 
-def test_the_tracer_is_warm_before_the_first_rival_and_nodes_are_counted_off_the_clock():
+def test_the_tracer_is_warm_for_the_first_rival_and_nodes_are_counted_untimed():
     events = run(CLOCKED)
     assert events[0] == "trace"
     of_one = [*["clock"] * 5, "trace", "clock", "clock", "counted"]  # import, build, first call

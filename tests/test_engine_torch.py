@@ -140,5 +140,5 @@ print(json.dumps([before, compiled.traces, compiled.operations["tanh"]]))
 """
 
 
-def test_operations_are_counted_and_a_later_scope_of_keras_compiles_no_earlier_rival_again():
+def test_operations_are_counted_and_a_later_scope_compiles_no_rival_again():
     assert run(engines.LOWERED + SCOPE) == [None, 1, 1]

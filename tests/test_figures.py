@@ -1,20 +1,18 @@
 """Figures draw the findings, no text overlaps another, and every look can be told apart."""
 
 import dataclasses
-import itertools
 import warnings
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from tests.support import journals
+from tests.support.drawn_figures import alone, assert_texts_apart, legend, look, panels
 from timelift.analyse import results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
@@ -39,30 +37,13 @@ def _found(folder, cases, **how):
     return RunFindings(results.load(journals.synthetic(folder / "run", cases, **how)))
 
 
-def panels(figure):
-    """The panels of a figure, by their titles on one line with plain blanks."""
-    return {" ".join(axes.get_title("left").split()): axes for axes in figure.findobj(Axes)}
-
-
 def _words(figure):
     return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
-
-
-def legend(figure):
-    return [text.get_text() for text in figure.findobj(Legend)[0].get_texts()]
 
 
 def _points(axes):
     lines = (line for line in axes.lines if line.get_marker() != "None")
     return {(to_hex(one.get_color()), one.get_marker()): list(one.get_ydata()) for one in lines}
-
-
-def alone(strategy):
-    return looks_of([strategy])[strategy]
-
-
-def look(strategy):
-    return alone(strategy).colour, alone(strategy).marker
 
 
 @pytest.mark.parametrize("cases", GRIDS.values(), ids=GRIDS)
@@ -71,20 +52,6 @@ def test_no_text_of_a_report_s_figure_overlaps_another_or_leaves_it(tmp_path, mo
         monkeypatch.setattr(figures, "QUANTITIES", {"time": figures.QUANTITIES["time"]})
     for figure in figures.of_run(_found(tmp_path, cases)).values():
         assert_texts_apart(figure)
-
-
-def assert_texts_apart(figure):
-    FigureCanvasAgg(figure).draw()
-    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
-    for (one, box), (other, next_box) in itertools.combinations(boxes, 2):
-        across = min(box.x1, next_box.x1) - max(box.x0, next_box.x0)
-        up = min(box.y1, next_box.y1) - max(box.y0, next_box.y0)
-        assert across <= 1 or up <= 1, (one, other)
-    for text, box in boxes:
-        assert min(box.x0, box.y0) >= 0, text
-        assert box.x1 <= figure.bbox.x1, text
-        assert box.y1 <= figure.bbox.y1, text
 
 
 @pytest.mark.parametrize("place", [(0.5, 0.5), (0.99, 0.1)])

@@ -137,7 +137,7 @@ PACKAGES = {
 }
 
 
-def test_what_every_room_may_import_costs_nothing_and_only_a_launch_imports_a_framework():
+def test_what_every_room_imports_is_cheap_and_only_a_launch_imports_a_framework():
     python = {*sys.stdlib_module_names, "timelift"}
     for name, path in tree(ROOT / "timelift").items():
         allowed = PACKAGES.get(room_of(name), packages(path) - FRAMEWORKS - DASK)

@@ -6,11 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -25,54 +22,21 @@ from tests.support.projects import (
     project,
     records_of,
 )
+from tests.support.started_runs import (
+    GOOD,
+    LONGER,
+    PATIENCE,
+    played,
+    start,
+    wait_for_lines,
+    wait_until,
+)
 from timelift.journal.files import json_line
 
-GOOD = ("native", "fold_time")
-#: A run that lasts long enough to be interrupted: four settings, two launches.
-LONGER = (
-    "bench/test_forward.py --workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 "
-    f"--launches 2 --seed 3 --backends {QUICKEST}"
-).split()
 CASES = 4 * len(GOOD)
 RESUME = ("bench/", "--resume")
 #: The row of a workload in the answer at a run's end.
 ANSWER = re.compile(r"^Not decided: \w+ looked best, ", re.MULTILINE)
-
-
-def played(folder: Path) -> Counter:
-    lines = [record for record in records_of(folder) if record["kind"] == "launch"]
-    return Counter((record["launch"], *map(str, record["case"].values())) for record in lines)
-
-
-#: Seconds after which a run hangs, however much else the machine does.
-PATIENCE = 900
-
-
-def start(folder: Path, *words: str, **how: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **how,
-    )
-
-
-def wait_until(reached, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not reached():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not in {PATIENCE} s")
-        time.sleep(0.02)
-
-
-def wait_for_lines(folder: Path, count: int) -> None:
-    wait_until(
-        lambda: journal_of(folder).read_text().count('"kind":"launch"') >= count,
-        f"{count} measurements",
-    )
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:

@@ -86,7 +86,7 @@ def test_where_a_line_has_its_median_a_history_reads_no_samples(monkeypatch):
         list(read_medians([text.replace(b'"median_seconds_per_call":0.001,', b"")]))
 
 
-def test_a_journal_that_lacks_every_newer_field_is_read_and_unknown_ones_are_passed_over():
+def test_a_journal_without_newer_fields_is_read_and_unknown_ones_are_passed_over():
     line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured", "x": {}}
     read_back = read(line | {"seconds_per_call": [0.5]})
     assert (read_back.calls_per_sample, read_back.facts) == (1, Facts())
@@ -419,7 +419,7 @@ def test_what_was_not_begun_is_named_and_by_its_label_in_an_older_run(tmp_path, 
 
 
 @pytest.mark.parametrize("as_planned", [Case.short_fields, lambda case: case.label])
-def test_a_setting_that_lost_the_line_of_a_rival_loses_the_others_when_its_run_goes_on(
+def test_a_setting_that_lost_a_rival_s_line_loses_the_others_when_its_run_goes_on(
     tmp_path, as_planned
 ):
     head = HEAD | {"planned": [as_planned(case) for case in RIVALS]}

@@ -171,9 +171,7 @@ def test_a_signal_without_a_name_is_called_by_its_number():
     assert cause_of_end(-40) == "signal 40"
 
 
-def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
-    both, tmp_path
-):
+def test_of_two_interpreters_a_rival_that_dies_playing_crashed_and_holds_nobody_up(both, tmp_path):
     dies = hostile.WILD["dies_playing"]
     rivals = (*BOTH, file_of(tmp_path, "dies", dies, in_other_python=True))
     outcomes = measured(both, BuildOrPlayLock(), task(rivals=rivals))

@@ -93,7 +93,7 @@ def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeyp
         assert all(process.early_finishes for process in launch.made)
 
 
-def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_with_it(launch):
+def test_launches_of_a_run_share_a_folder_of_compiled_code_which_ends_with_it(launch):
     folders = set()
     for _ in range(2):
         with LaunchPool(OPTIONS, WANTED):

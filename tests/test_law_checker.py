@@ -311,7 +311,7 @@ def test_a_list_of_one_output_is_that_output_as_keras_unpacks_it():
     assert [law.leaf_names(nest, law.OUTPUTS, "output") for nest in nests] == names
 
 
-def test_inputs_are_padded_where_a_layer_makes_a_mask_of_them_and_drawn_as_before_elsewhere():
+def test_inputs_are_padded_where_a_layer_makes_a_mask_of_them_and_nowhere_else():
     plain_ids = "keras.layers.Embedding(9, 3), keras.layers.GRU(2)"
     masking_ids = plain_ids.replace("3)", "3, mask_zero=True)")
     masking = "keras.layers.Masking(7.0), keras.layers.GRU(2)"

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 import report
 from tests.support import histories, journals
-from tests.test_figures import assert_texts_apart, legend, look, panels
+from tests.support.drawn_figures import assert_texts_apart, legend, look, panels
 from timelift.analyse import results as reader
 from timelift.analyse.effects import aligned_samples
 from timelift.case import Status

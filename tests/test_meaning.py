@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from tests.support import engines
+from tests.support.law_cover import HAND_THE_MASK
 from tests.support.projects import STRATEGIES
 from tests.support.tensorflow_here import keras, tf
-from tests.test_drop_in import HAND_THE_MASK
 from timelift.case import Backend, Phase, Setting, TimeAxis
 from timelift.source import MEANING
 from timelift.worker.user_code import load_module

@@ -75,7 +75,7 @@ def test_shards_of_a_grid_are_one_run_with_the_numbers_of_their_launches(written
     assert {launch.number for each in run.measurements for launch in each.launches} == {1, 2, 3}
 
 
-def test_launches_of_one_setting_are_numbered_on_and_keep_their_marks_and_their_rounds(written):
+def test_launches_of_one_setting_are_numbered_on_and_keep_marks_and_rounds(written):
     paths = [written(name) for name in ("a", "bb", "ccc")]
     for path, mark in zip(paths, ("m1", "m2", "m1"), strict=True):
         path.write_text(path.read_text().replace('"rivals"', f'"mark":"{mark}","rivals"'))

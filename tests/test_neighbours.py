@@ -6,17 +6,13 @@ from dataclasses import replace
 import pytest
 
 from tests.support import gates, journals
-from tests.test_campaign import ScriptedReferee, play  # noqa: F401 - a fixture
+from tests.support.campaigns import BESIDE, QUIET
 from timelift.analyse import results
 from timelift.commands import additions
-from timelift.measure.options import LaunchRange
-from timelift.measurement import CaseInLaunch, Facts, without_disturbed
+from timelift.measurement import CaseInLaunch, without_disturbed
 from timelift.messages import RUN_PROCESS
 from timelift.worker import neighbours
 from timelift.worker.neighbours import Neighbours
-
-BESIDE = Facts(others_cores=0.9, missing_cores=0.9)
-QUIET = Facts(others_cores=0.05, missing_cores=0.05)
 
 
 class Quota:
@@ -87,43 +83,6 @@ def test_disturbed_launches_do_not_count_beside_three_others_of_all_their_rivals
     assert counting([one for one in lines if one.number < 4]) == {
         (name, number) for name in "ab" for number in (1, 2, 3)
     }
-
-
-@pytest.fixture
-def disturbed_in(play, monkeypatch):  # noqa: F811 - the fixture
-    """Play a campaign of which other programs disturb these launches."""
-    outcome = CaseInLaunch.__init__
-
-    def run(numbers, **options):
-        def beside(self, case, number, **fields):
-            facts = BESIDE if number in numbers else QUIET
-            outcome(self, case, number, **(fields | {"facts": facts}))
-
-        monkeypatch.setattr(CaseInLaunch, "__init__", beside)
-        chosen, _, _ = play(ScriptedReferee("fast", until=5), **options)
-        return tuple(
-            [number for number, length, names in chosen if length == 4 and name in names]
-            for name in ("fast", "slow")
-        )
-
-    return run
-
-
-def test_disturbed_settings_are_played_again_before_it_is_decided_who_goes_on(disturbed_in):
-    assert disturbed_in({}) == ([1, 2, 3, 4, 5], [1, 2, 3])
-    assert disturbed_in({1}) == ([1, 2, 3, 1001, 4, 5], [1, 2, 3, 1001])
-
-
-def test_what_is_played_again_takes_half_as_long_as_all_else(disturbed_in):
-    usual = LaunchRange(4, 4)
-    assert disturbed_in({*range(99)}, launches=usual)[1] == [1, 2, 3, 4, 1001, 1002]
-
-
-@pytest.mark.parametrize("options", [{"launches": LaunchRange(2, 2)}, {"two_sided": True}])
-def test_where_two_sides_or_few_launches_are_asked_for_nothing_is_played_again(
-    disturbed_in, options
-):
-    assert max(disturbed_in({1}, **options)[1]) <= 3
 
 
 def test_a_gate_beside_another_program_is_told_and_judged_as_it_is(tmp_path):

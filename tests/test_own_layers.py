@@ -177,8 +177,11 @@ def ends_by_case(backend):
     return dict(zip(cases(backend), ends, strict=True))
 
 
+#: By backend, what is marked beside its group, which shares one answer.
+MARKS = {Backend.TENSORFLOW: (), Backend.JAX: (pytest.mark.whole,), Backend.TORCH: ()}
 BACKENDS = [
-    pytest.param(each, marks=[pytest.mark.whole] if each is Backend.JAX else []) for each in Backend
+    pytest.param(each, marks=[pytest.mark.xdist_group(f"own_layers-{each}"), *marks])
+    for each, marks in MARKS.items()
 ]
 
 

@@ -1,31 +1,25 @@
 """One rule recommends: whichever surface is asked about a setting or a workload names the same."""
 
-import itertools
 import re
 import statistics
 from collections import defaultdict
-from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from studies import noise
+from tests.support.drawn_runs import runs
 from tests.support.pages import data
-from tests.support.simulated import TD, of_lengths, raced, run
+from tests.support.simulated import TD, contest, of_lengths, raced, run
 from timelift.advise.advice import outcomes
-from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Phase, Setting, Status
+from timelift.case import Case
 from timelift.choose.choices import Goal, Query, answer
 from timelift.commands.additions import section
-from timelift.journal.lines import Header, Planted, StrategyEntry
-from timelift.measurement import CaseInLaunch, Measurement
+from timelift.journal.lines import Header
 from timelift.present.answer import answer_table, headline, recommended_in_words
 from timelift.present.document import to_markdown
 from timelift.present.full_report import report
@@ -33,50 +27,6 @@ from timelift.present.page import page_html
 from timelift.present.page.page_words import beside
 from timelift.present.summary import Additions, summary
 from timelift.present.terminal import to_text
-
-NAMES = tuple("abcdef")
-LOOK_ALIKE = StrategyEntry(differs="it computes something else")
-TWIN = StrategyEntry(planted=Planted(of="a", slower=0.0))
-#: What a rival costs over another, so that some tie and some cross.
-COSTS = (0.0, 0.0, 0.005, 0.02, 0.05, 0.3, 1.0)
-NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.TWO_LOUD)
-
-
-@st.composite
-def runs(draw):
-    """A run of some workloads, in which rivals tie, are no lifts, stop early or have no result."""
-    count, launches = draw(st.integers(2, 6)), draw(st.integers(1, 5))
-    places = [
-        Setting(workload, length, 1, Phase.FORWARD)
-        for workload in NAMES[: draw(st.integers(1, 2))]
-        for length in range(8, 8 + draw(st.integers(1, 3)))
-    ]
-    costs = st.lists(st.sampled_from(COSTS), min_size=count, max_size=count)
-    shape = noise.Shape(len(places), count, launches, rounds=4)
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    effects = np.array([draw(costs) for _ in places])
-    times = noise.seconds(draw(st.sampled_from(NOISES)), shape, effects, random)
-    if draw(st.booleans()):
-        times[:, 1] = times[:, 0]
-    ends = st.sampled_from(["measured"] * 6 + ["short", "crashed", "refused"])
-    measured = [
-        ended(Case(setting, NAMES[rival]), times[place, rival], draw(ends))
-        for (place, setting), rival in itertools.product(enumerate(places), range(count))
-    ]
-    kinds = st.sampled_from([None, None, None, LOOK_ALIKE, TWIN])
-    declared = {name: kind for name in NAMES[1:count] if (kind := draw(kinds))}
-    return Run(Header(strategies=declared), tuple(measured), complete=True)
-
-
-def ended(case, times, how):
-    """A case with all its launches, with one, with none, or crashed after the first."""
-    launches = [
-        CaseInLaunch(case, number, seconds_per_call=rounds)
-        for number, rounds in enumerate(times, 1)
-    ]
-    kept = {"measured": len(launches), "short": 1, "crashed": 1, "refused": 0}[how]
-    status = {"crashed": Status.CRASHED, "refused": Status.REFUSED}.get(how, Status.MEASURED)
-    return Measurement(case, status, tuple(launches[:kept]), "")
 
 
 def surfaces(findings):
@@ -177,9 +127,9 @@ def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made)
 @given(runs())
 @settings(max_examples=60)
 def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
-    for contest in RunFindings(made).contests:
-        best = recommend([contest])
-        rows = {row.case.strategy: row for row in contest.rows}
+    for ranking in RunFindings(made).contests:
+        best = recommend([ranking])
+        rows = {row.case.strategy: row for row in ranking.rows}
         cost = {one.strategy: one.ratio for one in best.prices}
         assert all(
             cost[name] == row.cost_over_best.high
@@ -190,21 +140,6 @@ def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
         assert safe == best.never_shown_slower
         assert cost[best.strategy] == min(cost[name] for name in safe or rows)
         assert best.is_never_shown_slower == bool(safe)
-
-
-def contest(*rows):
-    """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
-    (ranking,) = rank(run([1, 1.01, 3]))
-    changed = [
-        replace(
-            row,
-            cost_over_best=Interval(row.ratio.value, 1.0, price),
-            rank_low=rank_low,
-            verdict=Verdict.UNDECIDED,
-        )
-        for row, (price, rank_low) in zip(ranking.rows, rows, strict=True)
-    ]
-    return replace(ranking, rows=tuple(changed))
 
 
 def test_the_least_to_lose_may_be_another_than_the_fastest():
@@ -264,7 +199,7 @@ def test_slower_and_typical_mean_in_many_settings_what_the_table_of_each_shows(m
         assert price.typical == statistics.median(seen)
 
 
-def test_what_was_measured_everywhere_is_the_answer_before_what_is_faster_where_it_lifts():
+def test_what_was_measured_everywhere_is_the_answer_before_what_lifts_less():
     measured = raced({"native": 1, "fold_time": 2, TD: 3}, of_lengths(8, 16))
     refused = Case(measured[0].case.setting, "native")
     few = [one for one in measured if one.case != refused]

@@ -104,6 +104,7 @@ class RefusalCase:
 
 on_tensorflow, on_jax, on_torch = (functools.partial(RefusalCase, backend) for backend in Backend)
 GRU, CONV, DEPTHWISE = "layers.GRU(2)", "layers.Conv1D(2, 3)", "layers.DepthwiseConv2D(3)"
+MASKED_GRU = f"keras.Sequential([layers.Masking(), {GRU}])"
 SOFTMAX, NORM = "layers.Softmax()", "layers.LayerNormalization()"
 SECOND_AXIS = "layers.LayerNormalization(axis=1)"
 RELU = "layers.ReLU(activity_regularizer='l2')"
@@ -137,12 +138,12 @@ CASES = [
     on_tensorflow("Gate(keras.random.SeedGenerator(1))", VECTOR, {}, ("native",)),
     on_tensorflow("layers.Conv1D(2, 3, padding='causal')", SERIES, FORWARD, ("conv_extra_axis",)),
     on_tensorflow("layers.LSTM(2)", SERIES, DYNAMIC | FORWARD, (VMAP,), sizes=(1, 1)),
-    on_tensorflow(GRU, SERIES, DYNAMIC, (TD,), sizes=(4, 4)),
+    on_tensorflow(GRU, SERIES, DYNAMIC, (TD,), sizes=(4, 4), slow=True),
     on_tensorflow(GRU, SERIES, VARYING | FORWARD, (TD,)),
-    on_tensorflow(f"keras.Sequential([layers.Masking(), {GRU}])", SERIES, VARYING, (), (TD,)),
-    on_tensorflow(GRU, SERIES, {}, (VMAP,)),
-    on_tensorflow(GRU, SERIES, XLA | FORWARD, (VMAP,)),
-    on_tensorflow("layers.SimpleRNN(2)", SERIES, {}, ("tf_vectorized_map",)),
+    on_tensorflow(MASKED_GRU, SERIES, VARYING, (), (TD,), slow=True),
+    on_tensorflow(GRU, SERIES, {}, (VMAP,), slow=True),
+    on_tensorflow(GRU, SERIES, XLA | FORWARD, (VMAP,), slow=True),
+    on_tensorflow("layers.SimpleRNN(2)", SERIES, {}, ("tf_vectorized_map",), slow=True),
     on_tensorflow("layers.Conv2D(2, 3, groups=2)", IMAGE, DOUBLE, (VMAP,)),
     on_tensorflow(DEPTHWISE, IMAGE, XLA, (VMAP,)),
     on_tensorflow(DEPTHWISE, IMAGE, EAGER_FORWARD, ("tf_vectorized_map",)),
@@ -189,11 +190,11 @@ CASES = [
 ]
 #: What has no weights, and so no train step.
 WEIGHTLESS = ("layers.Dropout", "layers.GaussianNoise", "Gate")
-#: A train step is refused where a backward call is; those on TensorFlow are a cover.
+#: Those on TensorFlow are a cover of the train steps.
+QUICK = [case for case in CASES if case.backend is Backend.TENSORFLOW and not case.axes]
+#: A train step is refused where a backward call is.
 TRAINED = [
-    replace(
-        case, axes=case.axes | TRAIN, slow=case.backend is not Backend.TENSORFLOW or case.axes != {}
-    )
+    replace(case, axes=case.axes | TRAIN, slow=case.slow or case not in QUICK)
     for case in CASES
     if case.refused and "phase" not in case.axes and not case.unseen
     if not case.layer.startswith(WEIGHTLESS)
@@ -210,6 +211,10 @@ def launched(backend):
     return LaunchProcess(backend, 240)
 
 
+OF_ONE_LAUNCH = {one: pytest.mark.xdist_group(f"refusals-{one}") for one in Backend}
+WHOLE = pytest.mark.whole
+
+
 def without_refusals(folder, name, judges="refuses"):
     """Return a copy of the strategy that lacks its judges, and so refuses nothing."""
     strategy, path = STRATEGIES[name], folder / f"{len(list(folder.iterdir()))}.py"
@@ -221,7 +226,7 @@ def without_refusals(folder, name, judges="refuses"):
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, marks=[pytest.mark.whole] if case.slow else [])
+        pytest.param(case, marks=[OF_ONE_LAUNCH[case.backend], *([WHOLE] if case.slow else [])])
         for case in [*CASES, *TRAINED]
     ],
     ids=lambda case: case.label,

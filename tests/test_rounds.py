@@ -75,7 +75,7 @@ def test_the_sides_of_a_pair_have_all_their_time_however_slow():
     assert [player.part for player in made] == [1.0] * 3
 
 
-def test_without_time_all_play_the_first_rounds_in_varying_order_and_two_sides_side_by_side():
+def test_without_time_all_play_the_first_rounds_in_orders_drawn_and_sides_together():
     order, clock = [], ScriptedClock()
     made = [
         Player(f"{name}{side}", partial(order.append, (name, side)), pair=name)

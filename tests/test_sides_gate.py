@@ -139,7 +139,7 @@ def test_a_link_out_of_the_project_is_left_out(sides):
     assert not (side.project.root / "data").is_symlink()
 
 
-def test_a_family_is_not_raced_against_one_of_its_variants_and_what_became_one_is_named(sides):
+def test_a_family_is_not_raced_against_its_variant_and_what_became_one_is_named(sides):
     text = strategy().replace("dtype=None", "dtype=None, *, k=1")
     write(sides[1], {"strategies/native.py": text + "\nVARIANTS = ({'k': 4}, {'k': 8})\n"})
     race, _ = paired(sides)
@@ -343,7 +343,7 @@ def test_what_is_lost_or_imported_by_no_statement_counts_as_changed(trees, text,
     assert is_same(trees) == same
 
 
-def test_a_module_that_moved_to_another_folder_is_the_same_and_one_that_hides_it_is_not(trees):
+def test_a_module_that_moved_is_the_same_and_one_that_hides_it_is_not(trees):
     write(trees[0], {"src/ours/inner.py": FILES["ours/inner.py"]})
     assert not is_same(trees)
     (trees[0] / "ours" / "inner.py").unlink()

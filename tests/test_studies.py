@@ -212,7 +212,7 @@ def test_a_strategy_that_fails_is_exit_1(monkeypatch, capsys):
         assert f"| `native` | {word} |" in capsys.readouterr().out
 
 
-def test_the_study_of_advice_refuses_what_is_slower_means_something_else_or_is_missing(
+def test_the_study_of_advice_refuses_what_is_slower_or_means_other_or_is_missing(
     tmp_path, monkeypatch
 ):
     model = make_model()
@@ -384,7 +384,7 @@ def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
     assert ends == dict.fromkeys([*SLIPS, *NEUTRAL, NOTHING], (Status.MEASURED, ""))
 
 
-def test_three_runs_hold_the_mean_over_sessions_and_a_run_tomorrow_and_their_launches_do_not():
+def test_three_runs_hold_the_mean_and_a_run_tomorrow_and_their_launches_do_not():
     random = np.random.default_rng(7)
     marks = [tomorrow.mark((3, 5), (0.01, 0.01), random) for _ in range(10)]
     holds, false, ahead, at_least, alike, by_launch, _, of_mean = np.mean(marks, axis=0)

@@ -47,7 +47,7 @@ def test_everything_is_tried_eagerly_and_one_workload_compiled():
     assert tried == [(Backend.TENSORFLOW, "tokens", [(TimeAxis.STATIC, Mode.XLA)])]
 
 
-def test_each_phase_is_tried_in_each_dtype_by_inputs_too_but_no_train_step_in_float16(monkeypatch):
+def test_each_phase_is_tried_in_each_dtype_but_no_train_step_in_float16(monkeypatch):
     settings = []
     launch = SimpleNamespace(wait_until_ready=lambda: None, close=lambda: None)
     launch.measure = lambda task: settings.append(task.setting) or []

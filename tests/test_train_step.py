@@ -113,7 +113,7 @@ print(json.dumps([*results, *steps, int(compiled.step().optimizer.iterations)]))
 """
 
 
-def test_on_jax_the_state_is_donated_not_what_rivals_share_and_a_later_call_starts_from_it():
+def test_on_jax_a_step_donates_its_state_alone_and_a_later_call_starts_from_it():
     results = engines.run("jax", engines.ENGINE + DONATED)
     assert results == [True, False, [], 1, 3, 4]
 

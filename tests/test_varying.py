@@ -9,8 +9,8 @@ from studies import law
 from tests.support.engines import evaluate
 from tests.support.law_cases import BATCH, FEATURES, SEED
 from tests.support.law_cover import rivals  # noqa: F401 - evaluated
+from tests.support.questions import cases
 from tests.support.simulated import ScriptedClock
-from tests.test_catalogue import cases
 from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
@@ -20,7 +20,7 @@ SIX = Setting("dense", 6, BATCH, Phase.FORWARD, Mode.EAGER)
 VARYING = [axis for axis in TimeAxis if axis.varies]
 
 
-def test_the_lengths_are_the_same_for_each_way_to_take_them_and_reach_from_one_to_the_longest():
+def test_each_way_to_take_lengths_has_the_same_from_one_to_the_longest():
     lengths = [replace(SIX, time_axis=axis).call_lengths for axis in VARYING]
     assert lengths == [lengths[0]] * 3
     assert (len(lengths[0]), {*lengths[0]}) == (100, {1, 2, 3, 4, 5, 6})

@@ -64,7 +64,7 @@ print(json.dumps(result.is_ready()))
 """
 
 
-def test_a_call_of_inputs_that_are_still_being_copied_has_ended_when_it_was_waited_for():
+def test_a_call_of_inputs_still_being_copied_has_ended_when_it_was_waited_for():
     assert engines.run("jax", engines.ENGINE + COPIED)
 
 

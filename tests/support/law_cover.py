@@ -69,6 +69,13 @@ LARGE = ("audio_frames", "roi_head", "video_encoder", "vit_patches", "vocab_head
 #: Of several inputs, with masks or lifted twice: `make test-all` tries every strategy on them.
 NESTS = ("documents", "pair_scorer", "rl_torso", "sentence_ids")
 QUICK = (("frames", "sentences"),)
+#: What lifts the layer of `law_nests.py` with a mask of its own for the words.
+HAND_THE_MASK = {
+    *("fold_time", "fold_chunks[k=8]", "fold_chunks[k=8,remat=True]", "loop_slice", "loop_unstack"),
+    *("loop_lengths", "loop_shrinking", "mask_and_pad", "pack_valid", "vectorized_map"),
+    *("ops_map", "ops_scan", "ops_fori", "tf_scan", "tf_while_loop", "tf_vectorized_map"),
+    "tf_map_fn[parallel_iterations=10]",
+}
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
 FEWER_WORDS = {"sentences": LayerInputs.of_one((4, 16))}
 FEWER_WORDS["documents"] = LayerInputs((StepTensor((2, 4, 16)),), lifts=2)

@@ -6,7 +6,9 @@ import numpy as np
 
 from studies import noise
 from timelift.analyse.effects import Effects
-from timelift.analyse.ranking import BASELINES
+from timelift.analyse.estimates import Interval
+from timelift.analyse.ranking import BASELINES, rank
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting
 
 QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
@@ -77,6 +79,21 @@ def played_on(measurements, marks):
         )
         for one in measurements
     ]
+
+
+def contest(*rows):
+    """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
+    (ranking,) = rank(run([1, 1.01, 3]))
+    changed = [
+        replace(
+            row,
+            cost_over_best=Interval(row.ratio.value, 1.0, price),
+            rank_low=rank_low,
+            verdict=Verdict.UNDECIDED,
+        )
+        for row, (price, rank_low) in zip(ranking.rows, rows, strict=True)
+    ]
+    return replace(ranking, rows=tuple(changed))
 
 
 class ScriptedClock:
