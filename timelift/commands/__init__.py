@@ -28,6 +28,8 @@ EXIT_NOT_YES = 2
 EXIT_INTERRUPTED = 130
 #: The names of the plugins with which `timelift bench` and `timelift selftest` call pytest.
 BENCH, SELFTEST = "timelift-bench", "timelift-selftest"
+#: Before the name of each option among pytest's parsed values, which hold those of all plugins.
+PREFIX = "timelift_"
 #: pytest's -r where nobody typed it.
 USUAL_REPORT = "fE"
 
