@@ -17,7 +17,7 @@ from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.launch_pool import LaunchPool
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Budget, Pace
-from timelift.measure.request import RunOptions
+from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0

@@ -19,7 +19,7 @@ from timelift.cluster.parcel import left_behind, pack, translated, unpack
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.request import RunOptions
+from timelift.measure.run_options import RunOptions
 
 
 def arrived(folder, *roots):

@@ -14,7 +14,7 @@ from timelift.errors import UserError
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 from timelift.measure.progress import StageBegun, plan_in_words
-from timelift.measure.request import RunOptions
+from timelift.measure.run_options import RunOptions
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
 

@@ -30,7 +30,7 @@ from timelift.measure.campaign import SEEDS, Campaign, by_setting
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.request import RunOptions
+from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, is_again
 from timelift.messages import Task
 from timelift.project import Project

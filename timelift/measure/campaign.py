@@ -22,7 +22,7 @@ from timelift.measure import progress
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.request import RunOptions
+from timelift.measure.run_options import RunOptions
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import (
     ENOUGH_LAUNCHES,

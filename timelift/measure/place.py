@@ -10,7 +10,7 @@ from timelift.measure import machine
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.locks import Note, machine_lock
-from timelift.measure.request import RunOptions
+from timelift.measure.run_options import RunOptions
 
 _Campaigns = Callable[[Iterable[Case], Catalogue, RunOptions, PlayedSettings], Campaign]
 

@@ -37,7 +37,8 @@ from timelift.measure.header import (
 from timelift.measure.options import LaunchRange
 from timelift.measure.place import Place
 from timelift.measure.progress import Display
-from timelift.measure.request import RunOptions, RunRequest
+from timelift.measure.request import RunRequest
+from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, Measurement
 
 #: Other work on the machine is warned of above this share of its processors.
