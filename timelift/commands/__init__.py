@@ -88,21 +88,21 @@ def place_of(
     from timelift.measure.backends import how_to_install  # noqa: PLC0415 - most commands need none
 
     try:
-        from timelift.cluster.nodes import Cluster  # noqa: PLC0415 - Dask
+        from timelift.cluster.place import ClusterPlace  # noqa: PLC0415 - Dask
     except ModuleNotFoundError as error:
         how = f"install it with: {how_to_install('cluster')}"
         raise UserError(f"--cluster: {error.name} is not installed; {how}") from None
     except ValueError as error:  # of a file of Dask's configuration
         raise UserError(f"--cluster: {error}") from None
     sys.stderr.write("timelift: asking the nodes; one that plays for another run answers after\n")
-    cluster = Cluster(address)
-    at_end(cluster.close)
-    if one_kind_for and len(cluster.kinds) > 1:
+    place = ClusterPlace(address)
+    at_end(place.close)
+    if one_kind_for and len(place.kinds) > 1:
         raise UserError(
             f"--cluster: {one_kind_for} answers for one kind of machine, received "
-            f"{', '.join(cluster.kinds)}; start the nodes of one kind alone"
+            f"{', '.join(place.kinds)}; start the nodes of one kind alone"
         )
-    return cluster
+    return place
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:
