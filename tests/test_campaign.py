@@ -14,10 +14,9 @@ from timelift.journal.lines import RunEnd
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.launch_pool import LaunchPool
-from timelift.measure.options import LaunchRange
+from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measure.place import Here, first_processes
 from timelift.measure.progress import Pace
-from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0

@@ -23,8 +23,7 @@ from timelift.cluster.schedule import Node
 from timelift.errors import UserError
 from timelift.journal.lines import RunEnd
 from timelift.measure.campaign import Campaign
-from timelift.measure.options import LaunchRange
-from timelift.measure.run_options import RunOptions
+from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measurement import CaseInLaunch
 from timelift.messages import COMPILED_FOLDER, RUN_PROCESS, Task
 

@@ -19,7 +19,7 @@ from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.run_options import RunOptions
+from timelift.measure.options import RunOptions
 
 
 def arrived(folder, *roots):

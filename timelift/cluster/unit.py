@@ -26,8 +26,7 @@ from timelift.measure import machine
 from timelift.measure.backends import installed_backends
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.locks import NAME, BuildOrPlayLock, machine_lock
-from timelift.measure.options import device_names
-from timelift.measure.run_options import RunOptions
+from timelift.measure.options import RunOptions, device_names
 from timelift.messages import Task
 from timelift.project import Project
 

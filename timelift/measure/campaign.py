@@ -11,7 +11,7 @@ from timelift.journal.files import PlayedSettings
 from timelift.journal.lines import RunEnd
 from timelift.measure import progress
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.run_options import RunOptions
+from timelift.measure.options import RunOptions
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement, is_again
 from timelift.messages import RivalSpec, Task
 

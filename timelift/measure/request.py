@@ -12,9 +12,8 @@ from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
-from timelift.measure.options import AXIS_OPTIONS, OPTIONS, option_named
+from timelift.measure.options import AXIS_OPTIONS, OPTIONS, RunOptions, option_named
 from timelift.measure.place import Place
-from timelift.measure.run_options import RunOptions
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 

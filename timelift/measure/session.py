@@ -34,11 +34,10 @@ from timelift.measure.header import (
     shareable_header,
     without_folders,
 )
-from timelift.measure.options import LaunchRange
+from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measure.place import Place, Player
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
-from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, Measurement
 
 #: Other work on the machine is warned of above this share of its processors.
