@@ -18,7 +18,7 @@ from typing import Any
 from distributed import CancelledError, Future, KilledWorker
 from distributed.comm import CommClosedError
 
-from timelift.case import Setting
+from timelift.case import Case, Setting
 from timelift.cluster.node import TOPIC, file_digest, run_unit, stop_units
 from timelift.cluster.nodes import Cluster
 from timelift.cluster.parcel import BROUGHT, SENT, left_behind, pack, translated
@@ -68,18 +68,19 @@ class _Unit:
     told: set[int] = field(default_factory=set)
     heard: float = field(default_factory=time.monotonic)
 
-    def read(self, told: Mapping[str, Any]) -> tuple[int, list[CaseInLaunch], float]:
+    def read(self, told: Mapping[str, Any]) -> tuple[int, list[CaseInLaunch], float] | None:
         """Read the place of a part that ended, the lines of its rivals, and its seconds.
 
-        Raises ValueError for lines of anything else, or what reading anything may raise.
+        None where anything else was told, or lines of other rivals.
         """
-        place, lines = told["part"], [CaseInLaunch.from_fields(line) for line in told["lines"]]
-        part = dict(enumerate(self.parts))[place]
-        names = {rival.name for rival in part.task.rivals}
-        for line in lines:
-            if (line.number, line.case.setting) != part.item or line.case.strategy not in names:
-                raise ValueError(f"expected lines of {part.item}, received {line.case.label}")
-        return place, lines, float(told["seconds"])
+        try:
+            place, lines = told["part"], [CaseInLaunch.from_fields(line) for line in told["lines"]]
+            part, seconds = dict(enumerate(self.parts))[place], float(told["seconds"])
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None
+        asked = {Case(part.item[1], rival.name) for rival in part.task.rivals}
+        is_own = all(line.number == part.item[0] and line.case in asked for line in lines)
+        return (place, lines, seconds) if is_own else None
 
 
 class Nodes:
@@ -257,13 +258,10 @@ class Nodes:
             self._campaign.display.say(f"{unit.node.address}: {told['said']}")
         elif "error" in told:
             self._note_failure(unit, told["error"])
+        elif ended := unit.read(told):
+            self._end_part(unit, *ended)
         else:
-            try:
-                place, lines, seconds = unit.read(told)
-            except (ValueError, LookupError, TypeError, AttributeError):
-                self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
-                return
-            self._end_part(unit, place, lines, seconds)
+            self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
 
     def _end_part(
         self, unit: _Unit, place: int, lines: Iterable[CaseInLaunch], seconds: float

@@ -146,15 +146,22 @@ class Campaign:
         self._doubtful_peaks = frozenset(case.setting for case in self.referee.doubts_peak_of())
         return self._open(case for case in self.results if case in to_play)
 
-    def disturbed(self) -> Wanted:
-        """Return the open cases with fewer undisturbed launches than usual ones."""
+    def disturbed(self, number: int) -> Wanted:
+        """Return the open cases with fewer undisturbed launches than usual ones.
+
+        There has to be time to play them as the launch of this number, unless it was played.
+        """
         cases = []
         for case, result in self.results.items():
             usual = sum(not is_again(launch.number) for launch in result.launches)
             quiet = sum(not launch.is_disturbed for launch in result.launches)
             if quiet < usual:
                 cases.append(case)
-        return self._open(cases)
+        return {
+            setting: own
+            for setting, own in self._open(cases).items()
+            if (number, setting) in self.played or self.budget.fits_again(setting)
+        }
 
     def _open(self, cases: Iterable[Case]) -> dict[Setting, list[Case]]:
         return by_setting(filter(self._is_open, cases))

@@ -117,22 +117,16 @@ class Here:
         launches than `ENOUGH_LAUNCHES`, in which a disturbed one counts in any case, nor one
         without two rivals left.
         """
-        few = self._options.launches.fewest < ENOUGH_LAUNCHES
-        if self._options.two_sided or few or not self._campaign.is_contested:
+        campaign, few = self._campaign, self._options.launches.fewest < ENOUGH_LAUNCHES
+        if self._options.two_sided or few or not campaign.is_contested:
             return
-        with self._campaign.budget.playing_again():
-            while not self._campaign.has_stopped and (wanted := self._disturbed()):
+        with campaign.budget.playing_again():
+            while not campaign.has_stopped:
+                wanted = campaign.disturbed(self._last_again + 1)
+                if not wanted:
+                    break
                 self._last_again += 1
                 self._play_side_by_side((self._last_again,), wanted)
-
-    def _disturbed(self) -> Wanted:
-        """Return the disturbed cases that were played again before, or that time is left for."""
-        played, number = self._campaign.played, self._last_again + 1
-        return {
-            setting: cases
-            for setting, cases in self._campaign.disturbed().items()
-            if (number, setting) in played or self._campaign.budget.fits_again(setting)
-        }
 
     def _play_side_by_side(self, group: tuple[int, ...], wanted: Wanted) -> None:
         """Run launches in parallel through the settings, in an order drawn anew."""
