@@ -18,13 +18,12 @@ from tests.support.campaigns import (
 from tests.support.simulated import ScriptedClock
 from timelift.case import Backend, Case, Status
 from timelift.journal.lines import RunEnd
-from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool
-from timelift.measure.options import LaunchRange
-from timelift.measure.progress import Budget, Pace
-from timelift.measure.request import RunOptions
+from timelift.measure.options import LaunchRange, RunOptions
+from timelift.measure.place import Here, first_processes
+from timelift.measure.progress import Pace
 from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0
@@ -63,9 +62,6 @@ class ScriptedPool(AbstractContextManager):
     def __init__(self, clock, script=None):
         self.clock, self.script, self.tasks = clock, script or {}, []
 
-    def __call__(self, _options, _wanted):
-        return self
-
     def __exit__(self, *_):
         pass
 
@@ -79,19 +75,15 @@ class ScriptedPool(AbstractContextManager):
 
 
 @pytest.fixture
-def play(monkeypatch, tmp_path):
+def play(tmp_path):
     """Play a campaign of two settings with three rivals: what was played and shown, and itself."""
 
     def run(referee, script=None, played=None, cases=CASES, **options):
-        clock = ScriptedClock()
-        pool = ScriptedPool(clock, script)
-        monkeypatch.setattr(campaigns, "LaunchPool", pool)
+        clock, heard = ScriptedClock(), Heard()
+        pool, catalogue = ScriptedPool(clock, script), catalogue_of(tmp_path, NAMES)
         chosen = replace(OPTIONS, **options)
-        campaign = Campaign(cases, catalogue_of(tmp_path, NAMES), chosen, played)
-        campaign._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
-        campaign._pace._clock = clock
-        heard = Heard()
-        campaign.run(lambda _: None, heard, referee)
+        campaign = Campaign(cases, catalogue, chosen, referee, heard, played=played, clock=clock)
+        Here(campaign, pool).play()
         campaign.tasks, campaign.peak_tasks = (
             [(number, task) for number, task in pool.tasks if task.reads_peak_memory == reads]
             for reads in (False, True)
@@ -256,7 +248,8 @@ def test_only_launches_in_which_something_is_left_are_started():
 
     def first(*played):
         past = {(number, setting): [] for number in played for setting in settings}
-        return set(Campaign(CASES, Catalogue({}, {}), options, past)._first_processes())
+        nobody = Campaign(CASES, Catalogue({}, {}), options, None, Heard(), played=past)
+        return set(first_processes(nobody))
 
     assert first() == {(1, Backend.TENSORFLOW, ""), (2, Backend.TENSORFLOW, "")}
     assert first(1) == {(2, Backend.TENSORFLOW, "")}

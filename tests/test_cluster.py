@@ -18,12 +18,12 @@ from tests.support.campaigns import Heard, ScriptedReferee, catalogue_of
 from tests.support.projects import SMALL, bench, project, records_of, strategy
 from tests.support.started_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
 from timelift.case import Case
-from timelift.cluster import campaign as campaigns
+from timelift.cluster.place import Nodes, Patience
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError
 from timelift.journal.lines import RunEnd
-from timelift.measure.options import LaunchRange
-from timelift.measure.request import RunOptions
+from timelift.measure.campaign import Campaign
+from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measurement import CaseInLaunch
 from timelift.messages import COMPILED_FOLDER, RUN_PROCESS, Task
 
@@ -82,7 +82,7 @@ class Unit:
         del self.cluster.seen[self.address]
 
     def hangs(self):
-        self.cluster.seen[self.address] = -campaigns._HANGS - 1.0
+        self.cluster.seen[self.address] = -Patience().hangs - 1.0
 
     def launch_dies(self):
         self.ends_with = [json.dumps({"error": "a launch died"})]
@@ -126,22 +126,23 @@ class StubCluster:
 
 
 @pytest.fixture
-def play(monkeypatch, tmp_path):
+def play(tmp_path):
     """Play a campaign on a stub: what was recorded, the end, and what was said."""
-    monkeypatch.setattr(campaigns, "_BETWEEN_LOOKS", 0.0)
     catalogue = catalogue_of(tmp_path, GOOD)
 
-    def run(cluster, lines=(), most=2):
+    def run(cluster, lines=(), most=2, **patience):
         options = replace(RunOptions.read({}), import_folders=(tmp_path,))
         options = replace(options, launches=LaunchRange(2, most))
         before = {(line.number, line.case.setting): [] for line in lines}
         for line in lines:
             before[line.number, line.case.setting].append(line)
-        campaign = campaigns.ClusterCampaign(cluster, CASES, catalogue, options, before)
         done, heard = SimpleNamespace(lines=[], error=""), Heard()
-        cluster.interrupt = campaign.interrupt
+        referee, write = ScriptedReferee(*GOOD, until=most), done.lines.extend
+        campaign = Campaign(CASES, catalogue, options, referee, heard, write=write, played=before)
+        nodes = Nodes(cluster, campaign, Patience(**{"between_looks": 0.0, **patience}))
+        cluster.interrupt = nodes.interrupt
         try:
-            campaign.run(done.lines.extend, heard, ScriptedReferee(*GOOD, until=most))
+            nodes.play()
         except UserError as error:
             done.error = str(error)
         done.played = Counter((line.case, line.number) for line in done.lines)
@@ -206,10 +207,8 @@ def test_a_node_that_hung_tells_in_vain_and_plays_again_once_it_answers(play):
     assert "node 0" in {unit.address for unit in cluster.units[1:]}
 
 
-def test_a_unit_that_tells_nothing_for_too_long_is_played_elsewhere(play, monkeypatch):
-    for patience in ("_WAITS", "_STAGES"):
-        monkeypatch.setattr(campaigns, patience, 0)
-    done = play(StubCluster(ways=[lambda _: None]))
+def test_a_unit_that_tells_nothing_for_too_long_is_played_elsewhere(play):
+    done = play(StubCluster(ways=[lambda _: None]), waits=0, first_calls=0)
     assert (done.played, done.said.count("node 0: its launch hangs")) == (EVERYTHING, 1)
 
 
@@ -226,10 +225,8 @@ def test_a_joiner_is_used_and_so_is_a_node_that_comes_back_at_its_address(play):
     ("way", "sentence"),
     [(Unit.leaves, "no node is left"), (Unit.scheduler_dies, "scheduler was lost")],
 )
-def test_a_run_without_a_node_or_scheduler_goes_on_with_others(play, monkeypatch, way, sentence):
-    with monkeypatch.context() as patience:
-        patience.setattr(campaigns, "_ALONE", 0.2)
-        done = play(StubCluster(nodes=1, ways=[told_one(way)]))
+def test_a_run_without_a_node_or_scheduler_goes_on_with_others(play, way, sentence):
+    done = play(StubCluster(nodes=1, ways=[told_one(way)]), alone=0.2)
     assert sentence in done.error
     assert 0 < done.played.total() < EVERYTHING.total()
     assert done.played + play(StubCluster(), done.lines).played == EVERYTHING
@@ -257,15 +254,14 @@ def test_nodes_that_lack_something_are_left_out_and_no_setting_is_to_blame(play)
     assert "make room" in play(StubCluster(nodes=1, ways=[Unit.lacks_room])).error
 
 
-def test_units_are_asked_to_stop_where_a_run_is_interrupted(play, monkeypatch):
-    monkeypatch.setattr(campaigns, "_STOPPING", 0.0)
+def test_units_are_asked_to_stop_where_a_run_is_interrupted(play):
     cluster, asked = StubCluster(ways=[Unit.is_interrupted]), {}
 
     def run(_stop, names, *, workers):  # as Dask's, which has no `wait=False` for a function
         asked.update(zip(names, workers, strict=True))
 
     cluster.client.run = run
-    assert play(cluster).end is RunEnd.INTERRUPTED
+    assert play(cluster, stopping=0.0).end is RunEnd.INTERRUPTED
     playing = [unit for unit in cluster.units if unit.ends_with is None]
     assert asked == {unit.name: unit.address for unit in playing} != {}
 
@@ -310,7 +306,7 @@ def test_an_interrupt_of_a_terminal_ends_a_run_on_nodes_with_what_there_is(tmp_p
     wait_until(lambda: list(folder.glob("results/*/*.jsonl")), "a journal")
     wait_for_lines(folder, 2)
     os.killpg(run.pid, signal.SIGINT)
-    said, _ = run.communicate(timeout=campaigns._STOPPING)
+    said, _ = run.communicate(timeout=Patience().stopping)
     assert (run.returncode, records_of(folder)[-1]["exit"]) == (2, "interrupted"), said
     assert "lost the node" not in said
     assert "Traceback" not in said

@@ -22,7 +22,7 @@ from tests.support import journals
 from tests.support.projects import ROOT
 from timelift import commands
 from timelift.case import Backend, Phase, Setting
-from timelift.cluster import node, nodes
+from timelift.cluster import node, nodes, place
 from timelift.cluster.nodes import Cluster, Seen
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
@@ -175,7 +175,7 @@ def test_another_kind_of_server_that_never_greets_is_refused(monkeypatch):
 def test_advice_and_a_self_test_are_for_one_kind(monkeypatch):
     ends = []
     made = SimpleNamespace(kinds=["a", "b"], close="its end")
-    monkeypatch.setattr(nodes, "Cluster", lambda _: made)
+    monkeypatch.setattr(place, "ClusterPlace", lambda _: made)
     assert commands.place_of("local:2", ends.append) is made
     with pytest.raises(UserError, match=r"advise.* a, b"):
         commands.place_of("local:2", ends.append, "advise")
@@ -186,7 +186,8 @@ def test_advice_and_a_self_test_are_for_one_kind(monkeypatch):
 
 @pytest.mark.parametrize("package", ["distributed", "cryptography"])
 def test_without_a_package_it_is_told_how_to_install_it(monkeypatch, package):
-    monkeypatch.delitem(sys.modules, "timelift.cluster.nodes")
+    for module in ("nodes", "place"):
+        monkeypatch.delitem(sys.modules, f"timelift.cluster.{module}")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=rf"{package} is not .*: pip install .*distributed"):
         commands.place_of("local:2", lambda _: None)

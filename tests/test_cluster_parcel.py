@@ -4,7 +4,6 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
@@ -14,12 +13,13 @@ from hypothesis import strategies as st
 from tests.support.projects import write
 from timelift.case import Case, Phase, Setting
 from timelift.cluster import parcel
-from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.parcel import left_behind, pack, translated, unpack
+from timelift.cluster.place import Shipment
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
+from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.request import RunOptions
+from timelift.measure.options import RunOptions
 
 
 def arrived(folder, *roots):
@@ -157,8 +157,7 @@ def test_files_that_go_by_path_are_named_as_they_are_and_data_outside_is_sent(tm
     catalogue = Catalogue({"s": Strategy("s", mine / "s.py", "")}, {"m": model})
     options = replace(RunOptions.read({}), import_folders=(mine,), other_python=f"{mine}/python")
     case = Case(Setting("m", 1, 1, Phase.FORWARD), "s")
-    campaign = ClusterCampaign(SimpleNamespace(nodes={}), [case], catalogue, options, {})
-    campaign._pack()
+    shipment = Shipment(Campaign([case], catalogue, options, None, None))
     named = [model.factory, options.other_python, model.data, f"{mine}/s.py"]
     sent = ["/timelift-sent/1/d.py:f", "/timelift-sent/0/s.py"]
-    assert translated(named, campaign._there) == [*named[:2], *sent]
+    assert translated(named, shipment.there) == [*named[:2], *sent]

@@ -1,4 +1,4 @@
-"""Which room may import which: one line an arrow, held for every module of the tree."""
+"""Which room may import which: one line a room, held for every module of the tree."""
 
 import ast
 import graphlib
@@ -16,7 +16,8 @@ DASK = {"dask", "distributed", "cryptography"}
 GROUND = {*"case errors escape canary inner_layer measurement source project".split()}
 #: What rooms never import, and no feature of another; doors alone do.
 FEATURES = {*"gate history advise choose selftest cluster".split()}
-ROOMS = {*"journal measure analyse present messages rounds".split()}
+#: The rooms of a run that is read.
+READ = {*"journal analyse present".split()}
 #: Every room of the product, with the rooms and modules beside them that it imports.
 ARROWS = {
     **dict.fromkeys(GROUND, GROUND),
@@ -27,12 +28,14 @@ ARROWS = {
     "analyse": GROUND | {"journal"},
     "measure": GROUND | {"journal", "messages", "rounds"},
     "present": GROUND | {"journal", "analyse"},
-    **dict.fromkeys(FEATURES, GROUND | ROOMS),
-    "commands": GROUND | ROOMS | FEATURES,
-    "cli": GROUND | {"commands", "journal"},
+    **dict.fromkeys(FEATURES, GROUND | READ | {"measure"}),
+    "history": GROUND | READ,
+    "cluster": GROUND | {"journal", "analyse", "measure", "messages"},
+    "commands": GROUND | READ | {"measure"} | FEATURES,
+    "cli": GROUND | {"commands"},
     "__main__": {"cli"},
-    "plugin": GROUND | ROOMS | FEATURES | {"commands"},
-    "__init__": {"analyse", "present", "advise"},
+    "plugin": GROUND | READ | {"measure", "gate", "selftest", "commands"},
+    "__init__": {"present", "advise"},
 }
 
 
@@ -46,9 +49,10 @@ def tree(root):
 
 
 def imports(path, name=""):
-    """The modules that a file imports anywhere in it, also inside functions, as dotted names.
+    """What a file imports anywhere in it, modules and what is in them, as dotted names.
 
-    `name` is the file's own, from which a relative import counts.
+    Imports inside functions and under TYPE_CHECKING count. `name` is the file's own, from which a
+    relative import counts.
     """
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -58,7 +62,7 @@ def imports(path, name=""):
             place = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
             above = place[: len(place) - node.level + 1] if node.level else []
             module = ".".join([*above, *filter(None, [node.module])])
-            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+            found |= {f"{module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             found |= {one.value for one in node.args[:1] if isinstance(one, ast.Constant)}
     return found
@@ -68,46 +72,78 @@ def packages(path):
     return {name.partition(".")[0] for name in imports(path)}
 
 
+def arrows_of(root):
+    """Every module below a folder, with those of ours that it imports."""
+    modules = tree(root)
+
+    def module_of(name):
+        """The module that a dotted name is, or is in; '' if it is none of ours."""
+        while name and name not in modules:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {
+        name: {module_of(one) for one in imports(path, name)} - {name, ""}
+        for name, path in modules.items()
+    }
+
+
 def room_of(name):
     """The room, or the module beside the rooms, that a dotted name of ours stands in."""
     return [*name.split("."), "__init__"][1]
 
 
-def wrong_arrows(root, arrows=ARROWS):
-    """Every import from one module of ours to another that no line of `arrows` allows."""
-    modules = tree(root)
-    wrong = []
-    for name, path in modules.items():
-        room = room_of(name)
-        for target in imports(path, name) & modules.keys() - {root.name}:
-            to = room_of(target)
-            if to != room and to not in arrows.get(room, ()):
-                wrong.append(f"{name} -> {target}")
-    return sorted(wrong)
+def arrows_between_rooms(root):
+    return [
+        (name, target)
+        for name, targets in arrows_of(root).items()
+        for target in targets - {root.name}
+        if room_of(target) != room_of(name)
+    ]
 
 
-def circle(root):
-    """The packages and modules of a circle of imports, if there is one; else nothing.
+def wrong_arrows(root):
+    """Every import from one module of ours to another that no line of ARROWS allows."""
+    return sorted(
+        f"{name} -> {target}"
+        for name, target in arrows_between_rooms(root)
+        if room_of(target) not in ARROWS.get(room_of(name), ())
+    )
 
-    A package that holds packages counts by those: what matters is where one can be read by itself.
-    """
-    modules = tree(root)
-    folders = {
-        name: name if path.name == "__init__.py" else name.rpartition(".")[0]
-        for name, path in modules.items()
-        if name.count(".") > 1
-    }
-    graph = {}
-    for name, path in modules.items():
-        mine = folders.get(name, name)
-        targets = {folders.get(one, one) for one in imports(path, name) & modules.keys()}
-        graph.setdefault(mine, set()).update(targets - {mine, root.name})
-    graph.pop(root.name, None)
+
+def unused_arrows(root, arrows=ARROWS):
+    """Every arrow between rooms that a line allows and no module needs; the ground is no room."""
+    used = {(room_of(name), room_of(target)) for name, target in arrows_between_rooms(root)}
+    allowed = {(room, to) for room, rooms in arrows.items() for to in rooms - GROUND}
+    return sorted(f"{room} -> {to}" for room, to in allowed - used)
+
+
+def circle(graph):
+    """The nodes of a circle in a graph, if there is one; else nothing."""
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         return error.args[1]
     return []
+
+
+def package_arrows(root):
+    """The packages and modules below a folder, with those that they import.
+
+    A package that holds packages counts by those: what matters is where one can be read by itself.
+    """
+    folders = {
+        name: name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for name, path in tree(root).items()
+        if name.count(".") > 1
+    }
+    graph = {}
+    for name, targets in arrows_of(root).items():
+        mine = folders.get(name, name)
+        to = {folders.get(target, target) for target in targets}
+        graph.setdefault(mine, set()).update(to - {mine, root.name})
+    del graph[root.name]
+    return graph
 
 
 def test_every_arrow_between_rooms_is_allowed():
@@ -118,8 +154,16 @@ def test_every_room_has_a_line():
     assert {room_of(name) for name in tree(ROOT / "timelift")} == ARROWS.keys()
 
 
+def test_every_arrow_that_is_allowed_is_used():
+    assert unused_arrows(ROOT / "timelift") == []
+
+
 def test_no_packages_import_each_other_in_a_circle():
-    assert circle(ROOT / "timelift") == []
+    assert circle(package_arrows(ROOT / "timelift")) == []
+
+
+def test_no_modules_import_each_other_in_a_circle_not_even_for_their_types():
+    assert circle(arrows_of(ROOT / "timelift")) == []
 
 
 def test_nothing_of_the_product_imports_what_proves_it():
@@ -174,13 +218,44 @@ def test_a_wrong_arrow_of_each_kind_is_found(tmp_path, name, text):
     assert wrong_arrows(write(tmp_path / "timelift", {name: text}))
 
 
-def test_a_circle_is_found(tmp_path):
-    files = {"a/__init__.py": "", "a/x/__init__.py": "", "a/y/__init__.py": "", "a/y/two.py": ""}
-    files |= {"a/x/one.py": "from timelift.a.y import two", "a/x/other.py": ""}
+def test_an_unused_arrow_is_found():
+    planted = ARROWS | {
+        "history": ARROWS["history"] | {"measure"},
+        "analyse": {"journal", "rounds"},
+    }
+    found = unused_arrows(ROOT / "timelift", planted)
+    assert found == ["analyse -> rounds", "history -> measure"]
+
+
+def test_a_circle_of_packages_is_found(tmp_path):
+    files = dict.fromkeys(
+        ["__init__.py", "a/__init__.py", "a/x/__init__.py", "a/y/__init__.py"], ""
+    )
+    files |= {"a/y/two.py": "", "a/x/one.py": "from timelift.a.y import two", "a/x/other.py": ""}
     root = write(tmp_path / "timelift", files)
-    assert circle(root) == []
+    assert circle(package_arrows(root)) == []
     write(root, {"a/y/three.py": "from timelift.a.x import other"})
-    assert set(circle(root)) == {"timelift.a.x", "timelift.a.y"}
+    assert set(circle(package_arrows(root))) == {"timelift.a.x", "timelift.a.y"}
+    assert circle(arrows_of(root)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from timelift.a.two import Two",
+        "from timelift.a import two",
+        "if TYPE_CHECKING:\n    from timelift.a.two import Two",
+        "def late():\n    from .two import Two",
+        "importlib.import_module('timelift.a.two')",
+    ],
+)
+def test_a_circle_of_modules_inside_a_room_is_found(tmp_path, text):
+    files = dict.fromkeys(["__init__.py", "a/__init__.py", "a/one.py", "a/three.py"], "")
+    files |= {"a/two.py": "from timelift.a import one, three"}
+    root = write(tmp_path / "timelift", files)
+    assert circle(arrows_of(root)) == []
+    write(root, {"a/one.py": text})
+    assert set(circle(arrows_of(root))) == {"timelift.a.one", "timelift.a.two"}
 
 
 FRAMEWORK = {"tensorflow", "keras"}

@@ -20,7 +20,7 @@ from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool, locks
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, read_peaks, with_peaks
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.request import RunOptions
+from timelift.measure.options import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 

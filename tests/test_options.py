@@ -12,9 +12,15 @@ from _pytest.config import get_config
 from timelift.case import AXES, Setting
 from timelift.errors import UserError
 from timelift.measure.display import CampaignDisplay
-from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
+from timelift.measure.options import (
+    FLAGS,
+    OPTIONS,
+    OTHER_OPTIONS,
+    LaunchRange,
+    RunOptions,
+    option_named,
+)
 from timelift.measure.progress import StageBegun, plan_in_words
-from timelift.measure.request import RunOptions
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
 

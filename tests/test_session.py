@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
@@ -21,8 +22,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line, read_header
 from timelift.journal.lines import Header, Machine, RunEnd, what_all_share
-from timelift.measure import place, request
-from timelift.measure.campaign import Campaign
+from timelift.measure import request
 from timelift.measure.header import (
     open_resumed,
     refuse_other_machine,
@@ -31,6 +31,7 @@ from timelift.measure.header import (
     without_folders,
 )
 from timelift.measure.machine import machine_mark
+from timelift.measure.place import Place
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
 from timelift.measurement import CaseInLaunch, Facts
@@ -48,7 +49,7 @@ class PlainRace(Race):
     """A race of which nothing differs from a usual run, and whose launches are scripted."""
 
     def referee(self):
-        return None
+        return Mock()
 
 
 @pytest.fixture
@@ -57,19 +58,32 @@ def project(tmp_path):
     return Project(write(tmp_path, files | {"workloads/sensor.py": workload()}))
 
 
+class ScriptedPlace(Place):
+    """A machine that plays what it is told, and then ends or raises."""
+
+    def __init__(self, groups, error):
+        self.groups, self.error = groups, error
+
+    def lock(self, *_):
+        return contextlib.nullcontext(print)
+
+    def player(self, campaign):
+        return SimpleNamespace(play=lambda: self.play(campaign))
+
+    def play(self, campaign):
+        for group in self.groups:
+            task = campaign.task(group[0].number, group[0].case.setting, campaign.results, seed=1)
+            campaign.record(task, group)
+        if self.error:
+            raise self.error
+
+
 @pytest.fixture
-def play(monkeypatch, project):
+def play(project):
     """Run a session whose campaign records these lines, and then ends or raises."""
-    monkeypatch.setattr(place, "machine_lock", lambda *_, **__: contextlib.nullcontext(print))
 
     def played(*groups, error=None, texts=MappingProxyType({}), **asked):
-        def run(_, record, *__):
-            for group in groups:
-                record(group)
-            if error:
-                raise error
-
-        monkeypatch.setattr(Campaign, "run", run)
+        asked["place"] = ScriptedPlace(groups, error)
         session = Session(PlainRace(RunRequest(project, texts, **asked)))
         session.told = []
         with contextlib.suppress(KeyboardInterrupt):
@@ -154,8 +168,7 @@ def session(tmp_path, monkeypatch):
 
 def test_a_header_names_no_folder_of_its_user(session):
     case = journals.case("mine", "sensor")
-    campaign = SimpleNamespace(results={case: None})
-    header = session._header(campaign)
+    header = session._header([case])
     text = json_line(header.fields())
     assert "alice" not in text
     assert not re.search(r"""["'=: ]/\w""", text)
@@ -222,7 +235,7 @@ def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session,
     root = session.request.project.root
     monkeypatch.chdir(root / "strategies")
     session.request.texts["layer"] = "mine.py:make"
-    header = session._header(SimpleNamespace(results={journals.case("mine", "sensor"): None}))
+    header = session._header([journals.case("mine", "sensor")])
     assert header.asked["layer"] == "strategies/mine.py:make"
     given = dict.fromkeys(session.request.texts, "")
     again = resumed(session, header.asked, given)

@@ -234,7 +234,7 @@ def task_line(number: int, task: Task | Look) -> str:
 
 def read_message(line: bytes, number: int) -> Message | None:
     """Read the message on a line; None if it is another task's, or the line is torn."""
-    fields = _object(line)
+    fields = json_object(line)
     if fields.pop("of", None) != number:
         return None
     kind = _KINDS.get(str(fields.pop("message", None)))
@@ -246,14 +246,15 @@ def read_message(line: bytes, number: int) -> Message | None:
 
 def read_task(line: bytes) -> tuple[int, Task | Look] | None:
     """Read the number and task on a line; None for an order to a worker that has ended."""
-    fields = _object(line)
+    fields = json_object(line)
     if "task" not in fields:
         return None
     number = fields.pop("task")
     return number, Look(**fields) if "called_with" in fields else Task.from_fields(fields)
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def json_object(line: bytes | str) -> dict[str, Any]:
+    """Read a JSON object; another text has no entries."""
     try:
         fields = json.loads(line)
     except ValueError:

@@ -28,8 +28,9 @@ from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.header import without_folders
 from timelift.measure.machine import refuse_without_backend
+from timelift.measure.options import RunOptions
 from timelift.measure.place import Place
-from timelift.measure.request import RunOptions, RunRequest
+from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
 from timelift.project import Project
 from timelift.source import Source, read_source

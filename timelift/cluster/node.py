@@ -69,10 +69,10 @@ def look(core: int | None) -> dict[str, Any]:
     return {**json.loads(described), **versions()}
 
 
-def play(
+def run_unit(
     unit: str, parcel: Parcel, by_path: Mapping[str, str], order: Mapping[str, Any]
 ) -> list[str]:
-    """Play a unit, and log each line that it writes as an event; return all of them.
+    """Run the launch of a unit, and log each line that it writes as an event; return all of them.
 
     The files in `by_path`, by their digests, have to be here; raises UserError.
     """
@@ -117,7 +117,7 @@ def _lines(unit: str, order: Mapping[str, Any], asked: threading.Event) -> list[
     return lines
 
 
-def stop(units: Iterable[str]) -> None:
+def stop_units(units: Iterable[str]) -> None:
     """Ask those units that play here to stop after their round."""
     for unit in _PLAYING.keys() & units:
         _PLAYING[unit].set()

@@ -12,8 +12,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from functools import cached_property, partial
+from functools import cached_property
+from importlib import import_module
 from itertools import pairwise
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,6 @@ from msgspec import Struct, structs
 
 from timelift.case import Backend, Setting
 from timelift.cluster import node
-from timelift.cluster.campaign import ClusterCampaign
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError, one_line, path_is
 from timelift.journal.lines import Machine, differences, identity_of, machine_names
@@ -84,7 +85,6 @@ class Cluster(Place):
             raise
         self._kinds = _kinds_of(seen)
         self.nodes = {each.address: self._node(each) for each in seen}
-        self.campaign = partial(ClusterCampaign, self)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # a scheduler that is gone
@@ -176,8 +176,8 @@ class Cluster(Place):
     def look(self, address: str) -> Future:
         """Ask a node for what `read` reads; it answers once it plays for no other run."""
         # by name: a node without timelift cannot read its functions, and would end
-        function = f"__import__({node.__name__!r}, fromlist=['look']).look"
-        return self.submit(address, eval, f"{function}({self.core_of(address)})")
+        module = self.submit(address, import_module, node.__name__)
+        return self.submit(address, methodcaller("look", self.core_of(address)), module)
 
     def submit(self, address: str, function: Callable[..., Any], *arguments: Any) -> Future:
         """Run a function once on a node, as soon as the node is free of any run's functions."""

@@ -26,8 +26,7 @@ from timelift.measure import machine
 from timelift.measure.backends import installed_backends
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.locks import NAME, BuildOrPlayLock, machine_lock
-from timelift.measure.options import device_names
-from timelift.measure.request import RunOptions
+from timelift.measure.options import RunOptions, device_names
 from timelift.messages import Task
 from timelift.project import Project
 
@@ -44,7 +43,7 @@ def main() -> int:
         return 0
     back = {order.pop("sent"): SENT, str(Project(Path()).brought): BROUGHT}
     try:
-        play(order, lambda told: _write(translated(told, back)))
+        measure_unit(order, lambda told: _write(translated(told, back)))
     except UserError as error:
         _write({"error": str(error)})
         return 1
@@ -69,8 +68,8 @@ def describe_node() -> dict[str, Any]:
     }
 
 
-def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> None:
-    """Play the settings of one launch, and tell how each ended; raises UserError."""
+def measure_unit(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> None:
+    """Measure the settings of one launch, and tell how each ended; raises UserError."""
     reads = [task.pop("reads_peak") for task in order["tasks"]]
     tasks = [*map(Task.from_fields, order["tasks"])]
     options = replace(

@@ -28,6 +28,8 @@ EXIT_NOT_YES = 2
 EXIT_INTERRUPTED = 130
 #: The names of the plugins with which `timelift bench` and `timelift selftest` call pytest.
 BENCH, SELFTEST = "timelift-bench", "timelift-selftest"
+#: Before the name of each option among pytest's parsed values, which hold those of all plugins.
+PREFIX = "timelift_"
 #: pytest's -r where nobody typed it.
 USUAL_REPORT = "fE"
 
@@ -86,21 +88,21 @@ def place_of(
     from timelift.measure.backends import how_to_install  # noqa: PLC0415 - most commands need none
 
     try:
-        from timelift.cluster.nodes import Cluster  # noqa: PLC0415 - Dask
+        from timelift.cluster.place import ClusterPlace  # noqa: PLC0415 - Dask
     except ModuleNotFoundError as error:
         how = f"install it with: {how_to_install('cluster')}"
         raise UserError(f"--cluster: {error.name} is not installed; {how}") from None
     except ValueError as error:  # of a file of Dask's configuration
         raise UserError(f"--cluster: {error}") from None
     sys.stderr.write("timelift: asking the nodes; one that plays for another run answers after\n")
-    cluster = Cluster(address)
-    at_end(cluster.close)
-    if one_kind_for and len(cluster.kinds) > 1:
+    place = ClusterPlace(address)
+    at_end(place.close)
+    if one_kind_for and len(place.kinds) > 1:
         raise UserError(
             f"--cluster: {one_kind_for} answers for one kind of machine, received "
-            f"{', '.join(cluster.kinds)}; start the nodes of one kind alone"
+            f"{', '.join(place.kinds)}; start the nodes of one kind alone"
         )
-    return cluster
+    return place
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,8 @@ from timelift.journal.files import AGAINST_FOLDER
 from timelift.journal.lines import Against, Header, Quantity
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
-from timelift.measure.options import LaunchRange
-from timelift.measure.request import RunOptions, RunRequest
+from timelift.measure.options import LaunchRange, RunOptions
+from timelift.measure.request import RunRequest
 from timelift.measure.session import Race
 
 #: The first words of the reason for a case whose files are the same on both sides.

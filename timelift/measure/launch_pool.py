@@ -22,7 +22,7 @@ from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.launch import LaunchProcess, importing_from, run_folder
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.request import RunOptions
+from timelift.measure.options import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import CaseInLaunch, Facts

@@ -1,25 +1,39 @@
 """Where the launches of a run are played: on this machine, unless a door says where else."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import itertools
+import math
+import random
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
-from timelift.case import Backend, Case, Setting
-from timelift.journal.files import PlayedSettings
+from timelift.case import Backend, Setting
 from timelift.journal.lines import Machine
-from timelift.measure import machine
-from timelift.measure.campaign import Campaign
-from timelift.measure.catalogue import Catalogue
-from timelift.measure.locks import Note, machine_lock
-from timelift.measure.request import RunOptions
+from timelift.measure import machine, progress
+from timelift.measure.campaign import SEEDS, Campaign, Wanted, by_setting
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
+from timelift.measure.locks import BuildOrPlayLock, Note, machine_lock
+from timelift.measure.worker_state import ShowStage
+from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, CaseInLaunch, is_again
+from timelift.messages import Task
 
-_Campaigns = Callable[[Iterable[Case], Catalogue, RunOptions, PlayedSettings], Campaign]
+
+class Player(Protocol):
+    """Plays a campaign: starts what is due, and has it recorded."""
+
+    def play(self) -> None: ...
+
+    def interrupt(self) -> None:
+        """Stop after the round that is being played; a signal's handler may call this."""
 
 
 class Place:
     """The machine of this process; another place overrides what differs."""
-
-    #: Returns the campaign of a run that is played here.
-    campaign: _Campaigns = staticmethod(Campaign)
 
     @property
     def kinds(self) -> Collection[str]:
@@ -43,3 +57,172 @@ class Place:
     ) -> AbstractContextManager[Note]:
         """Keep other runs from measuring here meanwhile; the command is shown to them."""
         return machine_lock(say, command, stop=stop)
+
+    def player(self, campaign: Campaign) -> Player:
+        """Return what plays a campaign here; raises UserError if it cannot be played."""
+        return Here(campaign, LaunchPool(campaign.options, first_processes(campaign)))
+
+
+def first_processes(campaign: Campaign) -> Iterator[ProcessKey]:
+    """Yield the processes of the fewest launches with something left to play."""
+    options = campaign.options
+    numbers = range(1, 1 + options.launches.fewest)
+    for number, setting in itertools.product(numbers, by_setting(campaign.results)):
+        if (number, setting) not in campaign.played:
+            yield number, setting.backend, ""
+            if number == options.launch_with_reader and setting.on_cpu:
+                yield number, setting.backend, sys.executable
+
+
+class Here:
+    """Plays a campaign on this machine, launch by launch.
+
+    Launches are the outer loop, so that the launches of a setting lie apart in time and see the
+    slow drift of the machine; within a launch the settings come in an order drawn anew. The first
+    few launches run one at a time, so that their build, trace and first-call seconds can be
+    recorded, except in the launch beside which peak memory is read. The others come in pairs that
+    build side by side, which saves about a third of their time, and play in turns.
+    """
+
+    def __init__(self, campaign: Campaign, pool: LaunchPool) -> None:
+        self._campaign, self._options, self._pool = campaign, campaign.options, pool
+        self._lock = threading.Lock()  # of the campaign, between the launches of a pair
+        self._fits: dict[tuple[int, Setting], bool] = {}
+        self._last_again = MOST_LAUNCHES
+
+    def interrupt(self) -> None:
+        self._campaign.interrupted = True
+        self._pool.finish_early()  # what is being built is abandoned
+
+    def play(self) -> None:
+        campaign, starting = self._campaign, "starting the first launches"
+        campaign.display.say(campaign.plan)
+        campaign.display.show(progress.StageBegun("", starting, 0.0, math.inf))
+        with self._pool:
+            campaign.budget.import_seconds = self._pool.import_seconds
+            campaign.pace.start()
+            for group in self._options.groups(campaign.referee.decision_points):
+                if campaign.is_beyond_fewest(group[0]):
+                    self._play_disturbed_again()
+                wanted = campaign.due(group[0])
+                if not wanted or campaign.has_stopped:
+                    break
+                self._play_side_by_side(group, wanted)
+            self._play_disturbed_again()
+
+    def _play_disturbed_again(self) -> None:
+        """Play disturbed settings again, for as long as that may take.
+
+        A run with two sides plays none again, since both are disturbed alike. Nor does one of fewer
+        launches than `ENOUGH_LAUNCHES`, in which a disturbed one counts in any case, nor one
+        without two rivals left.
+        """
+        campaign, few = self._campaign, self._options.launches.fewest < ENOUGH_LAUNCHES
+        if self._options.two_sided or few or not campaign.is_contested:
+            return
+        with campaign.budget.playing_again():
+            while not campaign.has_stopped:
+                wanted = campaign.disturbed(self._last_again + 1)
+                if not wanted:
+                    break
+                self._last_again += 1
+                self._play_side_by_side((self._last_again,), wanted)
+
+    def _play_side_by_side(self, group: tuple[int, ...], wanted: Wanted) -> None:
+        """Run launches in parallel through the settings, in an order drawn anew."""
+        dice = random.Random(f"{self._options.seed} {group}")
+        ordered = {setting: wanted[setting] for setting in _draw_order(list(wanted), dice)}
+        lock = BuildOrPlayLock()
+        slots = [LaunchSlot(number, group, lock) for number in group]
+        with ThreadPoolExecutor(len(slots)) as threads:
+            try:
+                launches = [threads.submit(self._play_launch, slot, ordered) for slot in slots]
+                for launch in launches:
+                    launch.result()
+            except BaseException:
+                self._pool.kill()
+                raise
+
+    def _play_launch(self, slot: LaunchSlot, wanted: Wanted) -> None:
+        campaign, number = self._campaign, slot.number
+        dice = random.Random(f"{self._options.seed} {number}")
+        for place, (setting, cases) in enumerate(wanted.items(), start=1):
+            task = campaign.task(number, setting, cases, dice.randrange(SEEDS))
+            if (number, setting) in campaign.played:
+                with self._lock:
+                    campaign.take(campaign.played[number, setting])
+                continue
+            if task.rivals and not campaign.has_stopped and self._in_time(slot, setting):
+                reads_beside = number == self._options.launch_with_reader and self._claims(task)
+                slot_of_setting = replace(slot, reads_beside=reads_beside)
+                show_stage = partial(self._show_stage, slot, setting, place, len(wanted))
+                outcomes = self._measure(slot_of_setting, task, show_stage)
+                if campaign.interrupted and len(outcomes) < len(task.rivals):
+                    break  # unfinished: --resume plays the setting again
+                with self._lock:
+                    campaign.record(task, outcomes, slot_of_setting.at_once)
+            campaign.pace.step()
+        self._pool.close(slot)
+
+    def _measure(self, slot: LaunchSlot, task: Task, show_stage: ShowStage) -> list[CaseInLaunch]:
+        show_stage("starting")
+        self._pool.open(slot, task.setting.backend)  # importing is no price of a setting
+        with self._campaign.budget.paying(task.setting):
+            outcomes = self._pool.measure(slot, task, show_stage)
+        if slot.reads_beside or not self._claims(task):
+            return outcomes
+        return self._pool.add_peaks(slot, task, outcomes, show_stage)
+
+    def _claims(self, task: Task) -> bool:
+        with self._lock:
+            return self._campaign.claim_reader(task.launch, task.setting)
+
+    def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
+        """Decide once for all launches of a group whether they play a setting."""
+        budget, number = self._campaign.budget, slot.number
+        with self._lock:
+            if is_again(number):
+                fits = budget.fits_again(setting)
+            else:
+                beyond = self._campaign.is_beyond_fewest(number)
+                fits = budget.fits(setting, beyond_fewest=beyond)
+            return self._fits.setdefault((slot.group[0], setting), fits)
+
+    def _show_stage(
+        self, slot: LaunchSlot, setting: Setting, place: int, settings: int, doing: str
+    ) -> None:
+        campaign, launches = self._campaign, self._options.launches
+        is_more = campaign.is_beyond_fewest(slot.number)
+        of = f"at most {launches.most}" if is_more else str(launches.fewest)
+        launch = f"launch {slot.number} of {of}"
+        launch = "disturbed settings again" if is_again(slot.number) else launch
+        where = f"{launch} · setting {place} of {settings}"
+        with self._lock:
+            left = self._seconds_left(slot.group, place, settings)
+            seconds = campaign.pace.seconds_gone, left
+            campaign.display.show(
+                progress.StageBegun(where, f"{doing} · {setting.label}", *seconds)
+            )
+
+    def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
+        """Return the seconds that the remaining launches take, or those that they may take."""
+        launches, budget = self._options.launches, self._campaign.budget
+        if is_again(group[0]):
+            return budget.left_again
+        seconds_for = self._campaign.pace.seconds_for
+        played = group[0] - 1 + len(group) * (place - 1) / settings
+        more = launches.most - max(played, launches.fewest)
+        imports = more * budget.import_seconds / 2  # they come in pairs, which import at once
+        most = seconds_for((launches.most - played) * settings) + imports
+        fewest = seconds_for(max(0, launches.fewest - played) * settings)
+        within = max(fewest, min(most, budget.left(beyond_fewest=True)))
+        return max(0.0, min(within, budget.left(beyond_fewest=False)))
+
+
+def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
+    """Draw an order in which settings that differ in the backend alone stay together."""
+    place: dict[Setting, int] = {}
+    drawn = dice.sample(settings, len(settings))
+    for setting in drawn:
+        place.setdefault(replace(setting, backend=Backend.TENSORFLOW), len(place))
+    return sorted(drawn, key=lambda setting: place[replace(setting, backend=Backend.TENSORFLOW)])

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from timelift.case import Setting
 from timelift.errors import counted
-from timelift.measure.request import RunOptions
+from timelift.measure.options import RunOptions
 
 #: Longer times are said in minutes.
 _SECONDS_SHOWN = 90

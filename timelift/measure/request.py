@@ -2,29 +2,23 @@
 
 import itertools
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from timelift.case import Backend, Case, Mode, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.inner_layer import LayerInputs
 from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
-from timelift.measure.options import AXIS_OPTIONS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
+from timelift.measure.options import AXIS_OPTIONS, OPTIONS, RunOptions, option_named
+from timelift.measure.place import Place
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
-if TYPE_CHECKING:
-    from timelift.measure.place import Place
-
 #: The arguments of a question that are no axes.
 _NO_AXES = {"compares", "sizes", "keeps", "waits"}
-#: Launches that build one at a time: so many undisturbed first calls have an interval.
-_UNDISTURBED = 3
 
 
 @dataclass(frozen=True)
@@ -67,85 +61,6 @@ class Question:
         return cls(axes, **{name: arguments[name] for name in arguments.keys() & _NO_AXES})
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """The user's options by their names, and below them those of doors and kinds of runs.
-
-    Every case has the fewest of the `launches`, and up to the most while the referee wants them and
-    time is left: `budget` in seconds for the whole run, or else `spare_seconds` for launches beyond
-    the fewest. A worker may use `memory_limit` bytes, 0 being no limit.
-
-    With `once`, each case is built, held to the law and called, and no rounds are played.
-    `stop_after` failures (pytest's `--maxfail`) end the run early; 0 never does. With
-    `reads_peak_memory`, each case's peak of the host's memory is read in one of the first launches
-    of a setting, if a budget has time for it, and again if the referee doubts it. In a `two_sided`
-    run every case is raced against its other side, in `other_python` if that is named, the
-    allocator is made steady, and the launches beyond the fewest are for suspects. Workers find the
-    modules of the project in `import_folders`.
-    """
-
-    layer: str
-    inputs: LayerInputs | None
-    launches: LaunchRange
-    precision: float
-    budget: float | None
-    seed: int | None
-    against: str
-    gate: float
-    undecided: str
-    cluster: str
-    first_call_limit: float
-    memory_limit: int
-    results: Path
-    once: bool = False
-    stop_after: int = 0
-    spare_seconds: float = 160.0
-    reads_peak_memory: bool = True
-    two_sided: bool = False
-    other_python: str = ""
-    import_folders: tuple[Path, ...] = ()
-
-    @classmethod
-    def read(cls, texts: Mapping[str, str]) -> Self:
-        values = {option.name: option.value(texts.get(option.name, "")) for option in OTHER_OPTIONS}
-        return cls(**values)
-
-    @property
-    def header_texts(self) -> dict[str, str]:
-        """The values as texts, as a header holds them."""
-        values = {option.name: getattr(self, option.name) for option in OTHER_OPTIONS}
-        return {name: "" if value is None else str(value) for name, value in values.items()}
-
-    @property
-    def launch_with_reader(self) -> int:
-        """The launch beside which peak memory is read: 2, or 1 for two-sided runs, or 0 for none.
-
-        The reader disturbs first calls, so two other launches have to build by themselves. The
-        second has it, so that rivals which fail in the first are not read. Two sides are disturbed
-        alike, so the first has it: later launches come in pairs. There is none with two
-        interpreters, which build in turn, nor with a budget, which needs a launch's time first.
-        """
-        if not self.reads_peak_memory or self.budget is not None or self.other_python:
-            return 0
-        if self.two_sided:
-            return 1
-        return 2 if self.launches.fewest >= _UNDISTURBED else 0
-
-    def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Group launches: the first few alone, for undisturbed first calls, then pairs.
-
-        No pair spans a decision point or the end of the fewest. In a two-sided run both sides are
-        disturbed alike, and all launches but the first come in pairs.
-        """
-        fewest, most = self.launches.fewest, self.launches.most
-        first, undisturbed = 1, 1 if self.two_sided else min(fewest, _UNDISTURBED)
-        while first <= most:
-            alone = first <= undisturbed or first in {*decision_points, fewest, most}
-            last = first if alone else first + 1
-            yield tuple(range(first, last + 1))
-            first = last + 1
-
-
 class RunRequest:
     """What a run is asked for; raises UserError if something in it is wrong.
 
@@ -165,7 +80,7 @@ class RunRequest:
         resume: str = "",
         once: bool = False,
         stop_after: int = 0,
-        place: "Place | None" = None,
+        place: Place | None = None,
     ) -> None:
         texts = {option.name: texts.get(option.name, "") for option in OPTIONS}
         self.project, self.place = project, place

@@ -6,10 +6,10 @@ import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -34,10 +34,10 @@ from timelift.measure.header import (
     shareable_header,
     without_folders,
 )
-from timelift.measure.options import LaunchRange
-from timelift.measure.place import Place
+from timelift.measure.options import LaunchRange, RunOptions
+from timelift.measure.place import Place, Player
 from timelift.measure.progress import Display
-from timelift.measure.request import RunOptions, RunRequest
+from timelift.measure.request import RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
 
 #: Other work on the machine is warned of above this share of its processors.
@@ -109,6 +109,7 @@ class Session:
         self.not_tried: dict[Case, str] = {}
         self.referee: CampaignReferee | None = None
         self._campaign: Campaign | None = None
+        self._player: Player | None = None
         self.interrupted = False
         self._journal: Journal | None = None
 
@@ -126,19 +127,19 @@ class Session:
                 display.say(f"{why}; another with --backends")
         try:
             with interrupts(lambda: self._ask_to_stop(display)):
-                self._play(chosen, display, self.referee)
+                self._run(chosen, display, self.referee)
         except OSError as error:
             if error.errno != errno.EMFILE:
                 raise
             raise UserError(f"{error.strerror}; allow more with: ulimit -n 1024") from error
 
-    def _play(self, chosen: list[Case], display: Display, referee: CampaignReferee) -> None:
+    def _run(self, chosen: list[Case], display: Display, referee: CampaignReferee) -> None:
         options = replace(self.race.options(), seed=self.request.seed)
         if options.once:
-            once = LaunchRange(1, 1)
-            options = replace(options, launches=once, reads_peak_memory=False)
-            campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, {}))
-            campaign.run(lambda *_: None, display, referee)
+            options = replace(options, launches=LaunchRange(1, 1), reads_peak_memory=False)
+        campaign_of = partial(Campaign, chosen, self.catalogue, options, referee, display)
+        if options.once:
+            self._begin(campaign_of()).play()
             return
         typed = shlex.join([program(), *sys.argv[1:]])
         command = without_folders(typed, self.request.project.root)
@@ -146,15 +147,14 @@ class Session:
             note(options.budget or float("inf"))
             display.note = note
             played = self._resume(chosen) if self.resumed else {}
-            campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, played))
-            self._run_in_journal(campaign, display, referee)
+            self._run_in_journal(campaign_of(write=self._record, played=played))
 
-    def _begun(self, campaign: Campaign) -> Campaign:
-        """Return the campaign, which signals reach from now on."""
-        self._campaign = campaign
-        if self.interrupted:  # the signal came before there was a campaign
-            campaign.interrupt()
-        return campaign
+    def _begin(self, campaign: Campaign) -> Player:
+        """Return what plays the campaign, which signals reach from now on."""
+        self._campaign, self._player = campaign, self.place.player(campaign)
+        if self.interrupted:  # the signal came before there was a player
+            self._player.interrupt()
+        return self._player
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read the run again, since another process may have resumed it; limit `chosen` to it."""
@@ -164,12 +164,11 @@ class Session:
         refuse_other_cases(self.resumed, chosen)
         return self.resumed.played
 
-    def _run_in_journal(
-        self, campaign: Campaign, display: Display, referee: CampaignReferee
-    ) -> None:
-        header = self._header(campaign)
+    def _run_in_journal(self, campaign: Campaign) -> None:
+        player = self._begin(campaign)  # before there is a journal, since it may be refused
+        header = self._header(campaign.results)
         if (busy := header.machine.information.get("busy", 0.0)) > _BUSY_SHARE:
-            display.say(
+            campaign.display.say(
                 f"the machine is {busy:.0%} busy with other work: figures will be less "
                 "sure and take longer; end other programs or wait"
             )
@@ -189,7 +188,7 @@ class Session:
                     CaseInLaunch(case, 1, status=Status.UNAVAILABLE, reason=why)
                     for case, why in self.not_tried.items()
                 )
-            campaign.run(self._record, display, referee)
+            player.play()
             journal.exit_word = campaign.exit_word
 
     @cached_property
@@ -220,13 +219,11 @@ class Session:
         """The closing mark of the journal, empty before it is written."""
         return self._journal.end if self._journal else End(exit="")
 
-    def _header(self, campaign: Campaign) -> Header:
+    def _header(self, cases: Collection[Case]) -> Header:
         request = self.request
         root = request.project.root
-        machines = self.place.machines({case.setting.backend for case in campaign.results})
-        header = new_header(
-            request.project, self.catalogue, campaign.results, request.seed, machines
-        )
+        machines = self.place.machines({case.setting.backend for case in cases})
+        header = new_header(request.project, self.catalogue, cases, request.seed, machines)
         header = structs.replace(
             header,
             options=request.axes | request.options.header_texts,
@@ -236,8 +233,8 @@ class Session:
 
     def _ask_to_stop(self, display: Display) -> None:
         self.interrupted = True
-        if self._campaign:
-            self._campaign.interrupt()
+        if self._player:
+            self._player.interrupt()
             with suppress(OSError):  # the terminal was closed
                 display.say("finishing the round that is being played; once more stops at once")
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.commands import BENCH, SELFTEST, unknown_option
+from timelift.commands import BENCH, PREFIX, SELFTEST, unknown_option
 from timelift.errors import UserError
 from timelift.measure.options import FLAGS, add_options
 from timelift.project import Project
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 _BROUGHT = Project(Path()).brought / "bench"
 QUESTION = "question"
 _MARKER = f"{QUESTION}(**axes): the axes of a test, each overridden by the option of its name"
-
-#: Before the name of each option among pytest's parsed values, which hold those of all plugins.
-PREFIX = "timelift_"
 
 
 class QuestionError(Exception):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.case import Backend, Mode, Phase, TimeAxis
+from timelift.commands import PREFIX
 from timelift.commands.additions import findings_with_additions
 from timelift.errors import UserError
 from timelift.gate import gate_words
@@ -14,7 +15,6 @@ from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
-from timelift.plugin import PREFIX
 from timelift.present import usage
 from timelift.present.document import Block, Document, Line
 from timelift.present.summary import Additions, summary, what_next

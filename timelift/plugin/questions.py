@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status
-from timelift.commands import SELFTEST, USUAL_REPORT, place_of
+from timelift.commands import PREFIX, SELFTEST, USUAL_REPORT, place_of
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
@@ -25,7 +25,6 @@ from timelift.measure.options import OPTIONS, option_flag, option_named
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Race, Session, interrupts
 from timelift.measurement import Measurement
-from timelift.plugin import PREFIX
 from timelift.project import Project
 
 if TYPE_CHECKING:

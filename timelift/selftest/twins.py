@@ -13,7 +13,8 @@ from timelift.case import COPY_SEPARATOR, Case
 from timelift.journal.files import SELFTEST_FOLDER
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.launch import run_folder
-from timelift.measure.request import RunOptions, RunRequest
+from timelift.measure.options import RunOptions
+from timelift.measure.request import RunRequest
 from timelift.measure.session import Race
 from timelift.selftest.trust import machine_folder
 
