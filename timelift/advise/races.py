@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import structs
 
 from timelift.advise import user_model
-from timelift.advise.advice import ModelAdvice, WholeRace
+from timelift.advise.advice import ModelAdvice, WholeRace, decide
 from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_whole
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
@@ -31,6 +31,7 @@ from timelift.measure.machine import refuse_without_backend
 from timelift.measure.place import Place
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race, Session
+from timelift.messages import Change
 from timelift.project import Project
 from timelift.source import Source, read_source
 
@@ -78,7 +79,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
     models = [each.in_phase(phase) for each in seen]
     command = without_folders(f"timelift advise {model}", project.root)
     if not any(lift.can_change for each in models for lift in each.lifts):
-        return [*map(ModelAdvice, models)]  # nothing to wait for
+        return [*map(decide, models)]  # nothing to wait for
     with (place or Place()).lock(say, command) as note:
         note(budget or math.inf)
         ends = time.monotonic() + (budget or math.inf)
@@ -97,20 +98,19 @@ def find_advice(ask: Ask, model: UserModel, texts: Mapping[str, str], ends: floa
     `time.monotonic`, and the races of the whole model get the rest. A race leaves out what broke
     the law in the last one, or made the model slower.
     """
-    advice = ModelAdvice(model)
+    run, races, interrupted = None, list[WholeRace](), False
     try:
         if any(lift.can_change for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
-            advice = ModelAdvice(model, measure_lifts(ask, model, with_budget(texts, half)))
-        while advice.to_race and len(advice.races) < _MOST_RACES:
+            run = measure_lifts(ask, model, with_budget(texts, half))
+        while (changes := decide(model, run, races).to_race) and len(races) < _MOST_RACES:
             rest = ends - time.monotonic()
             if rest <= 0:
                 break
-            race = race_whole(ask, model, advice.to_race, with_budget(texts, rest))
-            advice = replace(advice, races=(*advice.races, race))
+            races.append(race_whole(ask, model, changes, with_budget(texts, rest)))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
-        advice = replace(advice, interrupted=True)
-    return advice
+        interrupted = True
+    return decide(model, run, races, interrupted=interrupted)
 
 
 def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
@@ -179,14 +179,17 @@ def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
 
 
 def _as_strategy(name: str, changes: Changes, strategies: Mapping[str, Strategy]) -> Strategy:
-    """Return a rival of a whole model.
-
-    Its parameters are the file and the parameters of a strategy, by the number of the lift.
-    """
-    changed = {number: strategies[strategy] for number, strategy in changes}
-    parameters = {str(i): (str(own.path), own.parameters) for i, own in changed.items()}
-    title = ", ".join(f"{own.name} instead of lift {i}" for i, own in changed.items())
-    return Strategy(name, Path(), f"{title or 'The model as it is written'}.", parameters)
+    """Return a rival of a whole model."""
+    own = [(number, strategies[strategy]) for number, strategy in changes]
+    title = ", ".join(f"{strategy.name} instead of lift {number}" for number, strategy in own)
+    return Strategy(
+        name,
+        Path(),
+        f"{title or 'The model as it is written'}.",
+        changes=tuple(
+            Change(number, str(strategy.path), strategy.parameters) for number, strategy in own
+        ),
+    )
 
 
 class _ModelRace(Race):
