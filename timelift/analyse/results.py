@@ -153,6 +153,17 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
     return seconds
 
 
+def facts_by_launch(
+    measurements: Sequence[Measurement], numbers: Sequence[int], name: str
+) -> Samples:
+    """Return a fact, or its bound, as (cases, launches); NaN where it is unknown or negative."""
+    facts = np.full((len(measurements), len(numbers)), np.nan)
+    for row, measurement in zip(facts, measurements, strict=True):
+        known = {one.number: one.facts.number_or_bound(name) for one in measurement.launches}
+        row[:] = [np.nan if (value := known.get(number)) is None else value for number in numbers]
+    return np.where(facts < 0, np.nan, facts)
+
+
 def load(path: Path) -> Run:
     """Read a run; raises UserError where the file is no journal that this timelift can read."""
     try:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects
 from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate, t_quantile
@@ -170,7 +171,13 @@ def verdicts(
         sure = (p < different) & (p_values(estimates) < PAIR_LEVEL)
         differs = guarded & sure & (size >= log_margin)
         alike = enough & (estimates.chance(log_margin - size) < same)
-    sides = np.where(estimates.effect < 0, Verdict.FASTER, Verdict.SLOWER)
+    return in_verdicts(estimates.effect, differs, alike)
+
+
+def in_verdicts(
+    effect: Samples, differs: NDArray[np.bool_], alike: NDArray[np.bool_]
+) -> list[Verdict]:
+    sides = np.where(effect < 0, Verdict.FASTER, Verdict.SLOWER)
     words = np.where(differs, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
     return [Verdict(word) for word in words.tolist()]
 
