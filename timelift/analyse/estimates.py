@@ -1,7 +1,4 @@
-"""From launch effects to estimates: a mean over launches, with a moderated variance.
-
-scipy is imported at the first Student's t (see `variances`).
-"""
+"""From launch effects to estimates: a mean over launches, with a moderated variance."""
 
 import itertools
 import math
@@ -21,6 +18,7 @@ from timelift.analyse.variances import (
     fit_prior,
     rivals_in,
     shrink_variances,
+    special,
     typical_prior,
 )
 from timelift.case import Case
@@ -127,16 +125,12 @@ def by_row(kind: type[T], **columns: Iterable[Any]) -> list[T]:
 
 def t_tail(statistic: Samples, df: Samples) -> Samples:
     """Return the chance that Student's t with `df` degrees of freedom exceeds `statistic`."""
-    from scipy import special  # noqa: PLC0415
-
-    return np.asarray(special.stdtr(df, -np.asarray(statistic)))
+    return np.asarray(special().stdtr(df, -np.asarray(statistic)))
 
 
 def t_quantile(chance: float | Samples, df: float | Samples) -> Samples:
     """Return the t that is exceeded with `chance` (at most one half) at each of `df`."""
-    from scipy import special  # noqa: PLC0415
-
-    return np.asarray(-special.stdtrit(df, chance))
+    return np.asarray(-special().stdtrit(df, chance))
 
 
 def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:

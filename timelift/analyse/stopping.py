@@ -191,7 +191,7 @@ def unsettled(
     estimates = estimates._replace(launches=np.minimum(estimates.launches, usual))
     ends = np.cumsum(pairs)[:-1]
     anchors = [
-        _anchor(rivals, plan.is_anchor) if plan.is_anchor else _fastest(rivals, effect)
+        _anchor(rivals, effect, plan.is_anchor)
         for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)
     ]
     signs = [
@@ -213,15 +213,15 @@ def unsettled(
     return {setting: to_play for setting, to_play in cases.items() if to_play}
 
 
-def _fastest(samples: AlignedSamples, effect: Samples) -> int:
+def _anchor(
+    samples: AlignedSamples, effect: Samples, is_anchor: Callable[[str], bool] | None
+) -> int:
+    """Return the position of the anchor, 0 where it was not measured."""
+    if is_anchor:
+        return next((n for n, case in enumerate(samples.cases) if is_anchor(case.strategy)), 0)
     count = np.isfinite(effect).sum(-1).astype(float)
     scores = fit_scores(mean_and_variance(effect)[0], count, len(samples.cases))
     return int(np.argmin(scores))
-
-
-def _anchor(samples: AlignedSamples, is_anchor: Callable[[str], bool]) -> int:
-    """Return the position of the anchor, 0 where it was not measured."""
-    return next((n for n, case in enumerate(samples.cases) if is_anchor(case.strategy)), 0)
 
 
 def _to_play(
