@@ -22,7 +22,10 @@ from tests.support.projects import (
     write,
 )
 from timelift.analyse import results
+from timelift.case import Case
 from timelift.commands import bisect, bisect_step
+from timelift.measure.request import Question, RunRequest
+from timelift.project import Project
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
 #: Three launches of short rounds find it, whatever else the machine does.
@@ -194,6 +197,21 @@ def asked(**texts):
     """What a step is asked: a case of a project that has the strategy native."""
     usual = "strategies=native workloads=sensor phases=forward seq_lens=3 batch_sizes=2"
     return json.dumps(dict(one.split("=") for one in usual.split()) | {"against": "HEAD"} | texts)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"strategy": "fold_chunks[k=8]"},
+        {"phase": "backward", "gradients": "weights", "threads": 1},
+        {"phase": "train", "time_axis": "buckets", "mode": "eager"},
+    ],
+)
+def test_a_step_is_asked_for_the_very_case(axes):
+    case = Case.from_fields(journals.case("native", "tokens").fields() | axes)
+    texts = json.loads(bisect.asked(case, "", 0.03))
+    request = RunRequest(Project(ROOT), texts)
+    assert request.cases(Question({"time_axes": ""})) == [case]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ the law of the whole. It is undecided while its intervals hold a gain that is wo
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -112,7 +112,6 @@ class LiftAdvice:
 
     @property
     def gain(self) -> Outcome:
-        """What the strategy gains alone."""
         return self.rivals.get(self.strategy, Outcome())
 
     @property
@@ -301,9 +300,10 @@ def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Out
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
     meanings, alone = TrainedMeanings(run), model.setting_of(lift)
     rivals, written = outcomes(run, alone, lift.usual), meanings.words(Case(alone, lift.usual))
-    for name in (name for name, outcome in rivals.items() if not outcome.end):
-        changes = lift.differences(written, meanings.words(Case(alone, name)))
-        rivals[name] = replace(rivals[name], meaning=changes)
+    for name, outcome in rivals.items():
+        if not outcome.end:
+            changes = lift.differences(written, meanings.words(Case(alone, name)))
+            rivals[name] = replace(outcome, meaning=changes)
     return rivals
 
 
@@ -311,25 +311,32 @@ def outcomes(run: Run, setting: Setting, written: str) -> dict[str, Outcome]:
     """Return what each strategy shows beside that written, by its name, sorted by time."""
     rankings = (each for each in rank_run(run, (written,)) if each.setting == setting)
     rows = {row.case: row for ranking in rankings for row in ranking.all_rows}
-    ended = [each.case for each in run.without_result if each.case.setting == setting]
-    usual = Case(setting, written)
-    return {case.strategy: _outcome(run, usual, case, rows) for case in (*rows, *ended)}
+    ended = [each for each in run.without_result if each.case.setting == setting]
+    before = rows.get(Case(setting, written))
+    timed = {case.strategy: _outcome(run, before, row) for case, row in rows.items()}
+    without = {
+        each.case.strategy: Outcome(status=each.status, reason=each.reason) for each in ended
+    }
+    return timed | without
 
 
-def _outcome(run: Run, written: Case, case: Case, rows: Mapping[Case, RankedCase]) -> Outcome:
-    def pair(value: Callable[[Case], float | None]) -> Pair:
-        first, second = (value(each) if each in rows else None for each in (written, case))
-        return first, second
-
-    end, row = run.by_case[case], rows.get(case)
-    if row is None:
-        return Outcome(status=end.status, reason=end.reason)
+def _outcome(run: Run, before: RankedCase | None, row: RankedCase) -> Outcome:
+    """Return the outcome of a rival beside the code as written, None where that has no figures."""
+    seconds, first_call, peak_bytes = zip(_figures(run, before), _figures(run, row), strict=True)
     return Outcome(
         speed_up=row.speed_up or _NOT_COMPARED,
-        seconds=pair(lambda each: rows[each].seconds_per_call.value),
-        first_call=pair(lambda each: fact(run.by_case[each], "first_call_seconds")),
-        peak_bytes=pair(lambda each: fact(run.by_case[each], "peak_bytes")),
-        law_error=fact(end, "law_error"),
+        seconds=seconds,
+        first_call=first_call,
+        peak_bytes=peak_bytes,
+        law_error=fact(run.by_case[row.case], "law_error"),
         launches=row.launches,
         slower=row.verdict is Verdict.SLOWER,
     )
+
+
+def _figures(run: Run, row: RankedCase | None) -> tuple[float | None, float | None, float | None]:
+    """Return seconds of a call, seconds of the first call, and peak bytes."""
+    if row is None:
+        return None, None, None
+    own = run.by_case[row.case]
+    return row.seconds_per_call.value, fact(own, "first_call_seconds"), fact(own, "peak_bytes")

@@ -46,7 +46,6 @@ Ask = Callable[..., RunRequest]
 
 
 def pages(project: Project) -> dict[str, Source]:
-    """Return the file of each strategy that can be advised, by its name."""
     files = project.strategies
     return {name: read_source(files[name]) for name in IN_PLACE if name in files}
 
@@ -179,7 +178,6 @@ def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
 
 
 def _as_strategy(name: str, changes: Changes, strategies: Mapping[str, Strategy]) -> Strategy:
-    """Return a rival of a whole model."""
     own = [(number, strategies[strategy]) for number, strategy in changes]
     title = ", ".join(f"{strategy.name} instead of lift {number}" for number, strategy in own)
     return Strategy(
@@ -200,7 +198,7 @@ class _ModelRace(Race):
         self._entry = entry
 
     def referee(self) -> Referee:
-        rule = by_gain(self.request.options.precision)
+        rule = partial(by_gain, least=self.request.options.precision)
         return Referee(Plan(rule, is_anchor=_WRITTEN.__contains__))
 
     def header(self, header: Header) -> Header:

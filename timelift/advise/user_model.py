@@ -184,9 +184,9 @@ class UserModel:
     @property
     def setting(self) -> Setting:
         """The setting of a call of the whole model: a train step, or outputs if nothing trains."""
-        steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
-        if self.drawn and self.leaves_open:
-            steps = self.feeding.seq_len
+        steps = self.feeding.seq_len
+        if not (self.drawn and self.leaves_open):
+            steps = next((lift.steps for lift in self.lifts if lift.steps), steps)
         phase = Phase.TRAIN if self.trains else Phase.FORWARD
         return self._setting(self.name, steps, self.feeding.batch, phase)
 

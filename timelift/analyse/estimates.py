@@ -10,7 +10,7 @@ import numpy as np
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance
 from timelift.analyse.evidence import by_machine, worth_of_rows
-from timelift.analyse.results import Samples, launch_marks
+from timelift.analyse.results import Samples, facts_by_launch, launch_marks, launch_numbers
 from timelift.analyse.variances import (
     Families,
     FitPrior,
@@ -168,9 +168,10 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
 
 def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     """Return the seconds of first calls that are known, with the marks of their machines."""
-    facts = {one.number: one.facts.number("first_call_seconds") for one in measurement.launches}
-    marks = zip(facts.values(), launch_marks([measurement], [*facts]), strict=True)
-    return [(took, mark) for took, mark in marks if took is not None and 0 < took < math.inf]
+    numbers = launch_numbers([measurement])
+    seconds = facts_by_launch([measurement], numbers, "first_call_seconds")[0].tolist()
+    marks = zip(seconds, launch_marks([measurement], numbers), strict=True)
+    return [(took, mark) for took, mark in marks if 0 < took < math.inf]
 
 
 def _estimate_logs(

@@ -125,7 +125,6 @@ class Ranking:
         return tuple(row for row in undecided if math.isfinite(row.detectable))
 
     def row(self, strategy: str) -> RankedCase:
-        """Return the row of a strategy that was measured."""
         return next(row for row in self.rows if row.case.strategy == strategy)
 
 

@@ -91,7 +91,6 @@ class Comparison(Interval):
         return float(t_quantile(chance, self.df)) * self.standard_error
 
     def swapped(self) -> "Comparison":
-        """Return the comparison of a with b."""
         return dataclasses.replace(
             self, value=-self.value, low=-self.high, high=-self.low, verdict=self.verdict.swapped()
         )

@@ -11,7 +11,7 @@ from timelift.project import Project
 from timelift.source import read_source
 
 #: When a file is measured, in the order of the list.
-_HEADINGS = (
+_HEADINGS = _BY_DEFAULT, _BY_NAME, _LOOK_ALIKES = (
     "measured by default",
     "measured where they are named",
     "look-alikes, which compute something else",
@@ -84,15 +84,20 @@ def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[st
         replaces = is_own and (brought / path.name).exists()
         line = f"  {name:{width}}  {read_source(path).title}"
         line += " (instead of timelift's)" if replaces else ""
-        group = (not is_own, project.shown(path.parent), _heading_of(kind, path))
+        place = _HEADINGS.index(_heading_of(kind, path))
+        group = (not is_own, project.shown(path.parent), place)
         groups.setdefault(group, []).append(line)
-    for (_, folder, heading), lines in sorted(groups.items()):
-        yield f"{folder}/, {_HEADINGS[heading]}:"
+    for (_, folder, place), lines in sorted(groups.items()):
+        yield f"{folder}/, {_HEADINGS[place]}:"
         yield from lines
 
 
-def _heading_of(kind: str, path: Path) -> int:
+def _heading_of(kind: str, path: Path) -> str:
     if kind == "workloads":
-        return int(not read_workload(path).default)
-    strategy = next(iter(read_variants(path).values()))
-    return 2 if strategy.differs else int(not strategy.default)
+        is_usual = read_workload(path).default
+    else:
+        strategy, *_ = read_variants(path).values()
+        if strategy.differs:
+            return _LOOK_ALIKES
+        is_usual = strategy.default
+    return _BY_DEFAULT if is_usual else _BY_NAME

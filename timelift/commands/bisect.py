@@ -46,7 +46,7 @@ def bisect(options: Options, project: Project) -> int:
         tree = Path(name) / "tree"
         git(project.root, "worktree", "add", "--detach", str(tree), bad)
         cleanup.callback(git, project.root, "worktree", "remove", "--force", str(tree))
-        step = [*STEP, str(tree / inside), _asked(case, good, options.gate)]
+        step = [*STEP, str(tree / inside), asked(case, good, options.gate)]
         if (code := subprocess.call(step, cwd=tree, env=environment())) != SLOWER:
             why = (
                 "is not shown to be slower, so there is nothing to find"
@@ -104,7 +104,7 @@ def _measured_case(results: Path, label: str) -> Case:
     )
 
 
-def _asked(case: Case, good: str, gate: float) -> str:
+def asked(case: Case, good: str, gate: float) -> str:
     """Return the options by which a step measures a case, as a JSON object."""
     fields = case.fields() | {"threads": case.setting.threads or "default"}
     texts = {option.name: str(fields.get(option.axis, "")) for option in AXIS_OPTIONS}

@@ -145,17 +145,13 @@ def judge(
     columns = zip(trial.estimates, screen.estimates, strict=True)
     shown = Estimates(*(np.where(tried, *column) for column in columns))
     half_width = shown.half_width(_SHOWN)
-    detectable = (
-        _detectable_by_trial(trial.estimates, rule),
-        _detectable_by_screening(screen.estimates, rule),
-    )
     return by_row(
         JudgedChange,
         value=shown.effect,
         low=shown.effect - half_width,
         high=shown.effect + half_width,
         launches=np.where(tried, trial.launches, screen.launches),
-        detectable=np.where(tried, *detectable),
+        detectable=_detectable(tried, screen, trial, rule),
         suspected=suspected,
         tried=tried,
         verdict=_verdicts(shown, confirmed, rule.log_margin),
@@ -193,8 +189,10 @@ def _confirms(trial: _Part, side: Samples, rule: GateRule) -> NDArray[np.bool_]:
     fresh, ignored = trial.estimates, rule.log_ignored
     with np.errstate(invalid="ignore"):
         is_beyond = fresh.chance(np.abs(fresh.effect) - ignored) < _BEYOND_IGNORED
-    differs = _differs(fresh, _level(trial.launches, rule), ignored)
-    return np.asarray(differs & is_beyond & (side == np.sign(fresh.effect)))
+    levels = np.asarray([0.0, *rule.levels.values()])  # 0 before the first look
+    level = levels[np.searchsorted([*rule.levels], trial.launches, side="right")]
+    is_to_side = side == np.sign(fresh.effect)
+    return np.asarray(_differs(fresh, level, ignored) & is_beyond & is_to_side)
 
 
 def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
@@ -203,19 +201,12 @@ def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float)
     return in_verdicts(shown.effect, confirmed, (shown.launches >= MIN_LAUNCHES) & near)
 
 
-def _level(launches: Samples, rule: GateRule) -> Samples:
-    """Return the chance that the last look at so many fresh launches may spend; 0 before any."""
-    levels = np.asarray([0.0, *rule.levels.values()])
-    return levels[np.searchsorted(list(rule.levels), launches, side="right")]
-
-
-def _detectable_by_screening(screened: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * rule.log_ignored)
-    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
-
-
-def _detectable_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
-    level = rule.levels[min(rule.levels)]
-    beyond = rule.log_ignored + fresh.half_width(_BEYOND_IGNORED)
-    bar = np.maximum(fresh.half_width(level), beyond)
-    return np.asarray(bar + fresh.half_width(1 - POWER))
+def _detectable(tried: NDArray[np.bool_], screen: _Part, trial: _Part, rule: GateRule) -> Samples:
+    """Return the log ratio that the trial of a pair, or else its screening, would have found."""
+    fresh, screened, ignored = trial.estimates, screen.estimates, rule.log_ignored
+    first_look = rule.levels[min(rule.levels)]
+    beyond = ignored + fresh.half_width(_BEYOND_IGNORED)
+    by_trial = np.maximum(fresh.half_width(first_look), beyond) + fresh.half_width(1 - POWER)
+    suspicious = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * ignored)
+    by_screening = np.maximum(suspicious + screened.half_width(1 - POWER), rule.log_margin)
+    return np.where(tried, by_trial, by_screening)

@@ -305,7 +305,6 @@ class ReplayClock:
 
 
 def clock_of(item: pytest.Item) -> ReplayClock:
-    """Return the clock that an item's `benchmark` reads from now on."""
     clock, case = ReplayClock(), case_of(item)
     assert case is not None
     item.add_marker(pytest.mark.benchmark(timer=clock, group=case.setting.label))
