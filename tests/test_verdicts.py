@@ -239,15 +239,15 @@ def test_those_play_on_that_another_launch_could_teach_about(costs, launches, no
 @pytest.mark.parametrize(
     ("effects", "precision", "done"),
     [
-        pytest.param([0.08, 0.1, 0.12], None, False, id="a bare p under 5 %"),
-        pytest.param([0.0999, 0.1, 0.1001], None, True, id="a p that the look may spend"),
-        pytest.param([0.0945, 0.1, 0.1055], None, False, id="a p that the next look may spend"),
-        pytest.param([0.63, 0.7, 0.77], None, True, id="a clear loser needs no such care"),
-        pytest.param([0.306, 0.34, 0.374], None, False, id="40 % is not clear"),
-        pytest.param([0.1, 0.7, 1.9], None, False, id="nor what is not sure"),
+        pytest.param([0.08, 0.1, 0.12], 0.0, False, id="a bare p under 5 %"),
+        pytest.param([0.0999, 0.1, 0.1001], 0.0, True, id="a p that the look may spend"),
+        pytest.param([0.0945, 0.1, 0.1055], 0.0, False, id="a p that the next look may spend"),
+        pytest.param([0.63, 0.7, 0.77], 0.0, True, id="a clear loser needs no such care"),
+        pytest.param([0.306, 0.34, 0.374], 0.0, False, id="40 % is not clear"),
+        pytest.param([0.1, 0.7, 1.9], 0.0, False, id="nor what is not sure"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.02, True, id="known to 2 %"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.001, False, id="not to 0.1 %"),
-        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], None, False, id="no precision asked for"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.0, False, id="no precision asked for"),
         pytest.param([0.5], 0.02, False, id="one launch"),
     ],
 )

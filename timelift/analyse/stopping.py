@@ -90,18 +90,15 @@ def by_price(
 
 
 def by_verdict(
-    estimates: Estimates,
-    families: Families,
-    _: Samples,
-    precision: float | None = RANK_MARGIN,
+    estimates: Estimates, families: Families, _: Samples, precision: float = RANK_MARGIN
 ) -> NDArray[np.bool_]:
     """True where a comparison has a verdict at its look's level, or a narrow interval.
 
-    A narrow one has a half-width under `precision`, a share; with None only a verdict counts. A
-    `CLEAR` loser is settled at the level of a single look.
+    A narrow one has a half-width under `precision`, a share. A `CLEAR` loser is settled at the
+    level of a single look.
     """
-    width = 0.0 if precision is None else np.log1p(precision)
-    narrow = (_look(estimates) > 0) & (estimates.half_width(ALPHA / 2) < width)
+    is_narrow = estimates.half_width(ALPHA / 2) < np.log1p(precision)
+    narrow = (_look(estimates) > 0) & is_narrow
     return np.asarray(narrow | _clear(estimates, families) | _decided(estimates, families))
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects
-from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate, t_quantile
+from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate
 from timelift.analyse.evidence import pairs_by_setting
 from timelift.analyse.results import Samples
-from timelift.analyse.variances import Families
+from timelift.analyse.variances import Families, special
 from timelift.measurement import ENOUGH_LAUNCHES
 
 #: One error rate for all comparisons, or one for each.
@@ -88,7 +88,7 @@ class Comparison(Interval):
         """Return the half-width of an interval missed on a side by `chance`; NaN of one launch."""
         if not self.is_over_launches:
             return math.nan
-        return float(t_quantile(chance, self.df)) * self.standard_error
+        return -float(special().stdtrit(self.df, chance)) * self.standard_error
 
     def swapped(self) -> "Comparison":
         return dataclasses.replace(
