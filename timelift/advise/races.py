@@ -159,14 +159,14 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)
-    workload = _workload(model.setting, model.factory, LayerInputs())
-    workload = replace(workload, is_model=True, data=model.feeding.source)
+    source, inputs = model.feeding.source, LayerInputs()
+    workload = _workload(model.setting, model.factory, inputs, is_model=True, data=source)
     cases = [Case(model.setting, name) for name in rivals]
     run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
     return WholeRace.of(model, changes, run)
 
 
-def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
+def _workload(setting: Setting, factory: str, inputs: LayerInputs, **more: Any) -> Workload:
     return Workload(
         name=setting.workload,
         factory=factory,
@@ -174,6 +174,7 @@ def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
         seq_lens=(setting.seq_len,),
         batch_sizes=(setting.batch,),
         is_users=True,
+        **more,
     )
 
 

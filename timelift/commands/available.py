@@ -11,7 +11,7 @@ from timelift.project import Project
 from timelift.source import read_source
 
 #: When a file is measured, in the order of the list.
-_HEADINGS = _BY_DEFAULT, _BY_NAME, _LOOK_ALIKES = (
+_HEADINGS = (
     "measured by default",
     "measured where they are named",
     "look-alikes, which compute something else",
@@ -84,20 +84,17 @@ def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[st
         replaces = is_own and (brought / path.name).exists()
         line = f"  {name:{width}}  {read_source(path).title}"
         line += " (instead of timelift's)" if replaces else ""
-        place = _HEADINGS.index(_heading_of(kind, path))
-        group = (not is_own, project.shown(path.parent), place)
+        group = (not is_own, project.shown(path.parent), _heading_of(kind, path))
         groups.setdefault(group, []).append(line)
     for (_, folder, place), lines in sorted(groups.items()):
         yield f"{folder}/, {_HEADINGS[place]}:"
         yield from lines
 
 
-def _heading_of(kind: str, path: Path) -> str:
+def _heading_of(kind: str, path: Path) -> int:
     if kind == "workloads":
-        is_usual = read_workload(path).default
-    else:
-        strategy, *_ = read_variants(path).values()
-        if strategy.differs:
-            return _LOOK_ALIKES
-        is_usual = strategy.default
-    return _BY_DEFAULT if is_usual else _BY_NAME
+        return 0 if read_workload(path).default else 1
+    strategy = next(iter(read_variants(path).values()))
+    if strategy.differs:
+        return 2
+    return 0 if strategy.default else 1

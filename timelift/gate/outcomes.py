@@ -137,13 +137,30 @@ class GateFindings:
 
 
 def gate_findings(run: Run) -> GateFindings:
+    """Return the outcome of every case of which both sides have a line.
+
+    A pair that failed in its trial has no changes. Its screening still counts for the variances of
+    the other pairs, so that their suspicions stay as they were before the trial.
+    """
     against = run.header.against
     assert against
     pairs = _pairs(run.measurements, other_sides(run))
-    unmeasured = [
+    outcomes = [
         CaseOutcome(pair.new.case, {}, unmeasured=pair) for pair in pairs if pair.lacks_figures
     ]
-    outcomes = [*unmeasured, *_outcomes(pairs, against)]
+    played = _played(pairs)
+    rules = gate_rules(against) if played else {}
+    judged = {quantity: _judged(played, quantity, rule) for quantity, rule in rules.items()}
+    outcomes += [
+        CaseOutcome(
+            pair.new.case,
+            {quantity: changes[place] for quantity, changes in judged.items()},
+            exact_changes(pair.new.case, *pair),
+            _more_operations(pair),
+        )
+        for place, pair in enumerate(played)
+        if pair.old.status is pair.new.status is Status.MEASURED
+    ]
     return GateFindings(against, outcomes, is_provisional=run.is_provisional)
 
 
@@ -171,36 +188,13 @@ def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     return rules | {Quantity.TIME: GateRule(gates[Quantity.TIME], screening)}
 
 
-def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
-    """Return the outcome of every case of which both sides were measured.
-
-    A pair that failed in its trial has no outcome. Its screening still counts for the variances of
-    the other pairs, so that their suspicions stay as they were before the trial.
-    """
-    played = _played(pairs)
-    if not played:
-        return []
-    rules = gate_rules(against)
-    judged = {quantity: _judged(played, quantity, rule) for quantity, rule in rules.items()}
-    return [
-        CaseOutcome(
-            pair.new.case,
-            {quantity: changes[place] for quantity, changes in judged.items()},
-            exact_changes(pair.new.case, *pair),
-            _more_operations(pair),
-        )
-        for place, pair in enumerate(played)
-        if pair.old.status is pair.new.status is Status.MEASURED
-    ]
-
-
 def _played(pairs: Iterable[Sides]) -> list[Sides]:
     return [pair for pair in pairs if pair.old.launches and pair.new.launches]
 
 
 def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
     """Return the differences of the sides' operation counts by kind, from their first counts."""
-    counts = [[launch.facts.operations for launch in side.launches] for side in pair]
+    counts = ((launch.facts.operations for launch in side.launches) for side in pair)
     old, new = (next((own for own in of_side if own is not None), None) for of_side in counts)
     if old is None or new is None:
         return ()
