@@ -432,7 +432,7 @@ def mark_change(launch_sd: float, gain: float, random: Generator) -> tuple[int, 
     """Race a model against one change; return the launches, and if it is changed, or kept."""
     costs, shape = np.array([0.0, -np.log1p(gain)]), Shape(1, 2, LOOKS[-1], rounds=12)
     written = noise.case(0, 0).strategy
-    plan = Plan(by_gain(), is_anchor=written.__eq__)
+    plan = Plan(by_gain, is_anchor=written.__eq__)
     played = campaign(noise.seconds(Scenario("", launch_sd), shape, costs, random), plan)
     (ranking,) = rank(noise.measurements(played), relative_to=(written,))
     row = ranking.row(noise.case(0, 1).strategy)

@@ -23,7 +23,7 @@ from tests.support.advised import (
 )
 from tests.support.endings import told
 from timelift.advise import advice as advice_module
-from timelift.advise.advice import ModelAdvice, Outcome
+from timelift.advise.advice import Outcome, decide
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import document
 from timelift.analyse.findings import RunFindings
@@ -154,7 +154,7 @@ EQUAL = dict.fromkeys(TIMES, 1.0)
 
 def evidence(folder, times=TIMES, launches=3, **described):
     model = make_model(**described)
-    return ModelAdvice(model, run(folder, of_lifts(model, times), launches=launches))
+    return decide(model, run(folder, of_lifts(model, times), launches=launches))
 
 
 def verdicts(known):
@@ -214,7 +214,7 @@ def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     assert verdicts(known) == UNDECIDED
     wide = Outcome(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
     race = replace(known.races[0], outcomes={known.worthwhile: wide})
-    assert verdicts(replace(known, races=(race,))) == UNDECIDED
+    assert verdicts(decide(known.model, known.run, [race])) == UNDECIDED
 
 
 #: What a change of the whole, or of a lift alone, shows in six launches, and what is said of it.
@@ -234,7 +234,7 @@ def test_what_may_still_be_gained_tells_keep_from_undecided(tmp_path, times, ver
     known = raced(tmp_path, evidence(tmp_path), WHOLE)
     (race,) = known.races
     raced_so = replace(race, outcomes=dict.fromkeys(filter(None, race.outcomes), gain))
-    assert str(replace(known, races=(raced_so,)).verdict) == said
+    assert str(decide(known.model, known.run, [raced_so]).verdict) == said
 
 
 def test_a_lift_alone_that_may_gain_is_tried_and_one_that_gains_little_is_kept(
@@ -299,7 +299,7 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
     usual = [case for case in times if case.strategy == "time_distributed"]
     others = {case: many for case, many in times.items() if case not in usual}
     limits = [(case, Status.TRACING_LIMIT, "more than 300 s") for case in usual]
-    known = ModelAdvice(make_model(), run(tmp_path, others, ended=limits))
+    known = decide(make_model(), run(tmp_path, others, ended=limits))
     assert known.to_race[0] == (1, "fold_time")
     assert not known.lifts[0].gain.is_compared
     end = known.lifts[0].rivals["time_distributed"].end
@@ -321,7 +321,7 @@ def test_what_is_undecided_names_the_option_that_decides(tmp_path, times, launch
     assert known.wants_launches == bool(option)
     said = " ".join(screen(known).split())
     assert said.endswith(f"; decide it with {option}") == bool(option)
-    assert not replace(known, interrupted=True).wants_launches
+    assert not decide(known.model, known.run, interrupted=True).wants_launches
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_more_launches_are_not_asked_for_where_they_decide_nothing(
     first = model.setting_of(model.lifts[0])
     times = {Case(first, name): 1.0 for name in TIMES if name not in ended}
     ends = [(Case(first, name), Status.FAILED, "no such thing") for name in ended]
-    known = ModelAdvice(model, run(tmp_path, times, ended=ends))
+    known = decide(model, run(tmp_path, times, ended=ends))
     assert not known.wants_launches
     verdict = " ".join(screen(known).split()).split("undecided: ")[-1]
     assert verdict.startswith(reason)

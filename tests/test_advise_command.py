@@ -151,8 +151,7 @@ def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
     assert [*rivals_of_whole(changes[:1])] == ["as_written", "changed"]
     changed = races._as_strategy("changed", rivals["changed"], STRATEGIES)
     assert changed.title == "fold_time instead of lift 1, native instead of lift 2."
-    files = {str(number): (str(STRATEGIES[name].path), {}) for number, name in changes}
-    assert changed.parameters == files
+    assert changed.changes == tuple((i, str(STRATEGIES[name].path), {}) for i, name in changes)
 
 
 def in_worker(call):

@@ -1,13 +1,15 @@
 """`pytest bench/ --against` and `timelift bisect` as users meet them: one case became slow."""
 
-import subprocess
+import itertools
+import json
 import sys
 
 import pytest
 
 import report
 from studies.gate import change
-from tests.support import journals
+from tests.support import gates, journals
+from tests.support.gates import NATIVE
 from tests.support.projects import (
     QUICKEST,
     ROOT,
@@ -19,7 +21,11 @@ from tests.support.projects import (
     records_of,
     write,
 )
-from timelift.commands import bisect
+from timelift.analyse import results
+from timelift.case import Case
+from timelift.commands import bisect, bisect_step
+from timelift.measure.request import Question, RunRequest
+from timelift.project import Project
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
 #: Three launches of short rounds find it, whatever else the machine does.
@@ -148,7 +154,6 @@ def test_the_first_slow_commit_is_named_or_why_none_is(tmp_path, monkeypatch, ca
         commit(write(folder, {"sub/code": f"{of_commit}", "sub/number": f"{number}"}))
     words = [sys.executable, "-c", SCRIPTED]
     monkeypatch.setattr(bisect, "STEP", words)
-    monkeypatch.setattr(bisect, "judge", lambda *own: subprocess.call([*words, *own]))
     code, sentence = 2, first
     if first == "one of:\n":
         sentence += git(folder, "log", "-2", "--format=%h %s", "HEAD~1")
@@ -159,49 +164,83 @@ def test_the_first_slow_commit_is_named_or_why_none_is(tmp_path, monkeypatch, ca
     assert sentence in capfd.readouterr().out
 
 
+def of_sides(slow=1.0, end=journals.END, **facts):
+    """The lines of a run of eight launches, in which the new side takes `slow` times as long."""
+    sides = [gates.both("native", n, slow, gates.FACTS | facts) for n in range(1, 9)]
+    return [*itertools.chain.from_iterable(sides), *([end] if end else [])]
+
+
+FAILED = journals.ended(NATIVE, "failed", "ZeroDivisionError: division by zero")
+
+
 @pytest.mark.parametrize(
-    ("ends", "printed", "code"),
+    ("lines", "code", "reason"),
     [
-        (1, "FAILED x - fold_time: 6.2 % slower than 12ab [+5 %, +7 %], 4 launches", 1),
-        (1, "FAILED x - fold_time: 70 % more peak memory than 12ab", 125),
-        (1, "FAILED x - fold_time: failed: ZeroDivisionError: division by zero", 125),
-        (2, "FAILED x - so far, fold_time: 6.2 % slower than 12ab", 125),
-        (4, "ERROR: --strategies: unknown strategy 'fold_time'", 125),
-        (0, "SKIPPED [1] x: unchanged since 12ab: its files are the same", 0),
-        (0, "SKIPPED [1] x: new: 12ab has no strategy 'fold_time'", 125),
-        (0, "1 passed", 0),
-        (3, "ModuleNotFoundError: No module named 'keras'", 125),
-        (-9, "", 125),
+        (of_sides(1.2), bisect.SLOWER, " slower than main ["),
+        (of_sides(1.2, traces=3), bisect.SLOWER, " slower than main ["),
+        (of_sides(peak_bytes=80 << 20), bisect.UNKNOWN, "more peak memory than main"),
+        (of_sides(1.2, end=None), bisect.UNKNOWN, " slower than main ["),
+        ([gates.THERE, FAILED], bisect.UNKNOWN, "failed: ZeroDivisionError"),
+        ([gates.HERE, gates.NO_SUCH, journals.END], bisect.UNKNOWN, "main has no figures"),
+        ([gates.THERE, gates.HERE, journals.END], bisect.UNKNOWN, "too few launches"),
+        (of_sides(), bisect.PASSED, "the gate passes it"),
     ],
 )
-def test_a_step_is_bad_only_where_its_case_is_slower(monkeypatch, capsys, ends, printed, code):
-    done = subprocess.CompletedProcess([], ends, f"timelift\n{printed}\n", "")
-    real = subprocess.run
-    monkeypatch.setattr(
-        subprocess, "run", lambda words, **how: done if "bench" in words else real(words, **how)
-    )
-    assert bisect.judge(str(ROOT)) == code
+def test_a_step_is_bad_only_where_its_case_is_slower(tmp_path, lines, code, reason):
+    path = gates.alone(tmp_path, *lines, against=gates.FAILS)
+    run = results.load(path)
+    judged, told = bisect_step.verdict(run, NATIVE)
+    assert (judged, reason in told) == (code, True), told
+
+
+def asked(**texts):
+    """What a step is asked: a case of a project that has the strategy native."""
+    usual = "strategies=native workloads=sensor phases=forward seq_lens=3 batch_sizes=2"
+    return json.dumps(dict(one.split("=") for one in usual.split()) | {"against": "HEAD"} | texts)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"strategy": "fold_chunks[k=8]"},
+        {"phase": "backward", "gradients": "weights", "threads": 1},
+        {"phase": "train", "time_axis": "buckets", "mode": "eager"},
+    ],
+)
+def test_a_step_is_asked_for_the_very_case(axes):
+    case = Case.from_fields(journals.case("native", "tokens").fields() | axes)
+    texts = json.loads(bisect.asked(case, "", 0.03))
+    request = RunRequest(Project(ROOT), texts)
+    assert request.cases(Question({"time_axes": ""})) == [case]
+
+
+@pytest.mark.parametrize(
+    ("texts", "code", "reason"),
+    [
+        ({}, bisect.PASSED, "unchanged since HEAD"),
+        ({"strategies": "natve"}, bisect.UNKNOWN, "unknown strategy 'natve'"),
+        ({"time_axes": "buckets"}, bisect.UNKNOWN, "varying lengths have one sample a launch"),
+        ({"launches": "-"}, bisect.UNKNOWN, "--launches: "),
+    ],
+)
+def test_a_step_that_races_nothing_says_why(tmp_path, capsys, texts, code, reason):
+    folder = commit(project(tmp_path, ["native"]))
+    assert bisect_step.step(str(folder), asked(**texts)) == code
     said = capsys.readouterr().out
     assert said.startswith(bisect.WORDS[code])
-    assert ("the gate passes it" in said) == (printed == "1 passed")
+    assert reason in said
 
 
 def test_an_error_in_a_step_is_no_verdict(monkeypatch, capsys):
-    monkeypatch.setattr(bisect, "environment", lambda: 1 / 0)
-    assert bisect.step(str(ROOT)) == 125
-    assert capsys.readouterr().out == "skip ZeroDivisionError: division by zero\n"
+    monkeypatch.setattr(bisect_step, "RunRequest", lambda *_: 1 / 0)
+    assert bisect_step.step(str(ROOT), "{}") == 125
+    assert capsys.readouterr().out.endswith(": ZeroDivisionError: division by zero\n")
 
 
 def test_a_commit_without_the_project_s_folder_is_skipped(tmp_path, capsys):
     folder = commit(write(tmp_path, {"a": ""})) / "sub"
-    assert bisect.judge(str(folder)) == 125
+    assert bisect_step.step(str(folder), "{}") == 125
     assert capsys.readouterr().out.endswith(": it has no folder sub\n")
-
-
-def test_a_step_may_print_bytes_that_are_no_text(tmp_path, monkeypatch):
-    script = "import sys; sys.stdout.buffer.write(b'\\xff'); sys.exit(3)"
-    monkeypatch.setattr(bisect, "STEP", (sys.executable, "-c", script))
-    assert bisect.judge(str(commit(write(tmp_path, {"a": ""})))) == 125
 
 
 @ALONE

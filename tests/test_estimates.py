@@ -172,10 +172,14 @@ DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
 
 @pytest.mark.parametrize("chance", [0.4, 0.05, 0.025, 0.001, 1e-6])
 def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
-    quantiles = estimates.t_quantile(chance, DEGREES.reshape(3, 3))
+    quantiles = estimates.half_width(1.0, DEGREES.reshape(3, 3), chance)
     assert quantiles.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
-    assert estimates.t_tail(quantiles.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
-    assert estimates.t_tail(-quantiles.ravel(), DEGREES) == pytest.approx(1 - chance, rel=1e-7)
+    assert estimates.chance_beyond(quantiles.ravel(), 1.0, DEGREES) == pytest.approx(
+        chance, rel=1e-7
+    )
+    assert estimates.chance_beyond(-quantiles.ravel(), 1.0, DEGREES) == pytest.approx(
+        1 - chance, rel=1e-7
+    )
 
 
 def test_a_row_without_launches_has_no_error_among_others_that_have():

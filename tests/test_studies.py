@@ -36,7 +36,7 @@ from tests.support import journals
 from tests.support.advised import WHOLE, make_model, of_lifts, raced, run
 from tests.support.law_cases import ends_of
 from tests.support.projects import ROOT, WORKLOADS
-from timelift.advise.advice import ModelAdvice
+from timelift.advise.advice import decide
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.cluster.schedule import Schedule
@@ -216,7 +216,7 @@ def test_the_study_of_advice_refuses_what_is_slower_or_means_other_or_is_missing
     tmp_path, monkeypatch
 ):
     model = make_model()
-    known = ModelAdvice(model, run(tmp_path, of_lifts(model)))
+    known = decide(model, run(tmp_path, of_lifts(model)))
     (slower,) = raced(tmp_path, known, WHOLE | {"changed": 4.0}).races
     advised = raced(tmp_path, known, WHOLE)
     row = advice.row(advice.Truth(3, named="looped"), advised, advised.races[0], 90.0)

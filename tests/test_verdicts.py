@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import statistics
+from functools import partial
 
 import numpy as np
 import pytest
@@ -238,20 +239,20 @@ def test_those_play_on_that_another_launch_could_teach_about(costs, launches, no
 @pytest.mark.parametrize(
     ("effects", "precision", "done"),
     [
-        pytest.param([0.08, 0.1, 0.12], None, False, id="a bare p under 5 %"),
-        pytest.param([0.0999, 0.1, 0.1001], None, True, id="a p that the look may spend"),
-        pytest.param([0.0945, 0.1, 0.1055], None, False, id="a p that the next look may spend"),
-        pytest.param([0.63, 0.7, 0.77], None, True, id="a clear loser needs no such care"),
-        pytest.param([0.306, 0.34, 0.374], None, False, id="40 % is not clear"),
-        pytest.param([0.1, 0.7, 1.9], None, False, id="nor what is not sure"),
+        pytest.param([0.08, 0.1, 0.12], 0.0, False, id="a bare p under 5 %"),
+        pytest.param([0.0999, 0.1, 0.1001], 0.0, True, id="a p that the look may spend"),
+        pytest.param([0.0945, 0.1, 0.1055], 0.0, False, id="a p that the next look may spend"),
+        pytest.param([0.63, 0.7, 0.77], 0.0, True, id="a clear loser needs no such care"),
+        pytest.param([0.306, 0.34, 0.374], 0.0, False, id="40 % is not clear"),
+        pytest.param([0.1, 0.7, 1.9], 0.0, False, id="nor what is not sure"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.02, True, id="known to 2 %"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.001, False, id="not to 0.1 %"),
-        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], None, False, id="no precision asked for"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.0, False, id="no precision asked for"),
         pytest.param([0.5], 0.02, False, id="one launch"),
     ],
 )
 def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_precision(effects, precision, done):
-    assert settled(stopping.by_verdict(precision), [effects]) == [done]
+    assert settled(partial(stopping.by_verdict, precision=precision), [effects]) == [done]
 
 
 def settled(rule, rows, families=None):
@@ -275,7 +276,7 @@ def settled(rule, rows, families=None):
     ],
 )
 def test_a_ranking_is_settled_where_its_fastest_is_known_to_cost_little(effects, precision, done):
-    assert settled(stopping.by_price(precision), [effects]) == [done]
+    assert settled(partial(stopping.by_price, precision=precision), [effects]) == [done]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +293,7 @@ def test_a_ranking_is_settled_where_its_fastest_is_known_to_cost_little(effects,
     ],
 )
 def test_beside_what_is_written_a_rival_plays_until_it_is_shown_or_gains_little(effects, done):
-    assert settled(stopping.by_gain(0.05), [effects]) == [done]
+    assert settled(stopping.by_gain, [effects]) == [done]
 
 
 @pytest.mark.parametrize(
@@ -356,8 +357,8 @@ def test_a_setting_ends_as_a_whole_when_its_price_is_known(settled_ones, cheap, 
 def test_the_price_of_one_among_many_is_known_later():
     launches = [0.0, 0.02, 0.02, 0.02, 0.04]
     many = [launches, *([np.nan] * 5 for _ in range(65))]
-    assert settled(stopping.by_price(0.02), [launches]) == [True]
-    assert settled(stopping.by_price(0.02), many, [0] * 66)[0] is False
+    assert settled(stopping.by_price, [launches]) == [True]
+    assert settled(stopping.by_price, many, [0] * 66)[0] is False
 
 
 def referee_of(costs, launches, spread=0.003, **how):

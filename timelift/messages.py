@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
@@ -34,6 +34,14 @@ LAYER_STAGES = frozenset({MAKING_LAYER, CALLING_LAYER})
 #: The stage after a rival was found to differ from the folded layer, which has a limit of its own.
 #: Rivals that agree with the fold do not depend on it.
 CALLING_EVERY_STEP = "calling the inner layer at every step"
+
+
+class Change(NamedTuple):
+    """A lift of a whole model, by its number from 1, and the strategy to write instead."""
+
+    lift: int
+    path: str
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class RivalSpec:
     in_other_python: bool = False
     #: On any other backend it is refused before its file is loaded.
     backends: tuple[str, ...] = tuple(Backend)
+    #: What is changed in a whole model.
+    changes: tuple[Change, ...] = ()
 
     @property
     def layer(self) -> tuple[str, str]:
@@ -105,7 +115,10 @@ class Task:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
-        rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
+        rivals = tuple(
+            RivalSpec(**{**rival, "changes": tuple(Change(*own) for own in rival["changes"])})
+            for rival in fields["rivals"]
+        )
         inputs = LayerInputs.from_fields(fields["inputs"])
         return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.support import journals
-from timelift.advise.advice import ModelAdvice, WholeRace
+from timelift.advise.advice import WholeRace, decide
 from timelift.advise.advice_words import document
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
@@ -99,12 +99,12 @@ def raced(folder, advice, times, **ends):
     """The advice with one more race of what it wants to race, of these times."""
     cases = of_whole(advice.model, times)
     race = WholeRace.of(advice.model, advice.to_race, run(folder, cases, 3e-7, **ends))
-    return replace(advice, races=(*advice.races, race))
+    return decide(advice.model, advice.run, (*advice.races, race))
 
 
 def advised(folder, model, times=TIMES, whole=None, **ends):
     """The advice of a run of lifts, and of a race of the whole model where its times are given."""
-    advice = ModelAdvice(model, run(folder, of_lifts(model, times)))
+    advice = decide(model, run(folder, of_lifts(model, times)))
     return advice if whole is None else raced(folder, advice, whole, **ends)
 
 
@@ -136,12 +136,12 @@ def states(folder):
         "change": [advised(folder, model, whole=WHOLE)],
         "keep, which is faster": [advised(folder, model, whole=SLOWER)],
         "keep, since only the first call is shorter": [
-            replace(shorter, races=(replace(race, outcomes={race.changes: gain}),))
+            decide(masked, shorter.run, [replace(race, outcomes={race.changes: gain})])
         ],
-        "too little time": [ModelAdvice(model, replace(cut, cut_short=True))],
-        "interrupted": [ModelAdvice(model, cut, interrupted=True)],
-        "masks that go wrong": [ModelAdvice(faulty)],
-        "repeated calls alone": [ModelAdvice(make_model(lifts=[], repeated=repeated))],
+        "too little time": [decide(model, replace(cut, cut_short=True))],
+        "interrupted": [decide(model, cut, interrupted=True)],
+        "masks that go wrong": [decide(faulty)],
+        "repeated calls alone": [decide(make_model(lifts=[], repeated=repeated))],
         "two batches": [
             advised(folder, make_model(batch=batch, steady=True, quiet=True), whole=whole)
             for batch, whole in ((8, WHOLE), (32, SLOWER))

@@ -4,6 +4,7 @@ import contextlib
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest import mock
 
@@ -16,7 +17,7 @@ from examples import more_models  # noqa: F401 - for scripts
 from tests.support.changed_models import BATCH, DATA, largest_error, named, outputs_of
 from tests.support.projects import STRATEGIES
 from timelift.advise import races
-from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice
+from timelift.advise.advice import Advice, LiftAdvice, decide
 from timelift.advise.advice_code import advice_code
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend
@@ -78,9 +79,8 @@ def _code_for(factory, feeding, strategy):
 
 
 def _all(model, strategy):
-    advice = ModelAdvice(model)
-    vars(advice)["lifts"] = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
-    return advice
+    lifts = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
+    return replace(decide(model), lifts=lifts)
 
 
 def _written_anew(model, code, names):

@@ -6,13 +6,12 @@ the law of the whole. It is undecided while its intervals hold a gain that is wo
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 
-from timelift.advise.user_model import Changes, ModelLift, UserModel, rivals_of_whole
+from timelift.advise.user_model import NO_CHANGE, Changes, ModelLift, UserModel, rivals_of_whole
 from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
@@ -113,7 +112,6 @@ class LiftAdvice:
 
     @property
     def gain(self) -> Outcome:
-        """What the strategy gains alone."""
         return self.rivals.get(self.strategy, Outcome())
 
     @property
@@ -132,7 +130,7 @@ class LiftAdvice:
 class WholeRace:
     """A race of the model as written against all `changes`, and against each of several alone.
 
-    The keys of `outcomes` are the changes made: () for the model as written.
+    The keys of `outcomes` are the changes made: `NO_CHANGE` for the model as written.
     """
 
     changes: Changes
@@ -148,51 +146,29 @@ class WholeRace:
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """The measurements of a model, as fields, and the advice that follows, as properties.
+    """What `decide` makes of the measurements of a model.
 
-    The `run` of its lifts alone is None if none was measured; `races` of the whole follow. It is
-    `interrupted` if Ctrl-C came where no run records it.
+    The `run` of its lifts alone is None if none was measured; `races` of the whole follow. `raced`
+    has the outcome of each set of changes in its last race. `worthwhile` are the changes that are
+    worth a try, `advised` those to make, and `judged` those of the verdict.
     """
 
     model: UserModel
-    run: Run | None = None
-    races: tuple[WholeRace, ...] = ()
-    interrupted: bool = False
-
-    @property
-    def was_interrupted(self) -> bool:
-        """True if it rests on the launches until Ctrl-C."""
-        return self.interrupted or any(run.is_provisional for run in self.runs)
-
-    @cached_property
-    def runs(self) -> tuple[Run, ...]:
-        return (*([self.run] if self.run else []), *(race.run for race in self.races))
+    run: Run | None
+    races: tuple[WholeRace, ...]
+    runs: tuple[Run, ...]
+    #: True if it rests on the launches until Ctrl-C.
+    was_interrupted: bool
+    raced: Mapping[Changes, Outcome]
+    worthwhile: Changes
+    advised: Changes
+    judged: Changes
+    lifts: tuple[LiftAdvice, ...]
 
     @property
     def run_names(self) -> list[str]:
         """The names of its runs, as `timelift report` takes them."""
         return [journal_path(Path(), run.header).stem for run in self.runs if run.measurements]
-
-    @cached_property
-    def raced(self) -> dict[Changes, Outcome]:
-        """The outcome of each set of changes in its last race; () is the model as written."""
-        return {key: outcome for race in self.races for key, outcome in race.outcomes.items()}
-
-    # What to race next ----------------------------------------------------------------------------
-
-    @cached_property
-    def tried(self) -> tuple[LiftAdvice, ...]:
-        """What is known of each lift: undecided with a strategy that is worth a try."""
-        return tuple(map(self._try, self.model.lifts))
-
-    @cached_property
-    def worthwhile(self) -> Changes:
-        """The changes that are worth a try, without those that make the whole model slower."""
-        return tuple(
-            (advice.lift.number, advice.strategy)
-            for advice in self.tried
-            if advice.verdict is Advice.UNDECIDED and advice.strategy
-        )
 
     @property
     def to_race(self) -> Changes:
@@ -201,82 +177,120 @@ class ModelAdvice:
         The gain by a single change is known from a race of several.
         """
         is_known = self.raced.get(self.worthwhile, Outcome()).speed_up.is_known
-        was_raced = any(race.changes == self.worthwhile for race in self.races)
-        return () if is_known or was_raced or self.was_interrupted else self.worthwhile
-
-    def _try(self, lift: ModelLift) -> LiftAdvice:
-        if self.run is None or not lift.can_change:
-            return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
-        rivals = rivals_of_lift(self.model, lift, self.run)
-        faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
-        if not faster:
-            open_ones = [gain for gain in rivals.values() if not (gain.end or gain.meaning)]
-            is_kept = open_ones and all(gain.gains_little for gain in open_ones)
-            return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
-        raced = {} if self.raced.get((), Outcome()).end else self.raced  # what fails as written too
-        whole = {name: raced.get(((lift.number, name),), Outcome()) for name in faster}
-        best = next((name for name in faster if not whole[name].is_broken), faster[-1])
-        is_kept = whole[best].is_broken or whole[best].is_loss
-        return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, best, rivals)
-
-    # What is decided ------------------------------------------------------------------------------
-
-    @cached_property
-    def advised(self) -> Changes:
-        """The changes to advise: the fewest that were not shown slower than the fastest.
-
-        Nothing is advised if the inputs would not show a change of meaning.
-        """
-        for race in () if self.model.constant or self.model.unpadded else reversed(self.races):
-            shown = [
-                (outcome.slower, len(changes), -outcome.speed_up.value, changes)
-                for changes, outcome in race.outcomes.items()
-                if outcome.is_faster and {*changes} <= {*self.worthwhile}
-            ]
-            if shown:
-                return min(shown)[-1]
-        return ()
-
-    @property
-    def judged(self) -> Changes:
-        """The changes of the verdict: advised, else worth a try; if not raced, the last raced."""
-        judged = self.advised or self.worthwhile
-        is_raced = judged and judged in self.raced
-        return self.races[-1].changes if self.races and not is_raced else judged
+        was_raced = self.worthwhile in [race.changes for race in self.races]
+        return NO_CHANGE if is_known or was_raced or self.was_interrupted else self.worthwhile
 
     @property
     def gain(self) -> Outcome:
         return self.raced.get(self.judged, Outcome())
 
-    @cached_property
-    def lifts(self) -> tuple[LiftAdvice, ...]:
-        """The verdict on each lift, which the whole model decides."""
-        return tuple(map(self._judge, self.tried))
-
-    def _judge(self, advice: LiftAdvice) -> LiftAdvice:
-        change = advice.lift.number, advice.strategy
-        if change in self.advised:
-            return replace(advice, verdict=Advice.CHANGE)
-        worthwhile = {*self.worthwhile}
-        with_it = [own for key, own in self.raced.items() if change in key and {*key} <= worthwhile]
-        is_nothing = with_it and all(own.gains_little for own in with_it)
-        is_kept = change in worthwhile and (self.advised or is_nothing)
-        return replace(advice, verdict=Advice.KEEP) if is_kept else advice
-
     @property
     def verdict(self) -> Advice:
-        verdicts = {advice.verdict for advice in self.lifts}
-        if Advice.CHANGE in verdicts:
-            return Advice.CHANGE
-        return Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
+        verdicts = [Advice.KEEP, *(lift.verdict for lift in self.lifts)]
+        return max(verdicts, key=[Advice.KEEP, Advice.UNDECIDED, Advice.CHANGE].index)
 
     @property
     def wants_launches(self) -> bool:
         """True if nothing but the number of launches keeps it from an answer."""
-        undecided = [one for one in self.lifts if one.verdict is Advice.UNDECIDED]
-        is_open = self.verdict is Advice.UNDECIDED and any(one.is_open for one in undecided)
         has_ended = any(outcome.end for outcome in self.raced.values()) or self.was_interrupted
-        return is_open and bool(self.runs) and not has_ended
+        return (
+            self.verdict is Advice.UNDECIDED
+            and any(lift.is_open for lift in self.lifts if lift.verdict is Advice.UNDECIDED)
+            and bool(self.runs)
+            and not has_ended
+        )
+
+
+# The decision ------------------------------------------------------------------------------------
+
+
+def decide(
+    model: UserModel,
+    run: Run | None = None,
+    races: Iterable[WholeRace] = (),
+    *,
+    interrupted: bool = False,
+) -> ModelAdvice:
+    """Decide what to change by the run of the lifts alone and the races of the whole model.
+
+    It is `interrupted` if Ctrl-C came where no run records it.
+    """
+    races = tuple(races)
+    runs = (*([run] if run else []), *(race.run for race in races))
+    raced = {changes: one for race in races for changes, one in race.outcomes.items()}
+    tried = [_try(model, lift, run, raced) for lift in model.lifts]
+    worthwhile = tuple(
+        (advice.lift.number, advice.strategy)
+        for advice in tried
+        if advice.verdict is Advice.UNDECIDED and advice.strategy
+    )
+    is_blind = model.constant or model.unpadded  # its outputs would show no change of meaning
+    advised = () if is_blind else _fastest(races, worthwhile)
+    judged = advised or worthwhile
+    if races and not (judged and judged in raced):
+        judged = races[-1].changes
+    return ModelAdvice(
+        model=model,
+        run=run,
+        races=races,
+        runs=runs,
+        was_interrupted=interrupted or any(own.is_provisional for own in runs),
+        raced=raced,
+        worthwhile=worthwhile,
+        advised=advised,
+        judged=judged,
+        lifts=tuple(_judge(advice, worthwhile, advised, raced) for advice in tried),
+    )
+
+
+def _try(
+    model: UserModel, lift: ModelLift, run: Run | None, raced: Mapping[Changes, Outcome]
+) -> LiftAdvice:
+    """Return what is known of a lift alone: undecided with a strategy that is worth a try.
+
+    A strategy with which the whole model is broken or slower is not.
+    """
+    if run is None or not lift.can_change:
+        return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
+    rivals = rivals_of_lift(model, lift, run)
+    faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
+    if not faster:
+        open_ones = [gain for gain in rivals.values() if not (gain.end or gain.meaning)]
+        is_kept = open_ones and all(gain.gains_little for gain in open_ones)
+        return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
+    if raced.get(NO_CHANGE, Outcome()).end:
+        raced = {}  # the model fails as it is written, too
+    whole = {name: raced.get(((lift.number, name),), Outcome()) for name in faster}
+    best = next((name for name in faster if not whole[name].is_broken), faster[-1])
+    is_kept = whole[best].is_broken or whole[best].is_loss
+    return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, best, rivals)
+
+
+def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
+    """Return the fewest changes that the last race which shows any does not show slower."""
+    for race in reversed(races):
+        shown = [
+            (outcome.slower, len(changes), -outcome.speed_up.value, changes)
+            for changes, outcome in race.outcomes.items()
+            if outcome.is_faster and {*changes} <= {*worthwhile}
+        ]
+        if shown:
+            return min(shown)[-1]
+    return NO_CHANGE
+
+
+def _judge(
+    advice: LiftAdvice, worthwhile: Changes, advised: Changes, raced: Mapping[Changes, Outcome]
+) -> LiftAdvice:
+    """Return the verdict on a lift that was tried, which the whole model decides."""
+    change = advice.lift.number, advice.strategy
+    if change in advised:
+        return replace(advice, verdict=Advice.CHANGE)
+    if change not in worthwhile:
+        return advice
+    with_it = [one for key, one in raced.items() if change in key and {*key} <= {*worthwhile}]
+    is_kept = advised or (with_it and all(one.gains_little for one in with_it))
+    return replace(advice, verdict=Advice.KEEP) if is_kept else advice
 
 
 # What the runs show ------------------------------------------------------------------------------
@@ -286,9 +300,10 @@ def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Out
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
     meanings, alone = TrainedMeanings(run), model.setting_of(lift)
     rivals, written = outcomes(run, alone, lift.usual), meanings.words(Case(alone, lift.usual))
-    for name in (name for name, outcome in rivals.items() if not outcome.end):
-        changes = lift.differences(written, meanings.words(Case(alone, name)))
-        rivals[name] = replace(rivals[name], meaning=changes)
+    for name, outcome in rivals.items():
+        if not outcome.end:
+            changes = lift.differences(written, meanings.words(Case(alone, name)))
+            rivals[name] = replace(outcome, meaning=changes)
     return rivals
 
 
@@ -296,25 +311,32 @@ def outcomes(run: Run, setting: Setting, written: str) -> dict[str, Outcome]:
     """Return what each strategy shows beside that written, by its name, sorted by time."""
     rankings = (each for each in rank_run(run, (written,)) if each.setting == setting)
     rows = {row.case: row for ranking in rankings for row in ranking.all_rows}
-    ended = [each.case for each in run.without_result if each.case.setting == setting]
-    usual = Case(setting, written)
-    return {case.strategy: _outcome(run, usual, case, rows) for case in (*rows, *ended)}
+    ended = [each for each in run.without_result if each.case.setting == setting]
+    before = rows.get(Case(setting, written))
+    timed = {case.strategy: _outcome(run, before, row) for case, row in rows.items()}
+    without = {
+        each.case.strategy: Outcome(status=each.status, reason=each.reason) for each in ended
+    }
+    return timed | without
 
 
-def _outcome(run: Run, written: Case, case: Case, rows: Mapping[Case, RankedCase]) -> Outcome:
-    def pair(value: Callable[[Case], float | None]) -> Pair:
-        first, second = (value(each) if each in rows else None for each in (written, case))
-        return first, second
-
-    end, row = run.by_case[case], rows.get(case)
-    if row is None:
-        return Outcome(status=end.status, reason=end.reason)
+def _outcome(run: Run, before: RankedCase | None, row: RankedCase) -> Outcome:
+    """Return the outcome of a rival beside the code as written, None where that has no figures."""
+    seconds, first_call, peak_bytes = zip(_figures(run, before), _figures(run, row), strict=True)
     return Outcome(
         speed_up=row.speed_up or _NOT_COMPARED,
-        seconds=pair(lambda each: rows[each].seconds_per_call.value),
-        first_call=pair(lambda each: fact(run.by_case[each], "first_call_seconds")),
-        peak_bytes=pair(lambda each: fact(run.by_case[each], "peak_bytes")),
-        law_error=fact(end, "law_error"),
+        seconds=seconds,
+        first_call=first_call,
+        peak_bytes=peak_bytes,
+        law_error=fact(run.by_case[row.case], "law_error"),
         launches=row.launches,
         slower=row.verdict is Verdict.SLOWER,
     )
+
+
+def _figures(run: Run, row: RankedCase | None) -> tuple[float | None, float | None, float | None]:
+    """Return seconds of a call, seconds of the first call, and peak bytes."""
+    if row is None:
+        return None, None, None
+    own = run.by_case[row.case]
+    return row.seconds_per_call.value, fact(own, "first_call_seconds"), fact(own, "peak_bytes")

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import structs
 
 from timelift.advise import user_model
-from timelift.advise.advice import ModelAdvice, WholeRace
+from timelift.advise.advice import ModelAdvice, WholeRace, decide
 from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_whole
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
@@ -32,6 +32,7 @@ from timelift.measure.options import RunOptions
 from timelift.measure.place import Place
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
+from timelift.messages import Change
 from timelift.project import Project
 from timelift.source import Source, read_source
 
@@ -46,7 +47,6 @@ Ask = Callable[..., RunRequest]
 
 
 def pages(project: Project) -> dict[str, Source]:
-    """Return the file of each strategy that can be advised, by its name."""
     files = project.strategies
     return {name: read_source(files[name]) for name in IN_PLACE if name in files}
 
@@ -79,7 +79,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
     models = [each.in_phase(phase) for each in seen]
     command = without_folders(f"timelift advise {model}", project.root)
     if not any(lift.can_change for each in models for lift in each.lifts):
-        return [*map(ModelAdvice, models)]  # nothing to wait for
+        return [*map(decide, models)]  # nothing to wait for
     with (place or Place()).lock(say, command) as note:
         note(budget or math.inf)
         ends = time.monotonic() + (budget or math.inf)
@@ -98,20 +98,19 @@ def find_advice(ask: Ask, model: UserModel, texts: Mapping[str, str], ends: floa
     `time.monotonic`, and the races of the whole model get the rest. A race leaves out what broke
     the law in the last one, or made the model slower.
     """
-    advice = ModelAdvice(model)
+    run, races, interrupted = None, list[WholeRace](), False
     try:
         if any(lift.can_change for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
-            advice = ModelAdvice(model, measure_lifts(ask, model, with_budget(texts, half)))
-        while advice.to_race and len(advice.races) < _MOST_RACES:
+            run = measure_lifts(ask, model, with_budget(texts, half))
+        while (changes := decide(model, run, races).to_race) and len(races) < _MOST_RACES:
             rest = ends - time.monotonic()
             if rest <= 0:
                 break
-            race = race_whole(ask, model, advice.to_race, with_budget(texts, rest))
-            advice = replace(advice, races=(*advice.races, race))
+            races.append(race_whole(ask, model, changes, with_budget(texts, rest)))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
-        advice = replace(advice, interrupted=True)
-    return advice
+        interrupted = True
+    return decide(model, run, races, interrupted=interrupted)
 
 
 def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
@@ -161,14 +160,14 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)
-    workload = _workload(model.setting, model.factory, LayerInputs())
-    workload = replace(workload, is_model=True, data=model.feeding.source)
+    source, inputs = model.feeding.source, LayerInputs()
+    workload = _workload(model.setting, model.factory, inputs, is_model=True, data=source)
     cases = [Case(model.setting, name) for name in rivals]
     run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
     return WholeRace.of(model, changes, run)
 
 
-def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
+def _workload(setting: Setting, factory: str, inputs: LayerInputs, **more: Any) -> Workload:
     return Workload(
         name=setting.workload,
         factory=factory,
@@ -176,18 +175,21 @@ def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
         seq_lens=(setting.seq_len,),
         batch_sizes=(setting.batch,),
         is_users=True,
+        **more,
     )
 
 
 def _as_strategy(name: str, changes: Changes, strategies: Mapping[str, Strategy]) -> Strategy:
-    """Return a rival of a whole model.
-
-    Its parameters are the file and the parameters of a strategy, by the number of the lift.
-    """
-    changed = {number: strategies[strategy] for number, strategy in changes}
-    parameters = {str(i): (str(own.path), own.parameters) for i, own in changed.items()}
-    title = ", ".join(f"{own.name} instead of lift {i}" for i, own in changed.items())
-    return Strategy(name, Path(), f"{title or 'The model as it is written'}.", parameters)
+    own = [(number, strategies[strategy]) for number, strategy in changes]
+    title = ", ".join(f"{strategy.name} instead of lift {number}" for number, strategy in own)
+    return Strategy(
+        name,
+        Path(),
+        f"{title or 'The model as it is written'}.",
+        changes=tuple(
+            Change(number, str(strategy.path), strategy.parameters) for number, strategy in own
+        ),
+    )
 
 
 class _ModelRace(Race):
@@ -198,7 +200,7 @@ class _ModelRace(Race):
         self._entry = entry
 
     def referee(self) -> Referee:
-        rule = by_gain(self.request.options.precision)
+        rule = partial(by_gain, least=self.request.options.precision)
         return Referee(Plan(rule, is_anchor=_WRITTEN.__contains__))
 
     def header(self, header: Header) -> Header:

@@ -32,6 +32,8 @@ OPTIONS = (
 BATCH, SEQ_LEN = 32, 16
 #: The strategies to write instead of lifts, each behind the number of its lift.
 Changes = tuple[tuple[int, str], ...]
+#: Those of the model as it is written.
+NO_CHANGE: Changes = ()
 #: The rival of a whole model with all changes, beside those with one each.
 CHANGED = "changed"
 
@@ -182,9 +184,9 @@ class UserModel:
     @property
     def setting(self) -> Setting:
         """The setting of a call of the whole model: a train step, or outputs if nothing trains."""
-        steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
-        if self.drawn and self.leaves_open:
-            steps = self.feeding.seq_len
+        steps = self.feeding.seq_len
+        if not (self.drawn and self.leaves_open):
+            steps = next((lift.steps for lift in self.lifts if lift.steps), steps)
         phase = Phase.TRAIN if self.trains else Phase.FORWARD
         return self._setting(self.name, steps, self.feeding.batch, phase)
 
@@ -240,7 +242,7 @@ def _noise_of_calls(declared: Mapping[str, Any]) -> str:
 def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
     """Return the model as written, with each of several changes alone, and with all, by name."""
     alone = {f"only_lift{change[0]}": (change,) for change in changes if len(changes) > 1}
-    return {AS_WRITTEN: (), **alone, CHANGED: changes}
+    return {AS_WRITTEN: NO_CHANGE, **alone, CHANGED: changes}
 
 
 def look_at_model(

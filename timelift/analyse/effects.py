@@ -57,7 +57,14 @@ def aligned_samples(measurements: Iterable[Measurement]) -> list[AlignedSamples]
 
 def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
     """Raise UserError before the arrays of a run would fill the memory of a small machine."""
-    sizes = [_size(rivals) for rivals in groups]
+    sizes = [
+        (
+            max(1, math.comb(len(rivals), 2)),
+            len(launch_numbers(rivals)),
+            max(len(one.seconds_per_call) for rival in rivals for one in rival.launches),
+        )
+        for rivals in groups
+    ]
     pairs = sum(pairs for pairs, _, _ in sizes)
     launches = max((launches for _, launches, _ in sizes), default=0)
     rounds = max((math.prod(size) for size in sizes), default=0)
@@ -67,12 +74,6 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
             f"pairs of a setting, received {pairs:,} pairs and {max(pairs * launches, rounds):,} "
             "rounds; measure fewer strategies, settings or launches in one run"
         )
-
-
-def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
-    """Return how many pairs, launches and rounds the rivals of a setting have."""
-    rounds = max(len(launch.seconds_per_call) for rival in rivals for launch in rival.launches)
-    return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 
 
 def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:

@@ -1,7 +1,4 @@
-"""From launch effects to estimates: a mean over launches, with a moderated variance.
-
-scipy is imported at the first Student's t (see `variances`).
-"""
+"""From launch effects to estimates: a mean over launches, with a moderated variance."""
 
 import itertools
 import math
@@ -13,7 +10,7 @@ import numpy as np
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance
 from timelift.analyse.evidence import by_machine, worth_of_rows
-from timelift.analyse.results import Samples, launch_marks
+from timelift.analyse.results import Samples, facts_by_launch, launch_marks, launch_numbers
 from timelift.analyse.variances import (
     Families,
     FitPrior,
@@ -21,6 +18,7 @@ from timelift.analyse.variances import (
     fit_prior,
     rivals_in,
     shrink_variances,
+    special,
     typical_prior,
 )
 from timelift.case import Case
@@ -72,15 +70,11 @@ class Estimates(NamedTuple):
 
     def half_width(self, chance: float | Samples) -> Samples:
         """Return the half-width of an interval that is missed on each side with `chance`."""
-        known = self.df > 0
-        half_width = t_quantile(chance, np.where(known, self.df, 1.0)) * self.standard_error
-        return np.where(known, half_width, np.nan)
+        return half_width(self.standard_error, self.df, chance)
 
     def chance(self, distance: Samples) -> Samples:
         """Return the chance that an estimate misses the truth by `distance` or more to one side."""
-        known = self.df > 0
-        statistic = np.where(known, distance / self.standard_error, 0.0)
-        return np.where(known, t_tail(statistic, np.where(known, self.df, 1.0)), np.nan)
+        return chance_beyond(distance, self.standard_error, self.df)
 
 
 def estimate(
@@ -125,18 +119,18 @@ def by_row(kind: type[T], **columns: Iterable[Any]) -> list[T]:
     return [kind(**dict(zip(columns, row, strict=True))) for row in zip(*lists, strict=True)]
 
 
-def t_tail(statistic: Samples, df: Samples) -> Samples:
-    """Return the chance that Student's t with `df` degrees of freedom exceeds `statistic`."""
-    from scipy import special  # noqa: PLC0415
+def half_width(standard_error: Samples, df: Samples, chance: float | Samples) -> Samples:
+    """Return the half-width that is missed on each side with `chance`; NaN where `df` is 0."""
+    known = df > 0
+    quantile = -special().stdtrit(np.where(known, df, 1.0), chance)
+    return np.where(known, quantile * standard_error, np.nan)
 
-    return np.asarray(special.stdtr(df, -np.asarray(statistic)))
 
-
-def t_quantile(chance: float | Samples, df: float | Samples) -> Samples:
-    """Return the t that is exceeded with `chance` (at most one half) at each of `df`."""
-    from scipy import special  # noqa: PLC0415
-
-    return np.asarray(-special.stdtrit(df, chance))
+def chance_beyond(distance: Samples | float, standard_error: Samples, df: Samples) -> Samples:
+    """Return the chance of missing the truth by a distance to one side; NaN where `df` is 0."""
+    known = df > 0
+    statistic = np.where(known, distance / standard_error, 0.0)
+    return np.where(known, special().stdtr(np.where(known, df, 1.0), -statistic), np.nan)
 
 
 def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
@@ -166,17 +160,18 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
         return {}
     seconds, marks = zip(*(zip(*calls, strict=True) for calls in launches.values()), strict=True)
     logs = _estimate_logs([np.log([own]) for own in seconds], marks, fit=typical_prior)
-    half_width = logs.half_width(ALPHA / 2)
-    ends = (logs.effect, logs.effect - half_width, logs.effect + half_width)
+    width = logs.half_width(ALPHA / 2)
+    ends = (logs.effect, logs.effect - width, logs.effect + width)
     intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
     return dict(zip(launches, intervals, strict=True))
 
 
 def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     """Return the seconds of first calls that are known, with the marks of their machines."""
-    facts = {one.number: one.facts.number("first_call_seconds") for one in measurement.launches}
-    marks = zip(facts.values(), launch_marks([measurement], [*facts]), strict=True)
-    return [(took, mark) for took, mark in marks if took is not None and 0 < took < math.inf]
+    numbers = launch_numbers([measurement])
+    seconds = facts_by_launch([measurement], numbers, "first_call_seconds")[0].tolist()
+    marks = zip(seconds, launch_marks([measurement], numbers), strict=True)
+    return [(took, mark) for took, mark in marks if 0 < took < math.inf]
 
 
 def _estimate_logs(

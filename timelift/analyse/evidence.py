@@ -37,7 +37,8 @@ def by_machine(
     effects = stack([*map(_machine_means, parts, marks)])
     if max(map(machine_count, marks)) < LEAST_MACHINES:
         return effects
-    group = np.concatenate([np.arange(len(part.effect)) * (not alike) for part in parts])
+    rows = [np.arange(len(part.effect)) for part in parts]
+    group = np.zeros(len(effects.effect), int) if alike else np.concatenate(rows)
     return effects._replace(worth=worth_of_rows(effects, group))
 
 

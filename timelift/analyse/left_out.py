@@ -43,7 +43,9 @@ class LeftOut:
 
 def left_out(run: Run) -> list[LeftOut]:
     """Return what has no figure, a finding or a failure first, and then what has most cases."""
-    not_begun = _not_begun(run)
+    begun = {*run.by_case, *(case.label for case in run.by_case)}
+    planned = dict.fromkeys(run.header.planned_cases() if run.cut_short else ())
+    not_begun = [one for one in planned if one not in begun]
     asked = [*run.measurements, *(Measurement(one) for one in not_begun if isinstance(one, Case))]
     groups: dict[tuple[Status, str], list[Measurement]] = defaultdict(list)
     settings_of: dict[str, set[Setting]] = defaultdict(set)
@@ -62,11 +64,3 @@ def left_out(run: Run) -> list[LeftOut]:
     if labels := tuple(one for one in not_begun if isinstance(one, str)):
         found.append(LeftOut(Status.MEASURED, "", (), labels, (), ()))
     return sorted(found, key=lambda group: (group.kind, -len(group.cases)))
-
-
-def _not_begun(run: Run) -> list[Case | str]:
-    """Return the cases that a run which was cut short ended before, or labels of an older run."""
-    if not run.cut_short:
-        return []
-    begun = {*run.by_case, *(case.label for case in run.by_case)}
-    return [one for one in dict.fromkeys(run.header.planned_cases()) if one not in begun]

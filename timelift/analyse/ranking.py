@@ -125,7 +125,6 @@ class Ranking:
         return tuple(row for row in undecided if math.isfinite(row.detectable))
 
     def row(self, strategy: str) -> RankedCase:
-        """Return the row of a strategy that was measured."""
         return next(row for row in self.rows if row.case.strategy == strategy)
 
 
@@ -298,7 +297,15 @@ class _Rivals:
             speed_up=self._speed_up(i),
         )
         if i != self.best:
-            row = self._beside_best(row, *self._comparison(self.best, i))
+            comparison, log_ratio = self._comparison(self.best, i)
+            row = dataclasses.replace(
+                row,
+                ratio=_interval(log_ratio, *map(comparison.half_width, self.levels)),
+                verdict=comparison.verdict,
+                p=comparison.p,
+                detectable=_exp(comparison.detectable),
+                half_width=comparison.half_width(ALPHA / 2),
+            )
         return dataclasses.replace(row, cost_over_best=self._cost_over_best(row, rivals))
 
     def _speed_up(self, i: int) -> SpeedUp | None:
@@ -320,17 +327,6 @@ class _Rivals:
         comparison = self.comparisons[i, j]
         apart = float(self.times[j] - self.times[i])
         return comparison, comparison.value if comparison.launches else apart
-
-    def _beside_best(self, row: RankedCase, comparison: Comparison, log_ratio: float) -> RankedCase:
-        below, above = map(comparison.half_width, self.levels)
-        return dataclasses.replace(
-            row,
-            ratio=_interval(log_ratio, below, above),
-            verdict=comparison.verdict,
-            p=comparison.p,
-            detectable=_exp(comparison.detectable),
-            half_width=comparison.half_width(ALPHA / 2),
-        )
 
     def _cost_over_best(self, row: RankedCase, rivals: Sequence[Comparison]) -> Interval:
         """Return the cost of a row over the best: the estimate, a lower and an upper bound.

@@ -150,7 +150,17 @@ class Recommendation:
         for ranking, row in self.rows:
             if row.speed_up is not None:
                 speed_ups[ranking.baseline].append(row.speed_up)
-        gains = (_gain(baseline, over) for baseline, over in speed_ups.items())
+        gains = [
+            Gain(
+                baseline,
+                float(np.min([each.low for each in over])),
+                float(np.median([each.value for each in over])),
+                len(over),
+                sum(each.verdict is Verdict.FASTER for each in over),
+                sum(each.verdict is Verdict.SLOWER for each in over),
+            )
+            for baseline, over in speed_ups.items()
+        ]
         return tuple(sorted(gains, key=lambda gain: (-gain.settings, gain.place)))
 
     @property
@@ -282,14 +292,3 @@ def _shared_values(settings: Sequence[Setting], everywhere: Sequence[Setting]) -
         for axis, own in values.items()
         if len(own) == 1 and own != {Gradients.NONE}
     }
-
-
-def _gain(baseline: str, speed_ups: Sequence[SpeedUp]) -> Gain:
-    return Gain(
-        baseline,
-        float(np.min([speed_up.low for speed_up in speed_ups])),
-        float(np.median([speed_up.value for speed_up in speed_ups])),
-        len(speed_ups),
-        sum(speed_up.verdict is Verdict.FASTER for speed_up in speed_ups),
-        sum(speed_up.verdict is Verdict.SLOWER for speed_up in speed_ups),
-    )

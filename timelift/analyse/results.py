@@ -17,7 +17,7 @@ from timelift.case import Case, Setting, Status
 from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import End, Header, RunEnd, parse_time
-from timelift.journal.reading import NumberedLine, contents, read_lines
+from timelift.journal.reading import contents, read_lines
 from timelift.measurement import (
     CaseInLaunch,
     Measurement,
@@ -153,6 +153,17 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
     return seconds
 
 
+def facts_by_launch(
+    measurements: Sequence[Measurement], numbers: Sequence[int], name: str
+) -> Samples:
+    """Return a fact, or its bound, as (cases, launches); NaN where it is unknown or negative."""
+    facts = np.full((len(measurements), len(numbers)), np.nan)
+    for row, measurement in zip(facts, measurements, strict=True):
+        known = {one.number: one.facts.number_or_bound(name) for one in measurement.launches}
+        row[:] = [np.nan if (value := known.get(number)) is None else value for number in numbers]
+    return np.where(facts < 0, np.nan, facts)
+
+
 def load(path: Path) -> Run:
     """Read a run; raises UserError where the file is no journal that this timelift can read."""
     try:
@@ -168,10 +179,6 @@ def load(path: Path) -> Run:
             f"{str(path)!r}: expected a journal of this timelift, which begins with its header, "
             f"received another file ({reason}); name a file that a run wrote"
         )
-    return _run(first.line, lines)
-
-
-def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
     records: dict[tuple[Case, int], CaseInLaunch] = {}
     damaged: dict[int, str] = {}
     end, torn = End(exit=""), 0
@@ -187,7 +194,7 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
         else:
             second = "a header or a launch of a case a second time"
             damaged[numbered.number] = str(numbered.error or second)
-    return Run.of_lines(header, records.values(), end, _warnings(damaged, torn))
+    return Run.of_lines(first.line, records.values(), end, _warnings(damaged, torn))
 
 
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:

@@ -15,6 +15,7 @@ Looks are few, and each may spend a part of the campaign's error (Lan and DeMets
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,58 +76,54 @@ class Plan:
     is_anchor: Callable[[str], bool] | None = None
 
 
-def by_price(precision: float = RANK_MARGIN) -> Rule:
-    """Return the rule that choosing the anchor costs at most `precision`, a share, over a rival.
+def by_price(
+    estimates: Estimates, families: Families, slower: Samples, precision: float = RANK_MARGIN
+) -> NDArray[np.bool_]:
+    """True where choosing the anchor costs at most `precision`, a share, over a rival.
 
     Any rival may be the best, so those of a setting share the chance of an error equally. A ratio
     of wide interval is not `BELIEVED`. A `CLEAR` loser is settled at a single look's level.
     """
-
-    def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
-        known = estimates.half_width(ALPHA / 2) <= BELIEVED * np.log1p(precision)
-        surely = _gains_less(precision, estimates, families, slower)
-        return np.asarray((surely & known) | _clear(estimates, families))
-
-    return settled
+    known = estimates.half_width(ALPHA / 2) <= BELIEVED * np.log1p(precision)
+    surely = _gains_less(precision, estimates, families, slower)
+    return np.asarray((surely & known) | _clear(estimates, families))
 
 
-def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
-    """Return the rule that a comparison has a verdict at its look's level, or a narrow interval.
+def by_verdict(
+    estimates: Estimates, families: Families, _: Samples, precision: float = RANK_MARGIN
+) -> NDArray[np.bool_]:
+    """True where a comparison has a verdict at its look's level, or a narrow interval.
 
-    A narrow one has a half-width under `precision`, a share; with None only a verdict counts. A
-    `CLEAR` loser is settled at the level of a single look.
+    A narrow one has a half-width under `precision`, a share. A `CLEAR` loser is settled at the
+    level of a single look.
     """
-
-    def settled(estimates: Estimates, families: Families, _: Samples) -> NDArray[np.bool_]:
-        width = 0.0 if precision is None else np.log1p(precision)
-        narrow = (_look(estimates) > 0) & (estimates.half_width(ALPHA / 2) < width)
-        return np.asarray(narrow | _clear(estimates, families) | _decided(estimates, families))
-
-    return settled
+    is_narrow = estimates.half_width(ALPHA / 2) < np.log1p(precision)
+    narrow = (_look(estimates) > 0) & is_narrow
+    return np.asarray(narrow | _clear(estimates, families) | _decided(estimates, families))
 
 
-def by_gain(least: float = WORTHWHILE) -> Rule:
-    """Return the rule that a rival has a verdict beside the anchor, or gains less than `least`.
+def by_gain(
+    estimates: Estimates, families: Families, slower: Samples, least: float = WORTHWHILE
+) -> NDArray[np.bool_]:
+    """True where a rival has a verdict beside the anchor, or gains less than `least`.
 
     The level of a verdict is its look's, or a single look's if it is `CLEAR`; that of a gain is the
     level of a price.
     """
-
-    def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
-        small = _gains_less(least, estimates, families, slower)
-        return np.asarray(small | _clear(estimates, families) | _decided(estimates, families))
-
-    return settled
+    small = _gains_less(least, estimates, families, slower)
+    return np.asarray(small | _clear(estimates, families) | _decided(estimates, families))
 
 
 def plan_of_twins(precision: float = RANK_MARGIN) -> Plan:
     """Return the plan of planted twins, each of which plays beside what it copies."""
-    return Plan(by_verdict(precision), is_anchor=lambda name: COPY_SEPARATOR not in name)
+    rule = partial(by_verdict, precision=precision)
+    return Plan(rule, is_anchor=lambda name: COPY_SEPARATOR not in name)
 
 
 def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
     """Return the plan of a ranking whose fastest may cost `precision`, a share, over the best."""
-    return Plan(by_verdict(precision), ends=by_price(precision))
+    settled, ends = (partial(rule, precision=precision) for rule in (by_verdict, by_price))
+    return Plan(settled, ends)
 
 
 def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
@@ -191,7 +188,7 @@ def unsettled(
     estimates = estimates._replace(launches=np.minimum(estimates.launches, usual))
     ends = np.cumsum(pairs)[:-1]
     anchors = [
-        _anchor(rivals, plan.is_anchor) if plan.is_anchor else _fastest(rivals, effect)
+        _anchor(rivals, effect, plan.is_anchor)
         for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)
     ]
     signs = [
@@ -213,15 +210,15 @@ def unsettled(
     return {setting: to_play for setting, to_play in cases.items() if to_play}
 
 
-def _fastest(samples: AlignedSamples, effect: Samples) -> int:
+def _anchor(
+    samples: AlignedSamples, effect: Samples, is_anchor: Callable[[str], bool] | None
+) -> int:
+    """Return the position of the anchor, 0 where it was not measured."""
+    if is_anchor:
+        return next((n for n, case in enumerate(samples.cases) if is_anchor(case.strategy)), 0)
     count = np.isfinite(effect).sum(-1).astype(float)
     scores = fit_scores(mean_and_variance(effect)[0], count, len(samples.cases))
     return int(np.argmin(scores))
-
-
-def _anchor(samples: AlignedSamples, is_anchor: Callable[[str], bool]) -> int:
-    """Return the position of the anchor, 0 where it was not measured."""
-    return next((n for n, case in enumerate(samples.cases) if is_anchor(case.strategy)), 0)
 
 
 def _to_play(

@@ -9,14 +9,15 @@ expression", Statistical Applications in Genetics and Molecular Biology 3(1), se
 that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. The second covariate, the
 other pairs of a setting, is this project's own idea, tried by `python -m studies.ladder`.
 
-scipy is imported where it is used: its import takes twice as long as numpy's, and the process that
-collects a campaign's cases must start at once.
+scipy is imported when it is used (`special`): its import takes twice as long as numpy's, and the
+process that collects a campaign's cases must start at once.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,14 @@ class Spread:
         return float(self.independence[self.known].sum())
 
 
+@cache
+def special() -> Any:
+    """The functions of `scipy.special`, imported at the first use."""
+    from scipy import special as functions  # noqa: PLC0415
+
+    return functions
+
+
 class Prior(NamedTuple):
     """The variance that a run expects of each comparison, worth `df` degrees of freedom."""
 
@@ -113,15 +122,13 @@ def belief(spread: Spread, prior: Prior) -> Samples:
     al. 2016, Annals of Applied Statistics 10(2), 946-963. Their method also divides the chance by
     the share of rows in the run that are as loud, so that single loud rows stay unnoticed.
     """
-    from scipy import special  # noqa: PLC0415
-
     if spread.families is None:
         return np.ones_like(prior.df)
     rows = spread.known & (prior.df > 0)
     df, (ratio, believed) = spread.df[rows], np.ones((2, len(rows)))
     ratio[rows] = spread.variance[rows] / prior.variance[rows]
     louder = np.maximum(of_louder_rival(ratio, spread.families)[rows], 0.0)
-    believed[rows] = np.minimum(special.fdtrc(df, prior.df[rows], louder) * df / LOUD_CHANCE, 1.0)
+    believed[rows] = np.minimum(special().fdtrc(df, prior.df[rows], louder) * df / LOUD_CHANCE, 1.0)
     return believed
 
 
@@ -155,20 +162,16 @@ def typical_prior(spread: Spread) -> Prior:
     Statistical Association 88, 1273-1283, the source of `MEDIAN_WORTH`). The degrees of a row's
     prior come from the other rows alone.
     """
-    from scipy import special  # noqa: PLC0415
-
     df, known = spread.df, spread.known
     if not known.any():
         return Prior(np.zeros_like(df), np.zeros_like(df))
-    typical = np.median(spread.variance[known] * df[known] / special.chdtri(df[known], 0.5))
+    typical = np.median(spread.variance[known] * df[known] / special().chdtri(df[known], 0.5))
     others = np.maximum((df * spread.independence).sum() - df, 0.0)
     return Prior(np.minimum(MEDIAN_WORTH * others, TYPICAL_DF), np.full_like(df, typical))
 
 
 def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
     """Return the prior along the columns of a design, and the slope of each."""
-    from scipy import special  # noqa: PLC0415
-
     known, weight = spread.known, spread.independence[spread.known]
     logs, noise = centred_logs(spread.variance[known], spread.df[known])
     root = np.sqrt(weight)
@@ -177,18 +180,16 @@ def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
     df = spread.independent_comparisons - design.shape[1]
     seen = squares / df * (1 + DOUBT * (2 / df) ** 0.5)
     beyond_sampling = float(seen - np.average(noise, weights=weight))
-    half = trigamma_inverse(max(beyond_sampling, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
-    variance = np.exp(design @ slopes + special.digamma(half) - np.log(half))
+    half = trigamma_inverse(max(beyond_sampling, float(special().polygamma(1, MAX_PRIOR_DF / 2))))
+    variance = np.exp(design @ slopes + special().digamma(half) - np.log(half))
     prior = Prior(np.full_like(variance, max(2 * half - CAUTION, 0.0)), variance)
     return prior, np.asarray(slopes)
 
 
 def centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
     """Return log variances without their bias, and the sampling variance of each."""
-    from scipy import special  # noqa: PLC0415
-
     logs = np.log(np.maximum(variance, RESOLUTION**2))
-    return logs - special.digamma(df / 2) + np.log(df / 2), special.polygamma(1, df / 2)
+    return logs - special().digamma(df / 2) + np.log(df / 2), special().polygamma(1, df / 2)
 
 
 def _design(spread: Spread) -> Samples:
@@ -203,12 +204,10 @@ def _design(spread: Spread) -> Samples:
 
 def trigamma_inverse(value: float) -> float:
     """Return the x > 0 whose trigamma, ψ'(x), is `value` > 0, by bisection on log x."""
-    from scipy import special  # noqa: PLC0415
-
     low, high = -20.0, 20.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        below = special.polygamma(1, math.exp(middle)) < value
+        below = special().polygamma(1, math.exp(middle)) < value
         low, high = (low, middle) if below else (middle, high)
     return math.exp(high)
 

@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects
-from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate, t_quantile
+from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate
 from timelift.analyse.evidence import pairs_by_setting
 from timelift.analyse.results import Samples
-from timelift.analyse.variances import Families
+from timelift.analyse.variances import Families, special
 from timelift.measurement import ENOUGH_LAUNCHES
 
 #: One error rate for all comparisons, or one for each.
@@ -87,10 +88,9 @@ class Comparison(Interval):
         """Return the half-width of an interval missed on a side by `chance`; NaN of one launch."""
         if not self.is_over_launches:
             return math.nan
-        return float(t_quantile(chance, self.df)) * self.standard_error
+        return -float(special().stdtrit(self.df, chance)) * self.standard_error
 
     def swapped(self) -> "Comparison":
-        """Return the comparison of a with b."""
         return dataclasses.replace(
             self, value=-self.value, low=-self.high, high=-self.low, verdict=self.verdict.swapped()
         )
@@ -170,7 +170,13 @@ def verdicts(
         sure = (p < different) & (p_values(estimates) < PAIR_LEVEL)
         differs = guarded & sure & (size >= log_margin)
         alike = enough & (estimates.chance(log_margin - size) < same)
-    sides = np.where(estimates.effect < 0, Verdict.FASTER, Verdict.SLOWER)
+    return in_verdicts(estimates.effect, differs, alike)
+
+
+def in_verdicts(
+    effect: Samples, differs: NDArray[np.bool_], alike: NDArray[np.bool_]
+) -> list[Verdict]:
+    sides = np.where(effect < 0, Verdict.FASTER, Verdict.SLOWER)
     words = np.where(differs, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
     return [Verdict(word) for word in words.tolist()]
 

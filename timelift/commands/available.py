@@ -86,13 +86,15 @@ def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[st
         line += " (instead of timelift's)" if replaces else ""
         group = (not is_own, project.shown(path.parent), _heading_of(kind, path))
         groups.setdefault(group, []).append(line)
-    for (_, folder, heading), lines in sorted(groups.items()):
-        yield f"{folder}/, {_HEADINGS[heading]}:"
+    for (_, folder, place), lines in sorted(groups.items()):
+        yield f"{folder}/, {_HEADINGS[place]}:"
         yield from lines
 
 
 def _heading_of(kind: str, path: Path) -> int:
     if kind == "workloads":
-        return int(not read_workload(path).default)
+        return 0 if read_workload(path).default else 1
     strategy = next(iter(read_variants(path).values()))
-    return 2 if strategy.differs else int(not strategy.default)
+    if strategy.differs:
+        return 2
+    return 0 if strategy.default else 1

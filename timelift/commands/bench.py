@@ -171,7 +171,10 @@ class PytestOptions(NamedTuple):
 
 
 def pytest_options(root: Path) -> PytestOptions:
-    """Read the options; a file that pytest cannot read has none, and pytest refuses it."""
+    """Read the options; a file that pytest cannot read has none, and pytest refuses it.
+
+    pytest's reader is private, since it answers in a session alone, which other commands lack.
+    """
     for file in (root / name for name in _FILES):
         try:
             options = load_config_dict_from_file(file) if file.is_file() else None

@@ -1,27 +1,27 @@
-"""`timelift bisect`: `git bisect run`; each of its steps runs this module as a program."""
+"""`timelift bisect`: `git bisect run`, whose steps are a program of their own (`bisect_step`)."""
 
 import argparse
 import difflib
+import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from timelift.case import AXES, Case, Gradients
+from timelift.case import Case
 from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
 from timelift.errors import UserError
-from timelift.gate.sides import UNCHANGED
 from timelift.journal.reading import opened, read_medians
 from timelift.measure.launch import environment, run_folder
+from timelift.measure.options import AXIS_OPTIONS
 from timelift.project import Project, git, resolve_commit
 
 #: The exit codes of a step (https://git-scm.com/docs/git-bisect#_bisect_run), and their words.
 PASSED, SLOWER, UNKNOWN = 0, 1, 125
 WORDS = {PASSED: "good", SLOWER: "bad ", UNKNOWN: "skip"}
 #: A step runs this timelift, not the one in the worktree.
-STEP = (sys.executable, "-P", "-m", "timelift.commands.bisect")
+STEP = (sys.executable, "-P", "-m", "timelift.commands.bisect_step")
 
 
 def bisect(options: Options, project: Project) -> int:
@@ -46,8 +46,8 @@ def bisect(options: Options, project: Project) -> int:
         tree = Path(name) / "tree"
         git(project.root, "worktree", "add", "--detach", str(tree), bad)
         cleanup.callback(git, project.root, "worktree", "remove", "--force", str(tree))
-        words = [str(tree / inside), *_bench_words(case, good, options.gate)]
-        if (code := judge(*words)) != SLOWER:
+        step = [*STEP, str(tree / inside), asked(case, good, options.gate)]
+        if (code := subprocess.call(step, cwd=tree, env=environment())) != SLOWER:
             why = (
                 "is not shown to be slower, so there is nothing to find"
                 if code == PASSED
@@ -56,7 +56,7 @@ def bisect(options: Options, project: Project) -> int:
             write_lines([f"{options.bad} {why}"])
             return EXIT_NOT_YES
         git(tree, "bisect", "start", bad, good)
-        run = ["git", "-C", str(tree), "bisect", "run", *STEP, *words]
+        run = ["git", "-C", str(tree), "bisect", "run", *step]
         with subprocess.Popen(
             run, stdout=subprocess.PIPE, errors="replace", env=environment()
         ) as steps:
@@ -104,61 +104,9 @@ def _measured_case(results: Path, label: str) -> Case:
     )
 
 
-def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
+def asked(case: Case, good: str, gate: float) -> str:
+    """Return the options by which a step measures a case, as a JSON object."""
     fields = case.fields() | {"threads": case.setting.threads or "default"}
-    del fields["machine"]  # it is played on this one
-    if case.setting.gradients is Gradients.NONE:
-        del fields["gradients"]
-    options = {axis.flag: fields[name] for name, axis in AXES.items() if name in fields}
-    options |= {
-        "--strategies": case.strategy,
-        "--against": good,
-        "--gate": f"{100 * gate:.6g}%",
-        "--undecided": "fail",
-    }
-    options |= {"--launches": 5}  # one case has no others to learn its noise from
-    file = f"test_{case.setting.phase}.py"
-    return [file, "-rfs", *(str(word) for pair in options.items() for word in pair)]
-
-
-def step(folder: str, *words: str) -> int:
-    """Judge a commit; an error is unknown, since git would take Python's exit code 1 for slow."""
-    try:
-        return judge(folder, *words)
-    except Exception as error:  # noqa: BLE001 - no error is a verdict
-        write_lines([f"{WORDS[UNKNOWN]} {type(error).__name__}: {error}"])
-        return UNKNOWN
-
-
-def judge(folder: str, *words: str) -> int:
-    """Race the commit that is checked out in a folder, print its verdict, and return git's code."""
-    existing = next(path for path in (Path(folder), *Path(folder).parents) if path.is_dir())
-    if existing == Path(folder):
-        code, reason = _race(folder, *words)
-    else:
-        code, reason = UNKNOWN, f"it has no folder {Path(folder).name}"
-    write_lines([f"{WORDS[code]} {git(existing, 'log', '-1', '--format=%h %s')}: {reason}"])
-    return code
-
-
-def _race(folder: str, *words: str) -> tuple[int, str]:
-    """Return git's exit code for the commit that is checked out in a folder, and the reason."""
-    bench = [*STEP[:3], "timelift", "bench", *words]
-    wide = environment() | {"COLUMNS": "1000"}  # or pytest would cut the reason
-    process = subprocess.run(
-        bench, cwd=folder, capture_output=True, text=True, errors="replace", check=False, env=wide
-    )
-    lines = [line for line in f"{process.stdout}\n{process.stderr}".splitlines() if line.strip()]
-    outcomes = [line for line in lines if line.startswith(("FAILED", "SKIPPED", "ERROR"))]
-    if not outcomes and process.returncode:
-        return UNKNOWN, lines[-1] if lines else f"it ended with {process.returncode}"
-    outcome = next(iter(outcomes), "the gate passes it")
-    passed = process.returncode == 0 and (not outcomes or UNCHANGED in outcome)
-    slower = process.returncode == 1 and " slower than " in outcome
-    reason = outcome.split(" - " if outcome.startswith("FAILED") else ": ", 1)[-1]
-    code = PASSED if passed else SLOWER if slower else UNKNOWN
-    return code, reason.removeprefix("Failed: ")
-
-
-if __name__ == "__main__":
-    sys.exit(step(*sys.argv[1:]))
+    texts = {option.name: str(fields.get(option.axis, "")) for option in AXIS_OPTIONS}
+    texts |= {"against": good, "gate": f"{100 * gate:.6g}%", "undecided": "fail"}
+    return json.dumps(texts | {"launches": "5"})  # one case has no others to learn its noise from

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from timelift.analyse.effects import Effects, launch_effects
-from timelift.analyse.results import Run, Samples, launch_marks, launch_numbers, seconds_by_launch
+from timelift.analyse.results import (
+    Run,
+    facts_by_launch,
+    launch_marks,
+    launch_numbers,
+    seconds_by_launch,
+)
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import SKIPPED, AxisValue, Case, Status
@@ -132,13 +137,30 @@ class GateFindings:
 
 
 def gate_findings(run: Run) -> GateFindings:
+    """Return the outcome of every case of which both sides have a line.
+
+    A pair that failed in its trial has no changes. Its screening still counts for the variances of
+    the other pairs, so that their suspicions stay as they were before the trial.
+    """
     against = run.header.against
     assert against
     pairs = _pairs(run.measurements, other_sides(run))
-    unmeasured = [
+    outcomes = [
         CaseOutcome(pair.new.case, {}, unmeasured=pair) for pair in pairs if pair.lacks_figures
     ]
-    outcomes = [*unmeasured, *_outcomes(pairs, against)]
+    played = _played(pairs)
+    rules = gate_rules(against) if played else {}
+    judged = {quantity: _judged(played, quantity, rule) for quantity, rule in rules.items()}
+    outcomes += [
+        CaseOutcome(
+            pair.new.case,
+            {quantity: changes[place] for quantity, changes in judged.items()},
+            exact_changes(pair.new.case, *pair),
+            _more_operations(pair),
+        )
+        for place, pair in enumerate(played)
+        if pair.old.status is pair.new.status is Status.MEASURED
+    ]
     return GateFindings(against, outcomes, is_provisional=run.is_provisional)
 
 
@@ -166,36 +188,13 @@ def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     return rules | {Quantity.TIME: GateRule(gates[Quantity.TIME], screening)}
 
 
-def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
-    """Return the outcome of every case of which both sides were measured.
-
-    A pair that failed in its trial has no outcome. Its screening still counts for the variances of
-    the other pairs, so that their suspicions stay as they were before the trial.
-    """
-    played = _played(pairs)
-    if not played:
-        return []
-    rules = gate_rules(against)
-    judged = {quantity: _judged(played, quantity, rule) for quantity, rule in rules.items()}
-    return [
-        CaseOutcome(
-            pair.new.case,
-            {quantity: changes[place] for quantity, changes in judged.items()},
-            exact_changes(pair.new.case, *pair),
-            _more_operations(pair),
-        )
-        for place, pair in enumerate(played)
-        if pair.old.status is pair.new.status is Status.MEASURED
-    ]
-
-
 def _played(pairs: Iterable[Sides]) -> list[Sides]:
     return [pair for pair in pairs if pair.old.launches and pair.new.launches]
 
 
 def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
     """Return the differences of the sides' operation counts by kind, from their first counts."""
-    counts = [[launch.facts.operations for launch in side.launches] for side in pair]
+    counts = ((launch.facts.operations for launch in side.launches) for side in pair)
     old, new = (next((own for own in of_side if own is not None), None) for of_side in counts)
     if old is None or new is None:
         return ()
@@ -212,40 +211,26 @@ _FACTS = {Quantity.FIRST_CALL: ("start_seconds", 0.05), Quantity.MEMORY: ("peak_
 
 
 def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[JudgedChange]:
-    numbers = launch_numbers(pair.new for pair in pairs)
-    lost = [_lost_peaks(pair, numbers) for pair in pairs] if quantity is Quantity.MEMORY else ()
-    marks = [launch_marks(pair, numbers) for pair in pairs]
-    return judge(_effects(pairs, quantity, numbers), numbers, rule, lost, marks)
+    """Judge the log ratios, new over old, of all pairs in the launches of the new sides.
 
-
-def _lost_peaks(pair: Sides, numbers: Sequence[int]) -> NDArray[np.bool_]:
-    """Return, for each launch, whether the new side played but only the old one's peak was read.
-
-    A reader that the new side kills reads nothing of it.
+    A peak of memory is lost where the new side played, but only that of the old one was read: a
+    reader that the new side kills reads nothing of it.
     """
-    old, new = (_fact_by_launch(side, numbers, "peak_bytes") for side in pair)
-    played = np.isin(numbers, [launch.number for launch in pair.new.launches])
-    return np.asarray(played & np.isfinite(old) & np.isnan(new))
-
-
-def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
-    """Return log ratios, new over old, as (pairs, launches), for the launches of these numbers."""
+    numbers = launch_numbers(pair.new for pair in pairs)
+    marks = [launch_marks(pair, numbers) for pair in pairs]
+    sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
     if quantity is Quantity.TIME:
-        sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
-        return launch_effects(*np.split(seconds_by_launch(sides, numbers), 2))
+        seconds = np.split(seconds_by_launch(sides, numbers), 2)
+        return judge(launch_effects(*seconds), numbers, rule, marks=marks)
     name, floor = _FACTS[quantity]
-    old, new = (
-        np.stack([_fact_by_launch(side, numbers, name) for side in sides])
-        for sides in zip(*pairs, strict=True)
-    )
+    old, new = np.split(facts_by_launch(sides, numbers, name), 2)
     effect = np.log((new + floor) / (old + floor))
-    return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
-
-
-def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:
-    facts = {launch.number: launch.facts.number_or_bound(name) for launch in side.launches}
-    values = (facts.get(number) for number in numbers)
-    return np.array([np.nan if value is None or value < 0 else value for value in values])
+    effects = Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
+    if quantity is not Quantity.MEMORY:
+        return judge(effects, numbers, rule, marks=marks)
+    played = [np.isin(numbers, [one.number for one in pair.new.launches]) for pair in pairs]
+    lost = np.asarray(played) & np.isfinite(old) & np.isnan(new)
+    return judge(effects, numbers, rule, lost, marks)
 
 
 # While the run goes on ---------------------------------------------------------------------------
@@ -281,12 +266,9 @@ class GateReferee(Referee):
             for place, pair in enumerate(pairs)
             if not any(change.breaks for change in exact_changes(pair.new.case, *pair))
             and any(
-                self._needs_launches(changes[place], quantity)
-                for quantity, changes in judged.items()
+                not changes[place].settled
+                and (changes[place].suspected or (self._undecided_fails and name is Quantity.TIME))
+                for name, changes in judged.items()
             )
             for side in pair
         )
-
-    def _needs_launches(self, change: JudgedChange, quantity: Quantity) -> bool:
-        undecided_fails = self._undecided_fails and quantity is Quantity.TIME
-        return (change.suspected or undecided_fails) and not change.settled

@@ -15,7 +15,7 @@ in a trial over the screened and the fresh ones, since only effects must be fres
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,13 @@ from timelift.analyse.effects import Effects, stack
 from timelift.analyse.estimates import Estimates, Interval, by_row, estimate
 from timelift.analyse.evidence import rows_by_machine
 from timelift.analyse.results import Samples
-from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, POWER, Verdict
+from timelift.analyse.verdicts import (
+    CHANGE_MARGIN,
+    MIN_LAUNCHES,
+    POWER,
+    Verdict,
+    in_verdicts,
+)
 
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
 SCREEN, CONFIRM = 0.10, 0.001
@@ -107,58 +113,66 @@ class JudgedChange(Interval):
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
+class _Part(NamedTuple):
+    """The evidence of a screening or a trial for every pair; launches that read it, or lost it."""
+
+    estimates: Estimates
+    launches: Samples
+    lost: Samples
+
+
 def judge(
     effects: Effects,
     numbers: Sequence[int],
     rule: GateRule,
-    lost: ArrayLike = (),
+    lost: ArrayLike = 0,
     marks: ArrayLike = "",
 ) -> list[JudgedChange]:
     """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
-    launches, from 1. `lost`, of the same shape or empty, marks launches that read a figure of the
-    old side alone. Such a pair is suspected; confirmed if fresh launches cannot read it either.
-    `marks` are the machines, of the same shape. Looks count launches, whatever the evidence is.
+    launches, from 1. `lost`, of the same shape or 0, marks launches that read a figure of the old
+    side alone. Such a pair is suspected; confirmed if fresh launches cannot read it either. `marks`
+    are the machines, of the same shape. Looks count launches, whatever the evidence is.
     """
-    lost = np.asarray(lost if np.size(lost) else np.zeros_like(effects.effect), bool)
-    is_screening = np.asarray(numbers) <= rule.screening
-    parts = is_screening, ~is_screening
-    launches = [np.isfinite(effects.effect[:, part]).sum(axis=1) for part in parts]
-    machines = np.broadcast_to(np.asarray(marks, str), effects.effect.shape)
-    screened, fresh = (
-        rows_by_machine(Effects(*(own[:, part] for own in effects[:2])), machines[:, part].tolist())
-        for part in parts
-    )
-    at_screening = estimate(screened)
-    both = estimate(stack([screened, fresh]))
-    in_trial = both.part(slice(len(effects.effect), None))
-    was_lost = lost[:, is_screening].any(axis=1)
-    suspected = was_lost | _differs(at_screening, rule.screen, _SUSPICIOUS * rule.log_ignored)
-    is_read = in_trial.launches > 0
-    is_lost = was_lost & ~is_read & (lost[:, ~is_screening].sum(axis=1) >= _LOST_AGAIN)
+    screen, trial = _screen_and_trial(effects, np.asarray(numbers) <= rule.screening, lost, marks)
+    was_lost, is_read = screen.lost > 0, trial.launches > 0
+    is_lost = was_lost & ~is_read & (trial.lost >= _LOST_AGAIN)
+    suspected = was_lost | _differs(screen.estimates, rule.screen, _SUSPICIOUS * rule.log_ignored)
+    side = np.where(was_lost, 1.0, np.sign(screen.estimates.effect))
+    confirmed = is_lost | (suspected & _confirms(trial, side, rule))
     tried = is_read | is_lost
-    side = np.where(was_lost, 1.0, np.sign(at_screening.effect))
-    differs = _differs(in_trial, _level(launches[1], rule), rule.log_ignored)
-    is_beyond = differs & _is_beyond(in_trial, rule.log_ignored)
-    confirmed = suspected & is_beyond & (side == np.sign(in_trial.effect))
-    columns = zip(in_trial, at_screening, strict=True)
+    columns = zip(trial.estimates, screen.estimates, strict=True)
     shown = Estimates(*(np.where(tried, *column) for column in columns))
     half_width = shown.half_width(_SHOWN)
-    detectable = np.where(
-        tried, _detectable_by_trial(in_trial, rule), _detectable_by_screening(at_screening, rule)
-    )
     return by_row(
         JudgedChange,
         value=shown.effect,
         low=shown.effect - half_width,
         high=shown.effect + half_width,
-        launches=np.where(tried, launches[1], launches[0]),
-        detectable=detectable,
+        launches=np.where(tried, trial.launches, screen.launches),
+        detectable=_detectable(tried, screen, trial, rule),
         suspected=suspected,
         tried=tried,
-        verdict=_verdicts(shown, confirmed | is_lost, rule.log_margin),
+        verdict=_verdicts(shown, confirmed, rule.log_margin),
     )
+
+
+def _screen_and_trial(
+    effects: Effects, is_screening: NDArray[np.bool_], lost: ArrayLike, marks: ArrayLike
+) -> tuple[_Part, _Part]:
+    """Split the launches; the variances of a trial are moderated over both parts."""
+    columns, shape = (is_screening, ~is_screening), effects.effect.shape
+    is_lost, machines = np.broadcast_to(lost, shape), np.broadcast_to(marks, shape)
+    screened, fresh = (
+        rows_by_machine(Effects(*(own[:, part] for own in effects[:2])), machines[:, part].tolist())
+        for part in columns
+    )
+    in_trial = estimate(stack([screened, fresh])).part(slice(len(effects.effect), None))
+    launches = (np.isfinite(effects.effect[:, part]).sum(axis=1) for part in columns)
+    losses = (is_lost[:, part].sum(axis=1) for part in columns)
+    screen, trial = map(_Part, (estimate(screened), in_trial), launches, losses)
+    return screen, trial
 
 
 def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
@@ -170,33 +184,29 @@ def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDAr
         return np.asarray(significant & (size >= least) & agrees)
 
 
-def _is_beyond(estimates: Estimates, least: float) -> NDArray[np.bool_]:
+def _confirms(trial: _Part, side: Samples, rule: GateRule) -> NDArray[np.bool_]:
+    """True where fresh launches show a difference to that side, beyond what is ignored."""
+    fresh, ignored = trial.estimates, rule.log_ignored
     with np.errstate(invalid="ignore"):
-        return np.asarray(estimates.chance(np.abs(estimates.effect) - least) < _BEYOND_IGNORED)
+        is_beyond = fresh.chance(np.abs(fresh.effect) - ignored) < _BEYOND_IGNORED
+    levels = np.asarray([0.0, *rule.levels.values()])  # 0 before the first look
+    level = levels[np.searchsorted([*rule.levels], trial.launches, side="right")]
+    is_to_side = side == np.sign(fresh.effect)
+    return np.asarray(_differs(fresh, level, ignored) & is_beyond & is_to_side)
 
 
 def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
     with np.errstate(invalid="ignore"):
         near = np.abs(shown.effect) + shown.half_width(_ALIKE) < log_margin
-    alike = (shown.launches >= MIN_LAUNCHES) & near
-    sides = np.where(shown.effect < 0, Verdict.FASTER, Verdict.SLOWER)
-    words = np.where(confirmed, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
-    return [Verdict(word) for word in words.tolist()]
+    return in_verdicts(shown.effect, confirmed, (shown.launches >= MIN_LAUNCHES) & near)
 
 
-def _level(launches: Samples, rule: GateRule) -> Samples:
-    """Return the chance that the last look at so many fresh launches may spend; 0 before any."""
-    levels = np.asarray([0.0, *rule.levels.values()])
-    return levels[np.searchsorted(list(rule.levels), launches, side="right")]
-
-
-def _detectable_by_screening(screened: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * rule.log_ignored)
-    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
-
-
-def _detectable_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
-    level = rule.levels[min(rule.levels)]
-    beyond = rule.log_ignored + fresh.half_width(_BEYOND_IGNORED)
-    bar = np.maximum(fresh.half_width(level), beyond)
-    return np.asarray(bar + fresh.half_width(1 - POWER))
+def _detectable(tried: NDArray[np.bool_], screen: _Part, trial: _Part, rule: GateRule) -> Samples:
+    """Return the log ratio that the trial of a pair, or else its screening, would have found."""
+    fresh, screened, ignored = trial.estimates, screen.estimates, rule.log_ignored
+    first_look = rule.levels[min(rule.levels)]
+    beyond = ignored + fresh.half_width(_BEYOND_IGNORED)
+    by_trial = np.maximum(fresh.half_width(first_look), beyond) + fresh.half_width(1 - POWER)
+    suspicious = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * ignored)
+    by_screening = np.maximum(suspicious + screened.half_width(1 - POWER), rule.log_margin)
+    return np.where(tried, by_trial, by_screening)

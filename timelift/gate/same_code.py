@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,17 +123,9 @@ def _imports_of(path: Path, module: str) -> list[Imported] | None:
         if isinstance(node, ast.Import):
             imports += [Imported(alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = _base(node, package)
-            if not base:
+            try:
+                base = resolve_name("." * node.level + (node.module or ""), package)
+            except ImportError:  # the file is in no such package
                 return None
             imports += [Imported(base, alias.name) for alias in node.names]
     return imports
-
-
-def _base(node: ast.ImportFrom, package: str) -> str:
-    """Return the module that names are imported from, or '' if a file is in no such package."""
-    if not node.level:
-        return node.module or ""
-    parts = package.split(".") if package else []
-    around = parts[: len(parts) - node.level + 1]
-    return ".".join([*around, *filter(None, [node.module])]) if around else ""

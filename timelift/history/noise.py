@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
-from timelift.analyse.estimates import t_quantile, t_tail
+from timelift.analyse.estimates import chance_beyond, half_width
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import RESOLUTION
 
@@ -40,13 +40,12 @@ class Noise:
 
     def half_width(self, level: float) -> Samples:
         """Return what so noisy a log ratio exceeds by chance at a one-sided level."""
-        return np.asarray(t_quantile(level, np.maximum(self.df, 1.0)) * np.sqrt(self.variance))
+        return half_width(np.sqrt(self.variance), self.df, level)
 
     def chance(self, distance: Samples | float) -> Samples:
         """Return the one-sided p of a distance from zero; 1/2 where the noise is unknown."""
         known = (self.df > 0) & np.isfinite(self.variance)
-        statistic = np.where(known, distance / np.sqrt(self.variance), 0.0)
-        return np.asarray(t_tail(statistic, np.where(known, self.df, 1.0)))
+        return np.where(known, chance_beyond(distance, np.sqrt(self.variance), self.df), 0.5)
 
 
 #: What a session is assumed to add to the log ratio of a case (1 %, sd), and to all cases beside

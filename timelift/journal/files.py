@@ -102,35 +102,32 @@ def find_run(root: Path, word: str = "latest", *, resumable: bool = False) -> Pa
     if path_is(Path(word).is_file):
         return Path(word)
     if word == "latest":
-        return _newest_under(root, resumable=resumable)
-    is_folder = path_is(Path(word).is_dir)
-    if is_folder and (inside := runs_under(Path(word))):
-        return _latest_run(inside)
-    runs = runs_under(root)
-    matching = [path for path in runs if _is_named(path, word)] or _in_folder_of(root, word)
-    if not matching and is_folder:
-        return _newest_under(Path(word))
-    if not matching:
-        names = [path.stem for path in runs]
-        hint = nearest(word, [*names, "latest"]) if names else f"{str(root)!r} holds no run"
-        raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
-    return _latest_run(matching)
-
-
-def _in_folder_of(folder: Path, word: str) -> list[Path]:
-    """Return the runs in the folder of the machine of that name."""
-    of_machine = folder / word
-    inside = word == Path(word).name and word != ".."
-    return runs_under(of_machine) if inside and path_is(of_machine.is_dir) else []
-
-
-def _newest_under(folder: Path, *, resumable: bool = False) -> Path:
-    runs = runs_under(folder)
-    if not runs:
+        folder, found = root, runs_under(root)
+    else:
+        folder, found = Path(word), _runs_called(word, root)
+    if not found:
         raise UserError(
             f"expected a run under {str(folder)!r}, found none; measure one with: timelift bench"
         )
-    return _latest_run(runs, resumable=resumable)
+    return _latest_run(found, resumable=resumable and word == "latest")
+
+
+def _runs_called(word: str, root: Path) -> list[Path]:
+    """Return the runs that a word may mean; raises UserError where it is no folder either."""
+    is_folder = path_is(Path(word).is_dir)
+    if is_folder and (inside := runs_under(Path(word))):
+        return inside
+    runs = runs_under(root)
+    if named := [path for path in runs if _is_named(path, word)]:
+        return named
+    is_name = word == Path(word).name and word != ".."
+    if is_name and path_is((root / word).is_dir) and (inside := runs_under(root / word)):
+        return inside  # of the machine of that name
+    if is_folder:
+        return []
+    names = [path.stem for path in runs]
+    hint = nearest(word, [*names, "latest"]) if names else f"{str(root)!r} holds no run"
+    raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
 
 
 def _is_named(path: Path, word: str) -> bool:
@@ -143,7 +140,6 @@ def _is_named(path: Path, word: str) -> bool:
 
 
 def is_latest(path: Path, root: Path) -> bool:
-    """True if `latest` names the run."""
     with contextlib.suppress(UserError, OSError):
         return find_run(root).samefile(path)
     return False

@@ -72,7 +72,6 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def other_drift(self) -> dict[str, Any]:
-        """The `drift` without the versions."""
         return {name: value for name, value in self.drift.items() if name != "versions"}
 
 

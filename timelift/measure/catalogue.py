@@ -17,7 +17,7 @@ from timelift.case import Backend, Case, Dtype, Gradients, Phase
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
-from timelift.messages import RivalSpec
+from timelift.messages import Change, RivalSpec
 from timelift.project import Project
 from timelift.source import MEANING, Source, declared_inputs, read_parameters, read_source
 
@@ -28,7 +28,7 @@ class Strategy:
 
     If `copy_of` names a strategy, this is a copy of it: a twin, or its other side. A twin is slower
     by the share that is `planted`, since it makes more calls than are billed. The other side has a
-    project of its own, its `home`, or runs `in_other_python`.
+    project of its own, its `home`, or runs `in_other_python`. In a whole model it makes `changes`.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Strategy:
     planted: float | None = None
     home: Project | None = None
     in_other_python: bool = False
+    changes: tuple[Change, ...] = ()
 
     @property
     def default(self) -> bool:
@@ -66,6 +67,7 @@ class Strategy:
             pair=self.copy_of or self.name,
             in_other_python=self.in_other_python,
             backends=self.backends,
+            changes=self.changes,
         )
 
 

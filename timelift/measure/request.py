@@ -12,7 +12,13 @@ from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
-from timelift.measure.options import AXIS_OPTIONS, OPTIONS, RunOptions, option_named
+from timelift.measure.options import (
+    AXIS_OPTIONS,
+    OPTIONS,
+    RunOptions,
+    option_flag,
+    option_named,
+)
 from timelift.measure.place import Place
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
@@ -59,6 +65,16 @@ class Question:
         if sizes not in ("all", "smallest"):
             raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
         return cls(axes, **{name: arguments[name] for name in arguments.keys() & _NO_AXES})
+
+    def why_not(self, texts: Mapping[str, str], asked: Mapping[str, str]) -> str:
+        """Reason why it has no case; `texts` are the options as typed, `asked` their axes."""
+        axes = option_named("time_axes").value(asked["time_axes"])
+        if "time_axes" not in self.axes and all(axis.varies for axis in axes):
+            return "has no lengths that vary, of which test_varying.py asks"
+        if kept := self.keeps:
+            received = texts[kept] or "nothing"
+            return f"measures {option_flag(kept)} {self.axes[kept]} alone, received {received}"
+        return f"compares several {self.compares}"
 
 
 class RunRequest:

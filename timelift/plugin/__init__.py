@@ -40,7 +40,7 @@ class QuestionError(Exception):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    before = sys.excepthook
+    before = sys.excepthook  # argparse's error ends the process, and pytest calls no hook then
     sys.excepthook = lambda kind, error, trace: _explain_clash(before, kind, error, trace)
     add_options(lambda title: parser.getgroup(f"timelift: {title}").addoption, PREFIX)
 

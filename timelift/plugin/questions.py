@@ -21,7 +21,7 @@ from timelift.commands import PREFIX, SELFTEST, USUAL_REPORT, place_of
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
-from timelift.measure.options import OPTIONS, option_flag, option_named
+from timelift.measure.options import OPTIONS
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Race, Session, interrupts
 from timelift.measurement import Measurement
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PARAMETERS = ("strategy", *AXES)
 _INTERRUPTED = "the run was interrupted; what was measured is in the journal"
 _QUESTIONS = pytest.StashKey["Questions"]()
+#: The name of pytest-benchmark's session among plugins.
+_BENCHMARK = "pytest-benchmark"
 #: A case that was refused or failed has no samples to hand over.
 _UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestBenchmarkWarning"
 
@@ -42,7 +44,7 @@ _UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestB
 def questions_of(config: pytest.Config) -> "Questions":
     """Return the session's questions, made when first asked for; raises UserError."""
     if _QUESTIONS not in config.stash:
-        if not hasattr(config, "_benchmarksession"):
+        if not config.pluginmanager.hasplugin(_BENCHMARK):
             raise UserError(
                 "a bench question hands its samples to pytest-benchmark, which is not loaded; "
                 "leave out -p no:benchmark, or ask for it with -p pytest_benchmark.plugin"
@@ -143,16 +145,7 @@ class Questions:
         is_asked = not waits or self._is_named(path) or request.texts[asked.compares or asked.keeps]
         grid = request.cases(asked) if is_asked else []
         if not grid:
-            limit = f"compares several {asked.compares}"
-            if kept := asked.keeps:
-                received = request.texts[kept] or "nothing"
-                limit = (
-                    f"measures {option_flag(kept)} {asked.axes[kept]} alone, received {received}"
-                )
-            axes = option_named("time_axes").value(request.axes["time_axes"])
-            if "time_axes" not in asked.axes and all(axis.varies for axis in axes):
-                limit = "has no lengths that vary, of which test_varying.py asks"
-            self._limits.append(f"{path.name} {limit}")
+            self._limits.append(f"{path.name} {asked.why_not(request.texts, request.axes)}")
         cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
         for case in cases:
             self._collected[case] = len(self._collected)
@@ -195,9 +188,9 @@ class Questions:
 
         config = self._config
         if not is_table_asked_for(config):
-            config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - as --benchmark-quiet
+            config.pluginmanager.getplugin(_BENCHMARK).quiet = True  # as --benchmark-quiet
         reporter = config.pluginmanager.getplugin("terminalreporter")  # None with -p no:terminal
-        stream = reporter._tw._file if reporter else io.StringIO()  # noqa: SLF001 - what pytest reports on
+        stream = reporter._tw._file if reporter else io.StringIO()  # noqa: SLF001 - pytest tells its stream nowhere else
         display = CampaignDisplay(stream)
         try:
             self.session.measure(cases, display)
@@ -239,7 +232,10 @@ class Questions:
     def pytest_terminal_summary(
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
-        """Show the end below pytest's own; it and -r's list alone tell what fails the gate."""
+        """Show the end below pytest's own; it and -r's list alone tell what fails the gate.
+
+        pytest reads its FAILURES and this list from `stats`, and no hook says what is in either.
+        """
         stats, told = terminalreporter.stats, set(self.failures.values())
         self._failed = stats.get("failed", [])
         if self._failed:
@@ -308,7 +304,6 @@ class ReplayClock:
 
 
 def clock_of(item: pytest.Item) -> ReplayClock:
-    """Return the clock that an item's `benchmark` reads from now on."""
     clock, case = ReplayClock(), case_of(item)
     assert case is not None
     item.add_marker(pytest.mark.benchmark(timer=clock, group=case.setting.label))

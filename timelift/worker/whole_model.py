@@ -86,7 +86,7 @@ class ModelUnderTest:
             "build_seconds": time.perf_counter() - started,
             "weights": count_weights(model),
         }
-        if rival.parameters and not self.task.reads_peak_memory:
+        if rival.changes and not self.task.reads_peak_memory:
             self.emit(Busy(CHECKING, rival.name))
             facts["law_error"] = max(law.check(model) for law in as_written.laws)
         call = call_of(model, data, setting.phase)
@@ -138,17 +138,16 @@ class _AsWritten:
                 self.laws.append(WholeLaw(*held, *steps, **how))
 
     def change(self, model: Any, rival: RivalSpec) -> None:
-        """Change the lifts whose numbers are the rival's parameters, each by the strategy there.
+        """Make the changes of the rival.
 
         Numbers, not paths: Keras names unnamed layers anew in every model. In reverse, since a loop
         is found before the lift that it calls, and has to be changed after it.
         """
         lifts = find_lifts.find_lifts(model)
-        for number in sorted(map(int, rival.parameters), reverse=True):
-            strategy, parameters = rival.parameters[str(number)]
-            lift = lifts[number - 1]
-            lift.calls, lift.mask_shape = self.seen[number - 1]
-            lift.change(load_module(strategy), parameters)
+        for change in sorted(rival.changes, key=lambda change: -change.lift):
+            lift = lifts[change.lift - 1]
+            lift.calls, lift.mask_shape = self.seen[change.lift - 1]
+            lift.change(load_module(change.path), change.parameters)
 
 
 # Its law -----------------------------------------------------------------------------------------
