@@ -21,9 +21,15 @@ from timelift.messages import Described, Look, WorkerChannel
 from timelift.source import ADDED, NOISE_OF_A_CALL
 from timelift.worker import law, model_data, system
 from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
-from timelift.worker.layer_inputs import inputs_of, layer_inputs, whole_numbers
 from timelift.worker.lift_masks import note_mask_faults
-from timelift.worker.making import check_layer, make_layer, own_losses
+from timelift.worker.making import (
+    check_layer,
+    inputs_of,
+    layer_inputs,
+    make_layer,
+    own_losses,
+    whole_numbers,
+)
 from timelift.worker.reference import other_weights, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model

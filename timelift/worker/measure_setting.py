@@ -21,8 +21,8 @@ from timelift.worker import law, making, system
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
-from timelift.worker.neighbours import Neighbours
 from timelift.worker.prepare import SettingUnderTest, status_of
+from timelift.worker.system import Neighbours
 from timelift.worker.varying import VaryingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
 

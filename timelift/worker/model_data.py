@@ -16,7 +16,7 @@ from timelift.case import Backend, Mode, Phase, Setting
 from timelift.errors import one_line
 from timelift.worker.draws import marked, marks_reaching, pad
 from timelift.worker.engines import Array
-from timelift.worker.layer_inputs import inputs_of
+from timelift.worker.making import inputs_of
 from timelift.worker.user_code import find_named
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
