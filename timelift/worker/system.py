@@ -130,7 +130,7 @@ class Neighbours:
         self.note()
 
     def note(self) -> None:
-        with contextlib.suppress(OSError, LookupError, ValueError):  # a system without /proc
+        with contextlib.suppress(OSError, LookupError, ValueError):  # a container may hide some
             self._readings.append(self._read())
 
     def facts(self) -> Mapping[str, float]:
@@ -254,15 +254,13 @@ def host_peak_facts(
 ) -> dict[str, int]:
     """Return `peak_bytes`, the most that `call` adds to the memory that was held before it.
 
-    Memory taken from the system is read from the high-water mark of the resident set, after free
-    memory was returned and the mark reset (proc(5): writing 5 to `clear_refs` resets VmHWM). That
-    is exact only if all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)), which
-    `malloc_trim` empties: free memory in the threads' own arenas would be used again unseen.
-    `pooled` returns the peak in a pool of the backend's own. The two peaks are added, so the sum is
-    an upper bound if they lie at different moments of the call.
+    It is the high-water mark of the resident set, after free memory was returned and the mark reset
+    (proc(5): 5 to `clear_refs` resets VmHWM). That is exact only if all threads share one arena
+    (MALLOC_ARENA_MAX=1, mallopt(3)), which `malloc_trim` empties. `pooled` returns the peak of the
+    backend's own pool, which is added, so the sum is an upper bound.
 
-    It is the median of some readings; if that is below `_RESOLUTION_BYTES`, which means nothing,
-    this bound is `peak_bytes_below`. Empty where the system does not report it.
+    Of some readings it is the median, or if that means nothing the bound `peak_bytes_below`. Empty
+    where the system does not report it.
     """
     try:
         readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
@@ -277,8 +275,7 @@ def host_peak_facts(
 def _resident_peak_bytes(call: Callable[[], object]) -> int:
     """Return by how much a second call raises the resident set while the first one's result lives.
 
-    Threads of the backend may free an earlier result during the call, which would then reuse its
-    memory: the resident set would not grow at all.
+    Else threads of the backend might free that during the call, which would reuse its memory.
     """
     kept = call()
     before = _resting_bytes()
@@ -291,8 +288,7 @@ def _resident_peak_bytes(call: Callable[[], object]) -> int:
 def _resting_bytes() -> int:
     """Return free memory to the system, reset the high-water mark, and return the resident set.
 
-    Threads of the backend may free memory a little after a call ends, so it is read until it
-    shrinks no more.
+    It is read until it shrinks no more, since threads free memory a little later.
     """
     resident = _status_bytes("VmRSS")
     for _ in range(_MOST_LOOKS):
