@@ -53,8 +53,7 @@ class EveryStep(keras.Layer):  # type: ignore[misc]
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
 
-    The layer is built by a call, since a subclassed layer may make its weights there. With two
-    lifts it is in an `EveryStep`.
+    A subclassed layer may make its weights in a call. Two lifts are of an `EveryStep`.
     """
     layer = find_layer(factory)
     check_layer(layer, factory)
@@ -117,11 +116,7 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
 
 
 def why_dtype_fails(error: Exception, setting: Setting) -> str:
-    """Return why an error comes of the dtype, or an empty string.
-
-    It may be too narrow for the layer, or the backend lack a kernel: Keras's `Orthogonal`, which
-    draws the weights of recurrent layers, takes a QR in their dtype.
-    """
+    """Return why an error comes of the dtype, too narrow or without a kernel; else ''."""
     backend, weights = setting.backend, keras.config.floatx()
     if isinstance(error, FloatingPointError) and setting.dtype in _NARROW:
         return (
@@ -146,16 +141,10 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
     return ""
 
 
-def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
-    """Return the precision of a layer's results; one without floats has the setting's."""
-    dtypes = compute_dtypes(layer) or [setting.dtype.floats]
-    return coarsest(dtypes, setting.device, engine.identity())
-
-
-def compute_dtypes(layer: Any) -> list[str]:
-    """Return the float dtypes in which the layer and the layers inside it compute."""
-    dtypes = {part.compute_dtype for part in parts_of(layer)}
-    return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]
+def precision_of(layer: Any, engine: Engine, setting: Setting, *more: str) -> DtypePrecision:
+    """Return the precision in the dtypes of a layer's parts and `more`, or else the setting's."""
+    dtypes = {part.compute_dtype for part in parts_of(layer)} & {*DtypePrecision} | {*more}
+    return coarsest(dtypes or {setting.dtype.floats}, setting.device, engine.identity())
 
 
 def parts_of(layer: Any) -> list[Any]:
@@ -378,10 +367,9 @@ def _only_layer(model: Any) -> Any:
 
 
 def warming_model(layer: Any, inputs: LayerInputs, steps: int) -> Any:
-    """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
+    """Make a model that lifts the layer folded into the batch, and at the first and the last step.
 
-    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps folded, and the first and
-    the last one by themselves.
+    (batch, time, *features) to ((time + 2) * batch, *outputs).
     """
     specs = symbolic(inputs, None, steps)
     sequences = keras.tree.map_structure(lambda x: keras.Input(x.shape[1:], dtype=x.dtype), specs)
