@@ -85,18 +85,18 @@ def calls_of(word: str, valid: Array, k: int) -> tuple[Sequence[Rows], Sequence[
         return np.repeat(sequences, len(steps)), np.tile(steps, len(sequences))
 
     each = [call(sequences, steps[[step]]) for step in steps]
-    bounds = [batch * group // min(k, batch) for group in range(1, min(k, batch))] if k else []
-    groups = [call(part, steps) for part in np.split(sequences, bounds)]
-    chunks = [call(sequences, part) for part in np.split(steps, range(k, time, k))] if k else []
     known: Mapping[str, tuple[Sequence[Rows], Sequence[Rows]]] = {
         "per_step": (each, each),
         "pooled": ([call(sequences, steps)],) * 2,
         "first_step": (each[:1], each),
         "per_step_and_first_again": ([each[0], *each], each),
-        "per_chunk": (chunks, chunks),
-        "per_group": (groups, groups),
     }
-    return known.get(word) if k or word not in {"per_chunk", "per_group"} else None
+    if not k or word in known:
+        return known.get(word)
+    bounds = [batch * group // min(k, batch) for group in range(1, min(k, batch))]
+    groups = [call(part, steps) for part in np.split(sequences, bounds)]
+    chunks = [call(sequences, part) for part in np.split(steps, range(k, time, k))]
+    return {"per_chunk": (chunks, chunks), "per_group": (groups, groups)}.get(word)
 
 
 @dataclass(frozen=True)

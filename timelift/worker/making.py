@@ -18,7 +18,7 @@ from timelift.inner_layer import ANY_HIGH, USUAL_HIGH, LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task
 from timelift.worker.engines import Engine
 from timelift.worker.find_lifts import takes_mask
-from timelift.worker.tolerances import DtypePrecision, coarsest
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision, precision
 from timelift.worker.user_code import find_layer
 
 #: A shape, batch first; None stands for any size.
@@ -142,9 +142,11 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
 
 
 def precision_of(layer: Any, engine: Engine, setting: Setting, *more: str) -> DtypePrecision:
-    """Return the precision in the dtypes of a layer's parts and `more`, or else the setting's."""
+    """Return the coarsest precision of a layer's parts and `more`, or else the setting's."""
     dtypes = {part.compute_dtype for part in parts_of(layer)} & {*DtypePrecision} | {*more}
-    return coarsest(dtypes or {setting.dtype.floats}, setting.device, engine.identity())
+    known, where = dtypes or {setting.dtype.floats}, (setting.device, engine.identity())
+    computed = [precision(dtype, *where) for dtype in known]
+    return max(computed, key=lambda each: TOLERANCES[each].outputs)
 
 
 def parts_of(layer: Any) -> list[Any]:
