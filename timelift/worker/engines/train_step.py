@@ -101,8 +101,10 @@ def data_of(feed: Feed) -> tuple[Any, Sequence[Any]]:
 def loss_of(outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[Any], Any]) -> Any:
     """Return the `total` of products, summed; raises ValueError for shapes that would broadcast."""
     for output, cotangent in zip(outputs, cotangents, strict=True):
-        if output.shape == cotangent.shape:  # which is all that a timed call pays for
-            continue
+        if output.shape == cotangent.shape:
+            continue  # which is all that a timed call pays for
+        if getattr(output.shape, "rank", 0) is None:
+            continue  # unknown to TensorFlow while it traces
         shapes = tuple(output.shape), tuple(cotangent.shape)
         sizes = itertools.zip_longest(*shapes, fillvalue=0)
         if any(None not in pair and pair[0] != pair[1] for pair in sizes):
