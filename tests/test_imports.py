@@ -30,6 +30,7 @@ ARROWS = {
     "present": GROUND | {"journal", "analyse"},
     **dict.fromkeys(FEATURES, GROUND | READ | {"measure"}),
     "history": GROUND | READ,
+    "advise": GROUND | READ | {"measure", "messages"},
     "cluster": GROUND | {"journal", "analyse", "measure", "messages"},
     "commands": GROUND | READ | {"measure"} | FEATURES,
     "cli": GROUND | {"commands"},

@@ -18,10 +18,9 @@ from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
 from timelift.worker import reference
 from timelift.worker.checks import PreparedRival, check_rival
-from timelift.worker.draws import draw_valid
-from timelift.worker.inputs import Feeds, SharedInputs
+from timelift.worker.inputs import Feeds, SharedInputs, draw_valid
 from timelift.worker.law import LawBrokenError
-from timelift.worker.reference import CHECKING, TRAINED, FoldedReference, LayerCalls, reference_at
+from timelift.worker.reference import CHECKING, FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerances import DtypePrecision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
@@ -175,8 +174,8 @@ class Launch:
         weigh = partial(reference.draw_cotangents, valid=VALID[:, self.steps], noise=noise)
         drawn = reference_at(self.steps, calls, weigh, gradients=backward)
         precisions = DtypePrecision.FLOAT64, DtypePrecision.FLOAT64
-        with reference.multiplied(self.layer.trainable_weights, [TRAINED]):
-            (outputs,) = calls.outputs(self.steps, folded=False)
+        with reference.as_trained(self.layer.trainable_weights):
+            (outputs,) = calls.outputs(calls.rows(self.steps))
         self.inner = SimpleNamespace(
             trained_reference=replace(drawn, outputs=[outputs[:, self.steps]]),
             layer=self.layer,
@@ -293,10 +292,10 @@ def test_a_wrong_fold_is_replaced_once_by_calls_at_every_step(phase, gradients):
     assert np.isin(launch.inputs[:, step, 0], layer.marked).all()
     assert launch.hold(gradients=gradients) < 1e-13
     calls = len(layer.rows)
-    assert [event.doing for event in launch.events] == [CHECKING, CALLING_EVERY_STEP, CHECKING]
+    assert launch.events == [CHECKING, CALLING_EVERY_STEP, CHECKING]
     assert launch.hold(gradients=gradients) < 1e-13
     assert len(layer.rows) == calls
-    assert [event.doing for event in launch.events[3:]] == [CHECKING]
+    assert launch.events[3:] == [CHECKING]
     assert is_found(launch, step, gradients)
 
 
@@ -344,7 +343,7 @@ def test_a_mean_over_the_words_of_a_step_without_words_is_told(least):
     engine = SimpleNamespace(apply=mean, place=np.asarray)
     calls = LayerCalls(engine, None, shared, training=False)
     with nullcontext() if least else pytest.raises(ValueError, match="for a padded step"):
-        assert np.array_equal(calls.outputs([0, 2], folded=False)[0][:, 0], [1, 1])
+        assert np.array_equal(calls.outputs(calls.rows([0, 2]))[0][:, 0], [1, 1])
 
 
 @pytest.mark.parametrize("lengths", Lengths)

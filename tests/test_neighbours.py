@@ -11,8 +11,8 @@ from timelift.analyse import results
 from timelift.commands import additions
 from timelift.measurement import CaseInLaunch, without_disturbed
 from timelift.messages import RUN_PROCESS
-from timelift.worker import neighbours
-from timelift.worker.neighbours import Neighbours
+from timelift.worker import system
+from timelift.worker.system import Neighbours
 
 
 class Quota:
@@ -38,7 +38,7 @@ def proc(folder, busy, idle, **processes):
 def seen(tmp_path, monkeypatch):
     """Facts after 10 s in which two processors worked 5 s each, 1 s for guests, 2 s for the run."""
     clock = iter([0.0, 9.0, 10.0])
-    monkeypatch.setattr(neighbours.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(system.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setenv(RUN_PROCESS, "10")
     tick = os.sysconf("SC_CLK_TCK")

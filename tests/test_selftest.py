@@ -293,4 +293,4 @@ def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):
     assert str(tmp_path) not in journal.read_text()
     trust = machine_trust(folder / "results", run)
     assert trust.false_alarms == Proportion(0, 6)
-    assert f"stored in {journal.parent}: reports" in " ".join(done.stdout.split())
+    assert f"from now on:\n  {journal.parent}\n" in done.stdout

@@ -76,7 +76,7 @@ class Program:
 
 def test_a_model_is_traced_right_before_its_first_call_and_never_again():
     from timelift.rounds import Player
-    from timelift.worker.varying import calls_of
+    from timelift.worker.prepare import calls_of
 
     clock = ScriptedClock()
     short, long = Program(clock), Program(clock)
@@ -92,7 +92,7 @@ def test_a_model_is_traced_right_before_its_first_call_and_never_again():
 
 def test_calls_end_at_the_limit_of_a_first_call_with_the_reason():
     from timelift.worker.making import LostError
-    from timelift.worker.varying import calls_of
+    from timelift.worker.prepare import calls_of
 
     clock = ScriptedClock()
     with pytest.raises(LostError) as ended:

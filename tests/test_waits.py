@@ -52,14 +52,14 @@ def test_the_check_sees_a_call_that_returns_before_its_end():
 
 
 COPIED = """
-from timelift.worker.checks import call_once
+from timelift.worker.checks import waited_for
 engine = open_engine(changed(mode=Mode.EAGER))
 model = lifted(keras.layers.Activation(keras.ops.negative))
 compiled = engine.compile(model, changed(mode=Mode.EAGER), training=False)
 # 60 MB, which JAX copies in a thread of its own where they are not aligned to 64 bytes
 large = np.zeros(1 + (1 << 20) * 5 * 3, "float32")[1:].reshape(-1, 5, 3)
 for _ in range(2):  # the first call of a shape compiles, which takes longer than to copy
-    result = call_once(engine, compiled, Feed(engine.place(large)))
+    result = waited_for(engine, compiled.bind(Feed(engine.place(large))))
 print(json.dumps(result.is_ready()))
 """
 

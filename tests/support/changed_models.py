@@ -17,10 +17,13 @@ from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
-from timelift.worker.describe import added_by_training, describe_model
+from timelift.worker.describe import (
+    added_by_training,
+    describe_model,
+    other_weights,
+    repeated_calls,
+)
 from timelift.worker.measure_setting import measure_setting
-from timelift.worker.reference import other_weights
-from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
 ROOT = Path(__file__).parent.parent.parent

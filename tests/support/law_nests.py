@@ -12,7 +12,7 @@ from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Tim
 from timelift.errors import UserError
 from timelift.inner_layer import read_inputs
 from timelift.messages import RivalSpec, Task
-from timelift.worker.draws import draw_shared, layers_behind
+from timelift.worker.inputs import draw_shared, layers_behind
 
 INPUTS = "extra=float32[6],token=int32[]<5,words=float32[7,4]+mask"
 

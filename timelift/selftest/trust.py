@@ -250,26 +250,26 @@ def end_of_selftest(run: Run, folder: Path) -> Document:
     try:
         stored = _store(trust, run, folder)
     except UserError as error:  # below a result that is known all the same
-        stored = f"not stored: {error}"
-    return document.plus(Block(sentences=(stored,)))
+        stored = Block(sentences=(f"not stored: {error}",))
+    return document.plus(stored)
 
 
-def _store(trust: Trust, run: Run, folder: Path) -> str:
+def _store(trust: Trust, run: Run, folder: Path) -> Block:
     """Store a result that may be quoted, and return what became of it.
 
     Of two self-tests with the same versions the one that rests on more comparisons is kept.
     """
     if run.is_provisional:
-        return "not stored, since the run did not end"
+        return Block(sentences=("not stored, since the run did not end",))
     if round(trust.launches) < MIN_LAUNCHES:  # some rivals may have lost one
         why = f"{MIN_LAUNCHES} launches a rival are needed for a verdict"
-        return f"not stored, since {why}; a longer --budget plays more"
+        return Block(sentences=(f"not stored, since {why}; a longer --budget plays more",))
     before = load_trust(trust_path(folder, trust.versions))
     if before and before.tries > trust.tries:
-        day = before.measured[:10]
-        return f"reports go on to quote the self-test of {day}, which rests on more comparisons"
-    save_trust(trust, folder)
-    return f"stored in {folder}: reports of this machine quote it from now on"
+        kept = f"reports go on to quote the self-test of {before.measured[:10]}"
+        return Block(sentences=(f"{kept}, which rests on more comparisons",))
+    told = "stored, and quoted by reports of this machine from now on:"
+    return Block(sentences=(told,), commands=(str(save_trust(trust, folder).parent),))
 
 
 def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:

@@ -5,7 +5,6 @@ call differentiates, its loss and gradients alone are known. The loss for a rand
 sum of outputs weighed at random, so it checks them too, at every step at once.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,15 +13,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from timelift import messages
 from timelift.case import Gradients, Phase
-from timelift.messages import Emit, RivalSpec
+from timelift.messages import RivalSpec
 from timelift.worker import law
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds
 from timelift.worker.judge import InnerLayer
 from timelift.worker.law import LawBrokenError
-from timelift.worker.reference import CHECKING, TRAINED, Begin, multiplied
+from timelift.worker.reference import CHECKING, Begin, as_trained
 
 #: A scale of the loss that is halved so often is as good as none.
 _MOST_SKIPS = 40
@@ -44,10 +42,6 @@ class PreparedRival:
     meaning: dict[str, str] = field(default_factory=dict)
 
 
-def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
-    return waited_for(engine, compiled.bind(feed))
-
-
 def waited_for(engine: Engine, call: Callable[[], Any]) -> Any:
     result = call()
     engine.wait(result)
@@ -55,45 +49,36 @@ def waited_for(engine: Engine, call: Callable[[], Any]) -> Any:
 
 
 def find_loss_scale(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
-    """Make train steps until one is not skipped, and return its result.
+    """Return the result of the first train step whose scaled gradients do not overflow.
 
-    A step is skipped if scaled gradients overflow. Raises LawBrokenError if all are skipped.
+    Raises LawBrokenError if all do, so that all are skipped.
     """
     for _ in range(_MOST_SKIPS):
         skips = compiled.step().skips
-        result = call_once(engine, compiled, feed)
+        result = waited_for(engine, compiled.bind(feed))
         if compiled.step().skips == skips:
             return result
     raise LawBrokenError("skips every step: its gradients overflow, by whatever the loss is scaled")
 
 
 def check_rival(
-    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
-) -> float:
-    """Check the results of a rival; return its largest relative error.
-
-    Its feed is the one that will be timed, with the folded reference's cotangents if it
-    differentiates. Raises LawBrokenError, and FloatingPointError if the inner layer itself returns
-    NaN or infinity.
-    """
-
-    def begin(stage: str) -> None:
-        emit(messages.Busy(stage, prepared.rival.name))
-
-    begin(CHECKING)
-    inner.restore()
-    check = _check_gradients if feeds.setting.differentiates else _check_forward
-    return check(inner, model, prepared, feeds, begin)
-
-
-def _check_forward(
     inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
 ) -> float:
+    """Return the largest relative error of a rival, fed as it is timed.
+
+    Raises LawBrokenError, and FloatingPointError if the inner layer returns NaN or infinity.
+    """
+    begin(CHECKING)
+    inner.restore()
+    order = law.match_weights(model, inner.layer)  # some are made in the first call
+    if feeds.setting.differentiates:
+        calls = GradientCalls(inner, prepared.compiled, feeds, order)
+        return check_at_steps(calls, prepared.feed, begin)
+
     def outputs_now() -> list[Array]:
-        returned = call_once(feeds.engine, prepared.compiled, prepared.feed)
+        returned = waited_for(feeds.engine, prepared.compiled.bind(prepared.feed))
         return [feeds.fetch(leaf) for leaf in keras.tree.flatten(returned)]
 
-    law.match_weights(model, inner.layer)  # some are made in the first call
     outputs = outputs_now()
     worst = law.check_outputs(outputs, inner.reference, inner.precision)
     check = partial(law.check_outputs, outputs, precision=inner.precision)
@@ -101,7 +86,7 @@ def _check_forward(
     law.check_finite(outputs, inner.reference.output_names)
     if trained := inner.trained_reference:
         try:
-            with multiplied(model.trainable_weights, itertools.repeat(TRAINED)):
+            with as_trained(model.trainable_weights):
                 law.check_outputs(outputs_now(), trained, inner.precision)
         except LawBrokenError as error:
             raise LawBrokenError(
@@ -109,14 +94,6 @@ def _check_forward(
                 "results of earlier calls, and compute from weights in every call, not in `build`"
             ) from None
     return worst
-
-
-def _check_gradients(
-    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
-) -> float:
-    order = law.match_weights(model, inner.layer)
-    calls = GradientCalls(inner, prepared.compiled, feeds, order)
-    return check_at_steps(calls, prepared.feed, begin)
 
 
 def check_at_steps(checked: "GradientCalls", feed: Feed, begin: Begin) -> float:
@@ -150,7 +127,7 @@ class GradientCalls:
             self.inner.restore()
         if self.feeds.setting.phase is Phase.TRAIN:
             return self._train(feed)
-        result = call_once(self.feeds.engine, self.compiled, feed)
+        result = waited_for(self.feeds.engine, self.compiled.bind(feed))
         self.compiled.settle(result)
         loss, by_sources, *_ = result
         gradients, by_inputs = list(by_sources), None
@@ -187,8 +164,8 @@ class GradientCalls:
         """
         inner, worst, (loss, by_inputs, by_weights) = self.inner, 0.0, result
         if by_inputs is not None:
-            by_step = law.check_input_gradients_at_steps if mixes else law.check_input_gradients
-            worst = by_step(by_inputs, expected, inner.input_precision)
+            by = inner.input_precision
+            worst = law.check_input_gradients(by_inputs, expected, by, mixes=mixes)
         worst = max(worst, law.check_weight_gradients(by_weights, expected, inner.precision))
         everywhere = expected if mixes else inner.folded_reference.everywhere
         law.check_loss(loss, expected, everywhere.scales, inner.precision)

@@ -1,11 +1,19 @@
-"""Describe a user's layer, or a model with its lifts, before any case is measured."""
+"""Describe a user's layer, or a model with its lifts, before any case is measured.
 
+A model is also searched for masks that do not belong where a lift hands them. The mask of a lift's
+inputs is over steps, (batch, time), or the steps' own, (batch, time, words). A `TimeDistributed`
+hands `mask[:, t]` of either to the layer inside, and its mask unchanged to the layers behind it. It
+loses a mask that the layer inside makes. Steps of a loop have no mask.
+"""
+
+import itertools
 import json
 import math
 import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -14,19 +22,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Gradients
+from timelift.case import Backend, Gradients
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.messages import Described, Look, WorkerChannel
 from timelift.source import ADDED, NOISE_OF_A_CALL
-from timelift.worker import law, model_data, system
-from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
-from timelift.worker.layer_inputs import inputs_of, layer_inputs, whole_numbers
-from timelift.worker.lift_masks import note_mask_faults
-from timelift.worker.making import check_layer, make_layer, own_losses
-from timelift.worker.reference import other_weights, restored
-from timelift.worker.repeated_calls import repeated_calls
-from timelift.worker.user_code import find_layer, find_model
+from timelift.worker import find_lifts, law, making, model_data, system
+from timelift.worker.engines import Array
+from timelift.worker.find_lifts import Lift, in_words, mask_of, takes_mask
+from timelift.worker.user_code import changed, find_layer, find_model, restored, revalued
 from timelift.worker.whole_model import TrainingResults, training_of
 
 #: For a layer with noise: equal rows in a call; calls, and the fewest of them if they take longer
@@ -37,37 +41,38 @@ _ROWS, _DRAWS, _LEAST_DRAWS, _SECONDS, _FEATURES = 64, 60, 16, 2.0, 1024
 _MOST_OF_ROWS = 8.0
 #: Rows that stay, while as many others change.
 _STAY = 8
+#: Layers that hand a mask to others alone.
+_AROUND = keras.Model, keras.layers.Wrapper
+#: The number of a call, a layer that it calls, and shapes and dtypes of what that receives.
+_Place = tuple[int | None, Any, tuple[str, ...]]
 
 
 def describe_layer(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
     """Return a layer's `inputs`, the fields of `LayerInputs`, None for any shape; or `error`."""
     try:
-        layer = make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
-        check_layer(layer, factory)
-        own = layer_inputs(layer)
+        layer = making.make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
+        making.check_layer(layer, factory)
+        own = making.layer_inputs(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
     return {"inputs": asdict(own) if own else None}
 
 
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's name, how it is trained, and its lifts with their inputs; or `error`.
-
-    `feeding` has `source`, `batch` and `seq_len` for `model_data.data_of`.
-    """
+    """Return a model's name, how it is fed and trained, and its lifts with inputs; or `error`."""
     try:
         model, another = find_model(name), find_model(name)
         data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
-        lifts, others = _watched(model, data.inputs), find_lifts(another)
-        changed = [{id(part) for lift in each for part in lift.changed} for each in (lifts, others)]
-        if set.intersection(*changed):
+        lifts, others = _watched(model, data.inputs), find_lifts.find_lifts(another)
+        parts = [{id(part) for lift in each for part in lift.changed} for each in (lifts, others)]
+        if set.intersection(*parts):
             why = "it has the same lifts at every call, and each way of changing it needs its own"
             return {"error": f"{why}; name a function that makes the whole model anew"}
         if len(lifts) != len(others):
             why = "its lifts are not there before its first call; make them in __init__"
             return {"error": why}
         with other_weights(model):
-            disturbed = watch_lifts(model, data.inputs)
+            disturbed = find_lifts.watch_lifts(model, data.inputs)
             described_lifts = [*map(describe_lift, lifts, disturbed)]
             repeated = repeated_calls(model, data.inputs, lifts)
         trains = bool(model.trainable_weights)
@@ -78,10 +83,10 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "compiled": bool(model.compiled),
             "trains": trains,
             "mode": model_data.mode_of(model),
-            "drawn": data.drawn,
+            "drawn": not feeding["source"],
             "draws_labels": data.labels is None and trains,
             "batch": len(keras.tree.flatten(data.inputs)[0]),
-            "leaves_open": any(None in tensor.shape[1:] for tensor in inputs_of(model)),
+            "leaves_open": any(None in tensor.shape[1:] for tensor in making.inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": any(lift.mask_shape and not lift.padded for lift in lifts),
             "steady": training.steps is not None,
@@ -93,12 +98,24 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": one_line(error)}
 
 
+def other_weights(model: Any) -> AbstractContextManager[None]:
+    """Change all trainable weights inside: those that are zero as made hide what they do.
+
+    Each value by another number, since a normalization takes away what features have in common.
+    """
+
+    def other(value: Array) -> Array:
+        return 1.1 * value + 0.01 * np.cos(np.arange(value.size)).reshape(value.shape)
+
+    return revalued(model.trainable_weights, other)
+
+
 def _watched(model: Any, inputs: Any) -> list[Lift]:
     """Watch the lifts of a model; a call that fails by a mask of theirs says so in UserError."""
     try:
-        lifts = watch_lifts(model, inputs)
+        lifts = find_lifts.watch_lifts(model, inputs)
     except Exception as error:
-        for lift in note_mask_faults(model, find_lifts(model), inputs):
+        for lift in note_mask_faults(model, find_lifts.find_lifts(model), inputs):
             raise UserError(
                 f"{lift.mask_fault}, which fails ({type(error).__name__}); write FoldTime of the "
                 f"strategy fold_time in the place of TimeDistributed({_as_code(lift.inner)})"
@@ -117,7 +134,7 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     """
     inner, trains = lift.inner, bool(lift.inner.trainable_weights)
     described = {
-        "name": name_of_its_own(lift.trail[-1]),
+        "name": find_lifts.name_of_its_own(lift.trail[-1]),
         "place": lift.place,
         "access": lift.access,
         "usual": lift.usual,
@@ -142,13 +159,15 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
 def _inputs_of(lift: Lift) -> LayerInputs:
     """Return what the layer takes at a step; whole numbers lie where those of the model do."""
     names, tensors = lift.structure, list[StepTensor]()
+    has_own_mask = len(lift.mask_shape) > find_lifts.MASK_AXES and takes_mask(lift.inner)
+    is_masked = has_own_mask and not lift.takes  # a step that a loop takes has none
     flat = keras.tree.flatten(lift.received[0])
     for place, ((shape, dtype), values) in enumerate(zip(lift.calls[0], flat, strict=True)):
-        whole, high = whole_numbers(lift.inner, place)
+        whole, high = making.whole_numbers(lift.inner, place)
         if "int" in dtype or dtype == "bool":
             whole = dtype  # and else floats that a Sequential may have made of whole numbers
         bound = (high or _bound(values)) if whole else 0
-        tensors.append(StepTensor(shape[2:], whole, bound, lift.is_step_masked))
+        tensors.append(StepTensor(shape[2:], whole, bound, is_masked))
     return LayerInputs(tuple(tensors), tuple(sorted(names)) if isinstance(names, Mapping) else ())
 
 
@@ -187,7 +206,7 @@ def added_by_training(layer: Any, rows: Any) -> list[str]:
     call. Statistics are other variables that change, or outputs of a row that change with the other
     rows. Losses are those that no regulariser of a weight makes.
     """
-    variables, changed = [*layer.variables, *layer.metrics_variables], set[int]()
+    variables, moved = [*layer.variables, *layer.metrics_variables], set[int]()
     seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}
 
     def call(rows: Any, *, reseeded: bool = False) -> list[Any]:
@@ -195,7 +214,7 @@ def added_by_training(layer: Any, rows: Any) -> list[str]:
             keras.utils.set_random_seed(0)
         with restored(variables) as before:
             outputs = keras.tree.flatten(layer(rows, training=True))
-            changed.update(id(each) for each, value in before if (each.numpy() != value).any())
+            moved.update(id(each) for each, value in before if (each.numpy() != value).any())
         return [output[:_STAY] for output in outputs]
 
     same, others = (
@@ -203,12 +222,14 @@ def added_by_training(layer: Any, rows: Any) -> list[str]:
     )
     has_unseeded = any(map(_differ, call(same), call(same)))
     among = (call(each, reseeded=has_unseeded) for each in (same, others))
-    keeps = any(map(_differ, *among)) or bool(changed - seeds)
-    shown = has_unseeded or bool(changed & seeds), keeps, own_losses(layer)
+    keeps = any(map(_differ, *among)) or bool(moved - seeds)
+    shown = has_unseeded or bool(moved & seeds), keeps, making.own_losses(layer)
     added = [kind for kind, is_shown in zip(ADDED.values(), shown, strict=True) if is_shown]
     if "noise" in added and not keeps:
         with restored(variables):
-            added += [NOISE_OF_A_CALL] * _is_of_calls(_draws(layer, others))
+            draws = _draws(layer, others)
+        if _is_of_calls(draws):
+            added.append(NOISE_OF_A_CALL)
     return added
 
 
@@ -256,12 +277,160 @@ def _differ(tensor: Any, other: Any) -> bool:
 
 def _as_code(layer: Any) -> str:
     """Return an inner layer in code: `Dense(32)`, `Flatten(...)`, or the name of a model."""
-    if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
+    if isinstance(layer, keras.Model) and (name := find_lifts.name_of_its_own(layer)):
         return name
     if isinstance(layer, keras.layers.TimeDistributed):
         return f"TimeDistributed({_as_code(layer.layer)})"
-    code = kind_and_size(layer)
+    code = find_lifts.kind_and_size(layer)
     return code if code.endswith(")") else f"{code}(...)"
+
+
+# Masks -------------------------------------------------------------------------------------------
+
+
+def note_mask_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lift]:
+    """Set the `mask_fault` of each lift, and return lifts with one; the model's call may fail."""
+    may_be = any(lift.mask_shape or not lift.calls for lift in lifts)  # as where the call failed
+    takers = _masked_parts(model)
+    misled = _misled(model, lifts, takers, inputs) if may_be else {}
+    for lift in lifts:
+        lift.mask_fault = _fault(lift, misled, takers)
+    return [lift for lift in lifts if lift.mask_fault]
+
+
+def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]], takers: Sequence[Any]) -> str:
+    is_over_steps = len(lift.mask_shape) == find_lifts.MASK_AXES
+    if lift.takes:
+        is_lost = lift.mask_shape and not is_over_steps and _masked_parts(lift.inner)
+        return "the loop takes steps without their masks" if is_lost else ""
+    if is_over_steps and _masked_parts(lift.inner):
+        return "TimeDistributed hands each step a part of the mask over steps as one of its own"
+    if own := [name for name, shape in misled.items() if shape == lift.mask_shape]:
+        return f"TimeDistributed hands the masks of steps on as one over steps, to {own[0]}"
+    inner = making.parts_of(lift.inner)
+    is_taken = any(part not in inner for part in takers)
+    if is_taken and not lift.mask_shape and _makes_mask(lift):
+        return f"TimeDistributed loses the masks that {in_words(lift.inner)} makes at each step"
+    return ""
+
+
+def _misled(
+    model: Any, lifts: Sequence[Lift], takers: Sequence[Any], inputs: Any
+) -> dict[str, tuple[int, ...]]:
+    """Return what gets a mask with as many axes as its tensor or more: names with mask shapes."""
+    misled = dict[str, tuple[int, ...]]()
+    # JAX's recurrent layers leave out a step if none of its mask is True
+    skips_masked = keras.backend.backend() == Backend.JAX
+    wrapped = {lift.layer: lift for lift in lifts if not lift.takes}
+
+    def note(name: str, tensors: Any, masks: Any) -> None:
+        for tensor, mask in zip(*map(keras.tree.flatten, (tensors, masks)), strict=False):
+            if mask is not None and len(mask.shape) >= len(tensor.shape):
+                misled.setdefault(name, tuple(mask.shape))
+
+    def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer in wrapped:
+            wrapped[layer].note_mask(inputs, kwargs.get("mask"))
+        elif not (skips_masked and isinstance(layer, keras.layers.RNN) and not layer.unroll):
+            note(in_words(layer), inputs, kwargs.get("mask"))
+        return original(inputs, *args, **kwargs)
+
+    with suppress(Exception), find_lifts.intercepted([*wrapped, *takers], call):
+        outputs = keras.tree.flatten(model(inputs, training=False))
+        note("the loss", outputs, [*map(mask_of, outputs)])
+    return misled
+
+
+def _masked_parts(layer: Any) -> list[Any]:
+    """Return the layers in a layer that use a mask."""
+    return [
+        part
+        for part in making.parts_of(layer)
+        if takes_mask(part) and not isinstance(part, _AROUND)
+    ]
+
+
+def _makes_mask(lift: Lift) -> bool:
+    with suppress(Exception):  # a layer may raise anything, and traced tensors do
+        return mask_of(lift.inner(lift.received[0][:, 0])) is not None
+    return False
+
+
+# Repeated calls ----------------------------------------------------------------------------------
+
+
+def repeated_calls(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[str, Any]]:
+    """Return each layer, not a lift, that one call of a model calls several times at one shape.
+
+    Calls are counted for each call of their caller, so that a block is repeated and not its parts
+    too, and not within Keras's own layers, such as an RNN around its cell. The largest count tells.
+
+    Layers without weights are named if no other is repeated and none of their calls needs another.
+    """
+    seen = _watch(model, inputs)
+    in_lifts = {layer for lift in lifts for layer in lift.changed}
+    places: dict[Any, _Place] = {}
+    for place in sorted(seen, key=lambda place: len(seen[place]), reverse=True):
+        if len(seen[place]) > 1 and place[1] not in in_lifts:
+            places.setdefault(place[1], place)
+    weighted = {layer: place for layer, place in places.items() if layer.weights}
+    repeated = [
+        {
+            "layer": in_words(layer),
+            "calls": len(seen[place]),
+            "depends": _depends(model, inputs, place, seen[place]),
+        }
+        for layer, place in (weighted or places).items()
+    ]
+    return [layer for layer in repeated if weighted or not layer["depends"]]
+
+
+def _depends(model: Any, inputs: Any, place: _Place, seen: Sequence[Any]) -> bool:
+    """True if calls receive something else once they return so, or if that cannot be told."""
+    try:
+        again = _watch(model, inputs, place)[place]
+        pairs = zip(itertools.chain(*seen), itertools.chain(*again), strict=True)
+        return not all(np.array_equal(*map(ops.convert_to_numpy, pair)) for pair in pairs)
+    except Exception:  # noqa: BLE001 - no values while a framework traces, or no noise for integers
+        return True
+
+
+def _watch(model: Any, inputs: Any, noisy: _Place | None = None) -> dict[_Place, list[Any]]:
+    """Return the tensors that calls receive, where those at `noisy` return other values."""
+    original, numbers = keras.layers.Layer.__call__, itertools.count(1)
+    seen: dict[_Place, list[Any]] = defaultdict(list)
+    callers: list[int | None] = [0]  # None where calls are not counted
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if callers[-1] is None:
+            return original(layer, *args, **kwargs)
+        given = keras.tree.flatten((args, kwargs))
+        tensors = [value for value in given if hasattr(value, "shape")]
+        place = callers[-1], layer, tuple(f"{tensor.shape} {tensor.dtype}" for tensor in tensors)
+        seen[place].append(tensors)
+        callers.append(next(numbers))
+        try:
+            if isinstance(layer, keras.layers.TimeDistributed):
+                layer.layer(args[0][:, 0])  # counted once: it calls the same at every step
+            is_of_keras = type(layer).call.__module__.startswith("keras.")
+            if is_of_keras and not isinstance(layer, keras.Model | keras.layers.Lambda):
+                callers[-1] = None
+            outputs = original(layer, *args, **kwargs)
+        finally:
+            callers.pop()
+        return keras.tree.map_structure(_noisy, outputs) if place == noisy else outputs
+
+    with changed([(keras.layers.Layer, "__call__", call)]):
+        model(inputs, training=False)
+    return seen
+
+
+def _noisy(tensor: Any) -> Any:
+    """Add noise as large as a tensor of floats: a normalization would take a constant away."""
+    if tensor is None:  # beside others
+        return None
+    noise = keras.random.normal(ops.shape(tensor), seed=0)
+    return tensor + ops.cast(noise, tensor.dtype) * (1 + ops.max(ops.abs(tensor)))
 
 
 def look(task: Look, channel: WorkerChannel) -> None:

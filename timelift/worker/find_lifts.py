@@ -3,11 +3,6 @@
 A lift is a `TimeDistributed`, wherever it is in the model, or a loop over the steps of a sequence
 in a functional model. A change replaces what a layer object does in its call and nothing else, so
 the user's layers, weights, classes and train steps stay what they are.
-
-The graph of a loop has operations that take steps out of one or several sequences, a layer that is
-called for each step, and an operation that stacks each of its outputs. After a change the layer
-returns its inputs, and the first stacking operation calls the lift once, on the sequences that the
-first step was taken from. A call of the layer outside of the loop is what it was.
 """
 
 import inspect
@@ -44,7 +39,7 @@ class Lift:
     each with its place among the layer's flat outputs. `trail` has the layers from the model to the
     `TimeDistributed`, or to the layer that a loop calls. `around` are the lifts that contain it.
     `watch_lifts` sets `calls`, what it `received` in them, the shape of the mask that came with it,
-    and whether that mask `padded` it. `lift_masks` sets `mask_fault`.
+    and whether that mask `padded` it. `describe` sets `mask_fault`.
     """
 
     layer: Any
@@ -98,12 +93,6 @@ class Lift:
         return (*self.takes, self.inner, *(stack for stack, _ in self.stacks))
 
     @property
-    def is_step_masked(self) -> bool:
-        """True if each step gets a mask of its own; a step that a loop takes has none."""
-        has_own = len(self.mask_shape) > MASK_AXES and not self.takes
-        return has_own and takes_mask(self.inner)
-
-    @property
     def outputs(self) -> int:
         """How many tensors the layer returns at each step, as far as its graph tells."""
         calls = self.inner._inbound_nodes if self.takes else ()  # noqa: SLF001 - no other way
@@ -136,7 +125,7 @@ class Lift:
         model_of = cache(partial(self._build, strategy, parameters))
         models = [model_of(call) for call in self.calls]
         if self.takes:
-            self._change_loop(models[0])  # its graph has one shape
+            LoopInPlace(self, models[0])  # its graph has one shape
             return
 
         def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
@@ -145,41 +134,6 @@ class Lift:
 
         self.layer.call, self.layer.autocast = call, False
         self.layer.compute_mask = lambda *_: None  # the outputs keep what the model gave them
-
-    def _change_loop(self, lift: Callable[[Any], Any]) -> None:
-        """Replace a loop by one call of `lift`, of sequences (batch, time, …) both in and out."""
-        original, count = self.inner.call, self.outputs
-        sequences, outputs, is_lifting = dict[Any, Any](), dict[Any, Any](), False
-
-        def note_sequence(take: Any, call: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            outputs.clear()  # of a call that failed
-            sequences[take] = inputs
-            return call(inputs, *args, **kwargs)
-
-        def return_inputs(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_lifting or not sequences:  # the model calls it beyond the loop, too
-                return original(inputs, *args, **kwargs)
-            first, *_ = keras.tree.flatten(inputs)
-            return [first] * count if count > 1 else first
-
-        def output_of(stack: Any, _: Sequence[Any]) -> Any:
-            nonlocal is_lifting
-            if not outputs:
-                is_lifting = True
-                try:
-                    in_order = [sequences[take] for take in self.takes]
-                    flat = keras.tree.flatten(lift(self.packed(in_order)))
-                finally:
-                    is_lifting = False
-                    sequences.clear()
-                outputs.update((stack, flat[place]) for stack, place in self.stacks)
-            return outputs.pop(stack)
-
-        for take in dict.fromkeys(self.takes):
-            take.call = partial(note_sequence, take, take.call)
-        self.inner.call = return_inputs
-        for stack, _ in self.stacks:
-            stack.call = partial(output_of, stack)
 
     def packed(self, values: Sequence[Any]) -> Any:
         """Return a value for each tensor of the inputs in the structure that the layer takes."""
@@ -202,6 +156,45 @@ class Lift:
             # a graph has the mask from when it was made, and would hand it on all the same
             raise TypeError(f"the mask that layers behind it take ends at {ends[0]}")
         return model
+
+
+class LoopInPlace:
+    """A loop that its model computes by one call of `lift`, of sequences (batch, time, …).
+
+    The graph of a loop has operations that take steps out of sequences, a layer that is called for
+    each step, and an operation that stacks each of its outputs. Now the layer returns its inputs,
+    and the first stacking operation calls the lift once. Outside of that, where no sequence was
+    taken, a call of the layer is what it was.
+    """
+
+    def __init__(self, loop: Lift, lift: Callable[[Any], Any]) -> None:
+        self._loop, self._lift, self._call_inner = loop, lift, loop.inner.call
+        self._sequences, self._outputs = dict[Any, Any](), dict[Any, Any]()
+        for take in dict.fromkeys(loop.takes):
+            take.call = partial(self._take, take, take.call)
+        loop.inner.call = self._return_inputs
+        for stack, _ in loop.stacks:
+            stack.call = partial(self._stack, stack)
+
+    def _take(self, take: Any, call: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        self._outputs.clear()  # of a call that failed
+        self._sequences[take] = inputs
+        return call(inputs, *args, **kwargs)
+
+    def _return_inputs(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self._sequences:
+            return self._call_inner(inputs, *args, **kwargs)
+        first, *_ = keras.tree.flatten(inputs)
+        count = self._loop.outputs
+        return [first] * count if count > 1 else first
+
+    def _stack(self, stack: Any, _: Sequence[Any]) -> Any:
+        if not self._outputs:
+            in_order = [self._sequences[take] for take in self._loop.takes]
+            self._sequences.clear()
+            flat = keras.tree.flatten(self._lift(self._loop.packed(in_order)))
+            self._outputs.update((stack, flat[place]) for stack, place in self._loop.stacks)
+        return self._outputs.pop(stack)
 
 
 def find_lifts(model: Any) -> list[Lift]:

@@ -8,7 +8,6 @@ that calls it at every step. So a word of `source.MEANING` stands for calls of t
 some steps of some sequences: a lift means that if the layer, called so, computes the same.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -24,20 +23,19 @@ from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import Reference
-from timelift.worker.making import compute_dtypes, own_losses, parts_of, precision_of, symbolic
+from timelift.worker.making import own_losses, parts_of, precision_of, symbolic
 from timelift.worker.reference import (
-    TRAINED,
     FoldedReference,
     LayerCalls,
     Rows,
-    changed,
+    as_trained,
     draw_cotangents,
     is_finite,
-    multiplied,
     reference_at,
     with_rounding,
 )
-from timelift.worker.tolerances import TOLERANCES, coarsest
+from timelift.worker.tolerances import TOLERANCES
+from timelift.worker.user_code import changed
 
 #: Attributes of Keras's layers that hold the rate or size of noise in training.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
@@ -87,18 +85,18 @@ def calls_of(word: str, valid: Array, k: int) -> tuple[Sequence[Rows], Sequence[
         return np.repeat(sequences, len(steps)), np.tile(steps, len(sequences))
 
     each = [call(sequences, steps[[step]]) for step in steps]
-    bounds = [batch * group // min(k, batch) for group in range(1, min(k, batch))] if k else []
-    groups = [call(part, steps) for part in np.split(sequences, bounds)]
-    chunks = [call(sequences, part) for part in np.split(steps, range(k, time, k))] if k else []
     known: Mapping[str, tuple[Sequence[Rows], Sequence[Rows]]] = {
         "per_step": (each, each),
         "pooled": ([call(sequences, steps)],) * 2,
         "first_step": (each[:1], each),
         "per_step_and_first_again": ([each[0], *each], each),
-        "per_chunk": (chunks, chunks),
-        "per_group": (groups, groups),
     }
-    return known.get(word) if k or word not in {"per_chunk", "per_group"} else None
+    if not k or word in known:
+        return known.get(word)
+    bounds = [batch * group // min(k, batch) for group in range(1, min(k, batch))]
+    groups = [call(part, steps) for part in np.split(sequences, bounds)]
+    chunks = [call(sequences, part) for part in np.split(steps, range(k, time, k))]
+    return {"per_chunk": (chunks, chunks), "per_group": (groups, groups)}.get(word)
 
 
 @dataclass(frozen=True)
@@ -130,43 +128,48 @@ class Noise(NamedTuple):
 class InnerLayer:
     """One inner layer with its results; calls change its state until `restore`.
 
-    `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
-    task that reads memory checks no law and has none of the latter. The layer is called in training
-    if a call differentiates, unless `training` changes it or it is known to be `noisy`; else in
-    inference. `adds_more` is True if training adds more than noise that its seeds repeat.
+    The layer is called in training if a call differentiates, unless `training` changes it or it is
+    known to be `noisy`; else in inference. `adds_more` is True if training adds more than noise
+    that its seeds repeat.
     """
 
     def __init__(
         self, engine: Engine, task: Task, layer: Any, shared: SharedInputs, *, noisy: bool = False
     ) -> None:
-        setting, self.layer, self._engine = task.setting, layer, engine
-        self._differentiates = gradients = setting.differentiates
+        setting, self.layer, self._engine, self._shared = task.setting, layer, engine, shared
+        self._differentiates = setting.differentiates
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
         #: Weights, which a call may assign: a gradient that is not finite makes them so.
-        trained = layer.trainable_variables if gradients else []
+        trained = layer.trainable_variables if self._differentiates else []
         self._weights = [(variable, variable.numpy()) for variable in trained]
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the dtype of these.
-        dtypes = [setting.dtype.floats, *compute_dtypes(layer)]
-        self.input_precision = coarsest(dtypes, setting.device, engine.identity())
+        self.input_precision = precision_of(layer, engine, setting, setting.dtype.floats)
         self.adds_more, self.has_own_losses = noisy, False
-        self._shared = shared
-        self.training = self._asked() if gradients else Training()
+        self.training = self._asked() if self._differentiates else Training()
         if noisy:
             self.training = replace(self.training, draws=True, quiet=False)
+        self._as_called: dict[tuple[str, int], Callable[[], AsCalled]] = {}
+        self._refer(task)
+        self.added = self._find_added()
+        self.restore()
+
+    def _refer(self, task: Task) -> None:
+        """Make the `reference`, at the drawn steps, and the `folded_reference`, at all steps.
+
+        A task that reads memory checks no law and has none of the latter.
+        """
+        shared, gradients = self._shared, self._differentiates
         training = gradients and not self.trains_differently
-        names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
-        self.calls = calls = LayerCalls(engine, layer, shared, training, names)
+        names = law.leaf_names(self.layer(symbolic(task.inputs)), law.OUTPUTS, "output")
+        self.calls = LayerCalls(self._engine, self.layer, shared, training, names)
         noise = np.random.default_rng([task.seed, 1])
         weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
-        self.reference = reference_at(shared.steps, calls, weigh, gradients=gradients)
+        self.reference = reference_at(shared.steps, self.calls, weigh, gradients=gradients)
         if not task.reads_peak_memory:
-            precisions = self.precision, self.input_precision
-            self.folded_reference = FoldedReference(calls, self.reference, precisions, noise)
-        self.added = self._find_added()
-        self._as_called: dict[tuple[str, int], Callable[[], AsCalled]] = {}
-        self.restore()
+            how = (self.precision, self.input_precision), noise
+            self.folded_reference = FoldedReference(self.calls, self.reference, *how)
 
     @property
     def trains_differently(self) -> bool:
@@ -178,10 +181,7 @@ class InnerLayer:
         return [variable.numpy() for variable in self.training.moves]
 
     def _find_added(self) -> list[str]:
-        """Return what training adds, or may add where no call differentiates.
-
-        Noise that has no seed may come from anywhere.
-        """
+        """Return what training adds, or may add; noise without a seed may come from anywhere."""
         state = self.training.moves if self._differentiates else [each for each, _ in self._state]
         names = {variable.name for variable in state}
         keeps = self.training.statistics or bool(names - {SEED})
@@ -190,10 +190,7 @@ class InnerLayer:
         return [kind for kind, told in zip(ADDED.values(), shown, strict=True) if told or unknown]
 
     def is_steady(self) -> bool:
-        """True if calls on the same inputs agree; a layer may draw noise from anywhere.
-
-        One that training changes is called in training if rivals are compared there.
-        """
+        """True if calls on the same inputs agree, in training if rivals are compared there."""
         self.restore()
         if self.trains_differently and self.training.quiet:
             with self.silent():
@@ -201,7 +198,7 @@ class InnerLayer:
         return self._repeats(self.calls)
 
     def _repeats(self, calls: LayerCalls) -> bool:
-        step_outputs = partial(calls.outputs, self.reference.steps, folded=False)
+        step_outputs = partial(calls.outputs, calls.rows(self.reference.steps))
         first = step_outputs()
         return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
 
@@ -213,16 +210,13 @@ class InnerLayer:
     def trained_reference(self) -> Reference | None:
         """The outputs at the drawn steps for weights times `TRAINED`; None if any is not finite."""
         calls, steps = self.calls, list(self.reference.steps)
-        with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
-            outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=False)]
+        with as_trained(self.layer.trainable_weights):
+            outputs = [leaf[:, steps] for leaf in calls.outputs(calls.rows(steps))]
         return replace(self.reference, outputs=outputs) if is_finite(outputs) else None
 
     @property
     def zero_gradients(self) -> float:
-        """The share of the weights' gradients for which a moment of Adam is zero or denormal.
-
-        The second moment is the smaller one: at first a thousandth of the squared gradient.
-        """
+        """The share of weights' gradients for which Adam's second moment is zero or denormal."""
         gradients = self.folded_reference.everywhere.weight_gradients  # float64, moments are not
         weights = [law.widened(weight.numpy()) for weight in self.layer.trainable_weights]
         tiny = [np.finfo(weight.dtype).tiny for weight in weights]
@@ -277,14 +271,14 @@ class InnerLayer:
 
     def _call_as(self, changing: Sequence[Rows], making: Sequence[Rows]) -> AsCalled:
         everywhere, losses = self.folded_reference.everywhere, 0.0
-        calls = replace(self.calls, training=True, rows=making)
-        gradients = partial(calls.gradients, everywhere.steps, everywhere.cotangents, folded=True)
+        calls = replace(self.calls, training=True)
+        gradients = partial(calls.gradients, making, everywhere.cotangents)
         with self.silent():
             for rows in changing:
                 self._apply(rows, training=True)
                 losses += self.sum_of(own_losses(self.layer))
             moved = self.state
-            outputs, (by_inputs, by_weights) = calls.outputs((), folded=True), gradients()
+            outputs, (by_inputs, by_weights) = calls.outputs(making), gradients()
         whole = replace(everywhere, outputs=outputs)
         reference = replace(whole, input_gradients=by_inputs, weight_gradients=by_weights)
         how = self.layer.variables, self.precision, np.random.default_rng(0)
@@ -295,10 +289,8 @@ class InnerLayer:
     def noise(self) -> Noise:
         """The noise of the first step."""
         everywhere = self.folded_reference.everywhere
-        is_full = everywhere.valid[:, -1:]
-        weights = [
-            leaf[:, 0] * law.over_steps(is_full, leaf)[:, 0] for leaf in everywhere.cotangents
-        ]
+        is_full, first = everywhere.valid[:, -1], [leaf[:, 0] for leaf in everywhere.cotangents]
+        weights = [leaf * law.over_steps(is_full, leaf) for leaf in first]
 
         def terms(outputs: Sequence[Array]) -> Array:
             pairs = zip(law.floats(outputs), weights, strict=True)

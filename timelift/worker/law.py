@@ -3,8 +3,7 @@
 Here results of a model are compared with those of the inner layer (`timelift.worker.reference`).
 Every launch draws some steps anew, so that the price is bounded at many steps. In the backward
 phase the cotangent is zero at all others, so the gradients by the weights are those of the drawn
-steps, and a gradient by the inputs of any other step shows a model that mixes time. A right model
-differs from the inner layer by rounding alone.
+steps, and a gradient by the inputs of any other step shows a model that mixes time.
 """
 
 import math
@@ -93,9 +92,9 @@ def floats(leaves: Iterable[Array]) -> list[Array]:
 
 
 def leaf_names(nest: Any, one: str, each: str) -> list[str]:
-    """Return names of the leaves of a nest, as Keras flattens it: `one` for a tensor by itself.
+    """Return names of a nest's leaves: `one` for a tensor by itself, or else `each` and its place.
 
-    Else `each` and the leaf's key in a dictionary, or its place from 1, such as "output 'value'".
+    That is a key or a number from 1, such as in "output 'value'".
     """
     places = (".".join(place) for place in _places(nest))
     return [
@@ -123,8 +122,8 @@ def draw_steps(seq_len: int, most: int, dice: random.Random) -> tuple[int, ...]:
 
 
 def over_steps(valid: Array, outputs: Array) -> Array:
-    """Shape a (batch, steps) mask to multiply (batch, steps, *outputs)."""
-    return valid.reshape(*valid.shape, *[1] * (outputs.ndim - 2))
+    """Shape a mask, such as (batch, steps), to multiply (batch, steps, *outputs)."""
+    return valid.reshape(*valid.shape, *[1] * (outputs.ndim - valid.ndim))
 
 
 def match_outputs(returned: Any, expected: Reference) -> None:
@@ -173,10 +172,10 @@ def check_outputs(
     return worst
 
 
-def check_input_gradients(
+def _check_leaks(
     gradients: Sequence[Array], expected: Reference, precision: DtypePrecision
-) -> float:
-    """Compare gradients by the inputs, which are zero at every step without cotangent.
+) -> None:
+    """Reject gradients by the inputs at steps without cotangent.
 
     Convolutions by FFT or Winograd leave rounding errors there, from neighbouring steps.
     """
@@ -192,12 +191,18 @@ def check_input_gradients(
                 f"mixes time: a step's outputs have a gradient by another step's {name}, up to "
                 f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
             )
-    return check_input_gradients_at_steps(gradients, expected, precision)
 
 
-def check_input_gradients_at_steps(
-    gradients: Sequence[Array], expected: Reference, precision: DtypePrecision
+def check_input_gradients(
+    gradients: Sequence[Array],
+    expected: Reference,
+    precision: DtypePrecision,
+    *,
+    mixes: bool = False,
 ) -> float:
+    """Compare gradients by the inputs; unless the layer `mixes` steps, others have none."""
+    if not mixes:
+        _check_leaks(gradients, expected, precision)
     check_finite(gradients, map(gradient_by, expected.input_names))
     worst, allowed = 0.0, TOLERANCES[precision].gradients
     rounding = expected.input_rounding or [np.zeros(1)] * len(gradients)
@@ -205,9 +210,8 @@ def check_input_gradients_at_steps(
     for name, gradient, wanted, rounded in zip(*leaves, strict=True):
         errors, scale = _errors(gradient, wanted, expected)
         errors[largest_by_cell(errors) <= 2 * rounded] = 0
-        worst = max(
-            worst, _check_by_step(errors, scale, expected.steps, gradient_by(name), allowed)
-        )
+        compared = errors, scale, expected.steps, gradient_by(name)
+        worst = max(worst, _check_by_step(*compared, allowed))
     return worst
 
 
@@ -238,8 +242,7 @@ def check_weight_gradients(
 ) -> float:
     """Compare the gradients by the weights, in the layer's order.
 
-    Each is a sum over rows and, in a row, over the values of a feature, such as pixels. A layer
-    that pools has more of these in its inputs than in its outputs, so the larger number counts.
+    Each sums over rows and a feature's values in each, of inputs or outputs, whatever has more.
     """
     wanted, tolerance = expected.weight_gradients, TOLERANCES[precision]
     rows = int(expected.valid[:, expected.steps].sum())
@@ -265,10 +268,9 @@ def check_weight_gradients(
 
 
 def _excess(gradient: Array, wanted: Array, scale: Array) -> float:
-    """Return the relative excess in size of a gradient by a weight over the wanted one.
+    """Return by what share a gradient is larger than the wanted one; near 0 far below the scale.
 
     It is the error along the wanted gradient, in which the rounding of single values averages out.
-    For a gradient far below its scale, such as one that is zero by symmetry, it is near 0.
     """
     relative = widened(wanted) / scale
     error = widened(gradient).reshape(wanted.shape) / scale - relative
@@ -280,9 +282,8 @@ def weight_gradient_errors(
 ) -> list[tuple[Array, Array]]:
     """Return (errors in units of the scale, scale) of each gradient by a weight.
 
-    The scale is the largest gradient of each column (last axis), but no less than a tenth of the
-    weight's own largest and a hundredth of the largest of all weights: some gradients are zero by
-    symmetry, as that of attention's key bias.
+    The scale is the largest gradient of each column (last axis), but no less than a share of the
+    weight's own largest, and of the largest of all: some gradients are zero by symmetry.
     """
     largest = max((float(np.abs(widened(want)).max(initial=0.0)) for want in wanted), default=0.0)
     compared = list[tuple[Array, Array]]()
@@ -298,20 +299,19 @@ def check_loss(
 ) -> None:
     """Compare a loss with the sum of the reference's float outputs * cotangents.
 
-    The size of the sum is the norm of its terms, as expected for random cotangents. The allowed
-    error has three parts: outputs that all err by half their tolerance, in random directions;
-    additions, in float32 or a more precise dtype; and the rounding of the sum itself.
+    Its size is the norm of its terms, as expected for random cotangents. Allowed are outputs that
+    all err by half their tolerance, in random directions; additions, in float32 or a more precise
+    dtype; and the rounding of the sum itself.
     """
     outputs, weights = floats(expected.outputs), [*map(widened, expected.cotangents)]
     tolerances = [tolerance_of(leaf, precision) for leaf in outputs]
     terms = [widened(leaf) * by for leaf, by in zip(outputs, weights, strict=True)]
     sums = [float(each.sum(dtype=np.float64)) for each in terms]
-    of_outputs = math.hypot(
-        *(
-            tolerance.outputs / 2 * _norm(by * scale.astype(by.dtype))
-            for tolerance, by, scale in zip(tolerances, weights, scales, strict=True)
-        )
+    errors = (
+        tolerance.outputs / 2 * _norm(by * scale.astype(by.dtype))
+        for tolerance, by, scale in zip(tolerances, weights, scales, strict=True)
     )
+    of_outputs = math.hypot(*errors)
     size = max(math.hypot(*map(_norm, terms)), of_outputs, float(np.finfo(np.float32).tiny))
     coarsest_roundoff = max(tolerance.roundoff for tolerance in tolerances)
     roundoff = min(coarsest_roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)

@@ -1,6 +1,10 @@
-"""The inner layer is made and asked for what it tells of itself, and models are built of it."""
+"""The inner layer is made and asked for what it tells of itself, and models are built of it.
+
+It tells its own inputs, its precision and its losses.
+"""
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -9,14 +13,16 @@ import keras
 import numpy as np
 
 from timelift.case import Dtype, Gradients, Lengths, Phase, Setting, Status, TimeAxis
-from timelift.errors import UserError, one_line
-from timelift.inner_layer import LayerInputs
+from timelift.errors import UserError, nearest, one_line
+from timelift.inner_layer import ANY_HIGH, USUAL_HIGH, LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task
 from timelift.worker.engines import Engine
-from timelift.worker.layer_inputs import check_inputs
-from timelift.worker.tolerances import DtypePrecision, coarsest
+from timelift.worker.find_lifts import takes_mask
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision, precision
 from timelift.worker.user_code import find_layer
 
+#: A shape, batch first; None stands for any size.
+Shape = tuple[int | None, ...]
 #: Dtypes in which numbers over 65,504 are infinite.
 _NARROW = {Dtype.FLOAT16, Dtype.MIXED_FLOAT16}
 #: What JAX says where attention in float16 is compiled for a CPU.
@@ -47,8 +53,7 @@ class EveryStep(keras.Layer):  # type: ignore[misc]
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
 
-    The layer is built by a call, since a subclassed layer may make its weights there. With two
-    lifts it is in an `EveryStep`.
+    A subclassed layer may make its weights in a call. Two lifts are of an `EveryStep`.
     """
     layer = find_layer(factory)
     check_layer(layer, factory)
@@ -111,11 +116,7 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
 
 
 def why_dtype_fails(error: Exception, setting: Setting) -> str:
-    """Return why an error comes of the dtype, or an empty string.
-
-    It may be too narrow for the layer, or the backend lack a kernel: Keras's `Orthogonal`, which
-    draws the weights of recurrent layers, takes a QR in their dtype.
-    """
+    """Return why an error comes of the dtype, too narrow or without a kernel; else ''."""
     backend, weights = setting.backend, keras.config.floatx()
     if isinstance(error, FloatingPointError) and setting.dtype in _NARROW:
         return (
@@ -140,16 +141,12 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
     return ""
 
 
-def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
-    """Return the precision of a layer's results; one without floats has the setting's."""
-    dtypes = compute_dtypes(layer) or [setting.dtype.floats]
-    return coarsest(dtypes, setting.device, engine.identity())
-
-
-def compute_dtypes(layer: Any) -> list[str]:
-    """Return the float dtypes in which the layer and the layers inside it compute."""
-    dtypes = {part.compute_dtype for part in parts_of(layer)}
-    return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]
+def precision_of(layer: Any, engine: Engine, setting: Setting, *more: str) -> DtypePrecision:
+    """Return the coarsest precision of a layer's parts and `more`, or else the setting's."""
+    dtypes = {part.compute_dtype for part in parts_of(layer)} & {*DtypePrecision} | {*more}
+    known, where = dtypes or {setting.dtype.floats}, (setting.device, engine.identity())
+    computed = [precision(dtype, *where) for dtype in known]
+    return max(computed, key=lambda each: TOLERANCES[each].outputs)
 
 
 def parts_of(layer: Any) -> list[Any]:
@@ -161,6 +158,151 @@ def own_losses(layer: Any) -> Any:
     losses = layer.losses
     of_weights = sum(bool(weight.regularizer) for weight in layer.trainable_weights)
     return losses[: len(losses) - of_weights]  # in `Layer.losses` they are the last
+
+
+# The layer's own inputs --------------------------------------------------------------------------
+
+
+def layer_inputs(layer: Any) -> LayerInputs | None:
+    """Return what a layer takes at one step; None where it does not tell all sizes.
+
+    Those of a functional model are known, and of another layer once it is built. Of whole numbers
+    `high` is 0 where nothing tells it. Raises UserError for inputs that `--inputs` cannot write.
+    """
+    told = _told(layer)
+    if told is None or any(None in shape[1:] for shape in told[1]):
+        return None
+    names, shapes = told
+    sizes = (tuple(size for size in shape[1:] if size is not None) for shape in shapes)
+    kinds = (whole_numbers(layer, place) for place in range(len(shapes)))
+    return LayerInputs(tuple(map(StepTensor, sizes, *zip(*kinds, strict=True))), names)
+
+
+def _told(layer: Any) -> tuple[tuple[str, ...], list[Shape]] | None:
+    """Return the names, if any, and the shapes of a layer's inputs; None where they are unknown."""
+    if inputs := inputs_of(layer):
+        structure = getattr(layer, "_inputs_struct", None)  # of a functional model, as it is called
+        structure = inputs[0] if structure is None else structure
+        nest = keras.tree.map_structure(lambda tensor: tuple(tensor.shape), structure)
+    else:
+        nest = ((layer.get_build_config() or {}) if layer.built else {}).get("input_shape")
+    if not nest:
+        return None
+    if _is_shape(nest):
+        return (), [tuple(nest)]
+    names = tuple(sorted(nest, key=str)) if isinstance(nest, dict) else ()
+    shapes = [nest[name] for name in names] if names else list(nest)
+    if not all(map(_is_shape, shapes)):
+        raise UserError(
+            "expected inputs in one list or one dictionary, received a layer that takes lists or "
+            "dictionaries inside of another; wrap it in a layer that takes one"
+        )
+    if unfit := [name for name in names if not str(name).isidentifier()]:
+        raise UserError(
+            f"expected names of inputs like frame or action, received {unfit[0]!r}; wrap the layer "
+            "in one that takes such names"
+        )
+    return names, [tuple(shape) for shape in shapes]
+
+
+def _is_shape(value: Any) -> bool:
+    listed = isinstance(value, list | tuple)
+    return listed and all(size is None or isinstance(size, int) for size in value)
+
+
+def inputs_of(layer: Any) -> list[Any]:
+    """Return the symbolic inputs of a functional model or a built Sequential; else []."""
+    try:
+        return list(layer.inputs or ())
+    except (AttributeError, ValueError):  # ValueError: an unbuilt Sequential before Keras 3.6
+        return []
+
+
+def whole_numbers(layer: Any, place: int = 0) -> tuple[str, int]:
+    """Return the dtype of an input of whole numbers and their upper bound; ("", 0) for floats.
+
+    Inputs are counted from 0 as Keras flattens them. The bound is known if an Embedding takes the
+    input, or the dtype has few numbers; else it is 0.
+    """
+    if isinstance(layer, keras.layers.Embedding):
+        return "int32", int(layer.input_dim)
+    inputs = inputs_of(layer)
+    if not inputs:
+        parts = layer.layers if isinstance(layer, keras.Sequential) else []
+        return whole_numbers(parts[0]) if parts else ("", 0)
+    bounds = [whole_numbers(*taker)[1] for taker in _takers(layer, inputs[place])]
+    dtype, high = str(inputs[place].dtype), min(filter(None, bounds), default=0)
+    if "int" in dtype or dtype == "bool":
+        return dtype, high or USUAL_HIGH.get(dtype, 0)
+    return "int32" if high else "", high
+
+
+def _takers(model: Any, tensor: Any) -> list[tuple[Any, int]]:
+    """Return the layers that take an input of a model, each with the place among its own inputs.
+
+    If an operation takes the model's only input, it is the first layer that the model calls.
+    """
+    takers = [
+        (part, place)
+        for part in model.layers
+        for node in part._inbound_nodes  # noqa: SLF001 - Keras has no other way to a layer's calls
+        for place, given in enumerate(node.input_tensors)
+        if given is tensor
+    ]
+    called = [part for part in model.layers if not isinstance(part, keras.layers.InputLayer)]
+    return takers or [(part, 0) for part in called[:1] if len(inputs_of(model)) == 1]
+
+
+def check_inputs(layer: Any, inputs: LayerInputs) -> None:
+    if told := _told(layer):
+        _check_structure(layer, *told, inputs)
+    for place, tensor in enumerate(inputs.tensors):
+        which = repr(inputs.names[place]) if inputs.names else place + 1
+        which = f" in input {which}" if inputs.is_nest else ""
+        own = told[1][place][1:] if told else tensor.shape
+        if not _fits(own, tensor.shape):
+            raise UserError(
+                f"the layer is built for steps of {_written(own)}{which}, and --inputs or the "
+                f"workload's file says {_written(tensor.shape)}; leave --inputs out, or mend the "
+                "file"
+            )
+        whole, high = whole_numbers(layer, place)
+        if whole and not tensor.dtype:
+            like = StepTensor(tensor.shape, whole, high or ANY_HIGH)
+            raise UserError(
+                f"the layer takes whole numbers{which}; write so, like {like} in --inputs, or in "
+                "INPUTS of a workload's file"
+            )
+    if any(tensor.masked for tensor in inputs.tensors) and not takes_mask(layer):
+        raise UserError(
+            f"expected a layer whose call takes a mask, received {type(layer).__name__}, whose "
+            "call does not; leave +mask out of the inputs"
+        )
+
+
+def _check_structure(
+    layer: Any, names: Sequence[str], shapes: Sequence[Shape], inputs: LayerInputs
+) -> None:
+    """Raise UserError if a layer takes another number of inputs, or others by name."""
+    if tuple(names) == inputs.names and len(shapes) == len(inputs.tensors):
+        return
+    takes = f"{len(shapes)} inputs" if len(shapes) > 1 else "one input"
+    takes += f" by name, {' and '.join(names)}" if names else ""
+    unknown = [name for name in inputs.names if name not in names]
+    wrong = f"{unknown[0]!r} ({nearest(unknown[0], names)})" if names and unknown else f"'{inputs}'"
+    own = layer_inputs(layer)
+    remedy = f"; write it like --inputs '{own.with_bounds}'" if own else ""
+    raise UserError(f"the layer takes {takes}; received {wrong}{remedy}")
+
+
+def _fits(own: Sequence[int | None], given: Sequence[int]) -> bool:
+    return len(own) == len(given) and all(
+        size in {None, asked} for size, asked in zip(own, given, strict=True)
+    )
+
+
+def _written(shape: Sequence[int | None]) -> str:
+    return ",".join("any" if size is None else str(size) for size in shape) or "no axis"
 
 
 # Models that lift it ----------------------------------------------------------------------------
@@ -227,10 +369,9 @@ def _only_layer(model: Any) -> Any:
 
 
 def warming_model(layer: Any, inputs: LayerInputs, steps: int) -> Any:
-    """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
+    """Make a model that lifts the layer folded into the batch, and at the first and the last step.
 
-    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps folded, and the first and
-    the last one by themselves.
+    (batch, time, *features) to ((time + 2) * batch, *outputs).
     """
     specs = symbolic(inputs, None, steps)
     sequences = keras.tree.map_structure(lambda x: keras.Input(x.shape[1:], dtype=x.dtype), specs)

@@ -11,9 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from timelift import messages
 from timelift.case import Lengths, Mode, Setting, TimeAxis
-from timelift.messages import Emit
+from timelift.messages import CALLING_EVERY_STEP
 from timelift.source import UNKNOWN
 from timelift.worker import law
 from timelift.worker.checks import GradientCalls, GradientsOfCall, PreparedRival, check_at_steps
@@ -52,16 +51,9 @@ _HAND_ON = "hand `training` on to the layer"
 
 
 def check_in_training(
-    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
 ) -> float:
-    """Check a rival of a layer that training changes, or that has losses of its own.
-
-    Returns its largest relative error, and notes its `meaning`. Raises as `check_rival` does.
-    """
-
-    def begin(stage: str) -> None:
-        emit(messages.Busy(stage, prepared.rival.name))
-
+    """Return the largest error of a rival whose layer training changes, or has own losses."""
     begin(CHECKING)
     order = law.match_weights(model, inner.layer)
     timed = GradientCalls(inner, prepared.compiled, feeds, order)
@@ -117,10 +109,9 @@ class _InTraining:
     def _as_called(self, name: str, words: Mapping[str, str]) -> Asked:
         """Return the calls of the layer by the declared word and the usual one, or by all `words`.
 
-        The usual word, the first of `words`, stands for calls at every step, which mean what the
-        layer does. It is tried after the declared word, or before it where no variable shows how
-        the layer was called, so that both may fit. Empty if the declared word stands for no calls.
-        `k` is the number of steps of a chunk, or of groups.
+        The usual word, the first, is tried after the declared one, or before it where no variable
+        shows how the layer was called, so that both may fit. Empty for an unknown word; `k` is the
+        number of steps of a chunk, or of groups.
         """
         word, size = self._declared(name), self.prepared.rival.parameters.get("k", 0)
         k, (usual, *_) = size if isinstance(size, int) else 0, words
@@ -178,7 +169,7 @@ class _InTraining:
         result, after = checked.call(self.prepared.feed), self._inner.state
         self._inner.restore()
         for word, call in asked.items():
-            begin(messages.CALLING_EVERY_STEP)
+            begin(CALLING_EVERY_STEP)
             called = call()
             begin(CHECKING)
             try:

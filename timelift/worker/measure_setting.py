@@ -21,9 +21,8 @@ from timelift.worker import law, making, system
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
-from timelift.worker.neighbours import Neighbours
-from timelift.worker.prepare import SettingUnderTest, status_of
-from timelift.worker.varying import VaryingUnderTest
+from timelift.worker.prepare import SettingUnderTest, UnderTest, VaryingUnderTest, status_of
+from timelift.worker.system import Neighbours
 from timelift.worker.whole_model import ModelUnderTest
 
 Done = TypeVar("Done")
@@ -40,8 +39,12 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         for rival in task.rivals:
             emit(task.unmeasured(rival.name, Status.UNAVAILABLE, str(error)))
         return
-    kind = VaryingUnderTest if task.setting.time_axis.varies else SettingUnderTest
-    under_test = (ModelUnderTest if task.is_model else kind)(engine, task, channel)
+    kind: type[SettingUnderTest | ModelUnderTest] = SettingUnderTest
+    if task.is_model:
+        kind = ModelUnderTest
+    elif task.setting.time_axis.varies:
+        kind = VaryingUnderTest
+    under_test = kind(engine, task, channel)
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
         end = attempt(under_test, rival, under_test.prepare)
@@ -68,9 +71,7 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 
 def attempt(
-    under_test: SettingUnderTest | ModelUnderTest,
-    rival: RivalSpec,
-    work: Callable[[RivalSpec], Done],
+    under_test: UnderTest, rival: RivalSpec, work: Callable[[RivalSpec], Done]
 ) -> Done | tuple[Status, str]:
     """Return what `work` makes of a rival; if that fails, status and reason."""
     try:

@@ -14,9 +14,9 @@ from keras import ops
 
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.errors import one_line
-from timelift.worker.draws import marked, marks_reaching, pad
 from timelift.worker.engines import Array
-from timelift.worker.layer_inputs import inputs_of
+from timelift.worker.inputs import marked, marks_reaching, pad
+from timelift.worker.making import inputs_of
 from timelift.worker.user_code import find_named
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
@@ -26,21 +26,19 @@ _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 
 @dataclass(frozen=True)
 class Data:
-    """Inputs and labels of one call, in the model's structures; `drawn` if the user gave none.
+    """Inputs and labels of one call, in the model's structures.
 
     Labels that the user did not give are None until `make_ready` draws them.
     """
 
     inputs: Any
     labels: Any
-    drawn: bool
 
 
 def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.Generator) -> Data:
     """Call `source`, a `module:function` that returns (inputs, labels); draw inputs if it is ''.
 
-    `seq_len` is the size of every axis that the model leaves open. Raises ValueError if the shapes
-    of the model's inputs are unknown, or if one of them is text.
+    `seq_len` is the size of every axis left open. Raises ValueError for text or unknown shapes.
     """
     if source:
         try:
@@ -49,13 +47,13 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
             raise ValueError(f"--data {source}: {one_line(error)}") from error
         match given:
             case inputs, labels:
-                return Data(inputs, labels, drawn=False)
+                return Data(inputs, labels)
             case other:
                 raise ValueError(f"{source} must return (inputs, labels), got {type(other)}")
     inputs = marked(_inputs_of(model), batch, seq_len)
     sources = marks_reaching(model, inputs)
     drawn = keras.tree.map_structure(lambda array: _draw(array, sources, noise), inputs)
-    return Data(drawn, None, drawn=True)
+    return Data(drawn, None)
 
 
 def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Generator) -> Array:
@@ -82,7 +80,7 @@ def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Gen
 def _expected(layer: Any, drawn: Array, noise: np.random.Generator) -> Array:
     """Draw anew what a layer looks up, or scales to normal numbers or to 1 at most."""
     if isinstance(layer, keras.layers.Embedding):
-        first = int(layer.mask_zero and layer.input_dim > 1)
+        first = 1 if layer.mask_zero and layer.input_dim > 1 else 0
         return noise.integers(first, layer.input_dim, drawn.shape)
     if isinstance(layer, keras.layers.Normalization) and not layer.invert:
         mean, variance = map(ops.convert_to_numpy, (layer.mean, layer.variance))
@@ -132,21 +130,18 @@ def mode_of(model: Any) -> Mode:
 
 
 def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -> Data:
-    """Compile a model if its user did not, with the mean as loss; return data with labels.
-
-    On TensorFlow `jit_compile="auto"` would use XLA on every machine with a GPU, even on its CPU.
-    """
+    """Compile a model if its user did not, with the mean as loss; return data with labels."""
     outputs = model(data.inputs, training=False)
     if not model.compiled:
         losses = keras.tree.map_structure(lambda _: _mean, outputs)
         model.compile(keras.optimizers.SGD(0.0), losses)
-    if keras.backend.backend() == Backend.TENSORFLOW:
+    if keras.backend.backend() == Backend.TENSORFLOW:  # "auto" is XLA on all machines with a GPU
         model.jit_compile = mode is Mode.XLA
     if data.labels is not None:
         return data
     pairs = zip(_losses(model, outputs), keras.tree.flatten(outputs), strict=True)
     drawn = [_labels(loss, tuple(output.shape), noise) for loss, output in pairs]
-    return Data(data.inputs, keras.tree.pack_sequence_as(outputs, drawn), data.drawn)
+    return Data(data.inputs, keras.tree.pack_sequence_as(outputs, drawn))
 
 
 def _mean(_: Any, outputs: Any) -> Any:
@@ -190,5 +185,5 @@ def warm_tracer(mode: Mode) -> None:
     """Train a tiny model for a step, since the first one pays for imports and caches of Keras."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    data = Data(np.zeros((2, 2), "float32"), np.zeros((2, 1), "float32"), drawn=True)
+    data = Data(np.zeros((2, 2), "float32"), np.zeros((2, 1), "float32"))
     call_of(model, make_ready(model, data, mode, np.random.default_rng(0)), Phase.TRAIN)()

@@ -1,9 +1,17 @@
-"""Prepare the rivals of a setting: build, trace and call them once, and hold them to the law."""
+"""Prepare the rivals of a setting: build, trace and call them once, and hold them to the law.
 
+Where lengths vary, a sample is a hundred calls, and every trace and compilation is a part of it.
+Before the clock starts, the models of all lengths are built and the inputs placed. Afterwards the
+same calls are made again, which tells what tracing was, and each length is held to the law.
+"""
+
+import gc
 import os
 import random
 import time
 import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -12,24 +20,19 @@ import keras
 import numpy as np
 
 from timelift import messages
-from timelift.case import Phase, Status
+from timelift.case import Phase, Setting, Status
 from timelift.errors import UserError, one_line, ran_out_of_memory
-from timelift.messages import Emit, RivalSpec, Task, WorkerChannel
+from timelift.messages import RivalSpec, Task, WorkerChannel
+from timelift.rounds import Clock, Player
 from timelift.worker import law, making, system
-from timelift.worker.checks import (
-    PreparedRival,
-    call_once,
-    check_rival,
-    find_loss_scale,
-    waited_for,
-)
-from timelift.worker.draws import draw_shared, layers_behind
+from timelift.worker.checks import PreparedRival, check_rival, find_loss_scale, waited_for
 from timelift.worker.engines import Compiled, Engine, Feed
-from timelift.worker.inputs import Feeds, SharedInputs
+from timelift.worker.inputs import Feeds, SharedInputs, draw_shared, first_steps, layers_behind
 from timelift.worker.judge import InnerLayer
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import LostError
 from timelift.worker.meaning import check_in_training, check_mask
+from timelift.worker.reference import Begin
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
@@ -44,57 +47,65 @@ def status_of(error: Exception) -> Status:
     return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
 
 
-class SettingUnderTest:
-    """The rivals of one setting, which lift one inner layer and are fed the same inputs."""
+class UnderTest:
+    """What the rivals of a task share."""
+
+    #: False if they cannot be drawn at these sizes.
+    has_inputs = True
+    #: What the last rival only `tries`, in its words, or ''.
+    tried = ""
 
     def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
         self.engine, self.task, self.emit = engine, task, channel.emit
-        self.dice, self._noise = random.Random(task.seed), np.random.default_rng(task.seed)
+        self.dice = random.Random(task.seed)
+
+    def begin(self, rival: RivalSpec, stage: str) -> None:
+        self.emit(messages.Busy(stage, rival.name))
+
+
+class SettingUnderTest(UnderTest):
+    """The rivals of one setting, which lift one inner layer and are fed the same inputs."""
+
+    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
+        super().__init__(engine, task, channel)
+        self._noise = np.random.default_rng(task.seed)
         self._steps = law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
         self._shared: SharedInputs | None = None
-        #: False if they cannot be drawn at these sizes.
-        self.has_inputs = True
         self._layers: dict[tuple[str, str], InnerLayer | LostError] = {}
         self._is_warm = engine.warm or not task.warms
-        #: What the last rival only `tries`, in its words, or ''.
-        self.tried = ""
 
     def prepare(self, rival: RivalSpec) -> PreparedRival:
-        """Build, trace, call once and check a rival.
-
-        Raises LostError, LawBrokenError, and whatever the strategy or the layer raises.
-        """
+        """Build, call once and check a rival; raises whatever is wrong with it."""
         self.tried = ""
         with imports_from(rival.home):
             printed = os.fstat(1).st_size
-            inner = self._inner_layer_of(rival)
+            if rival.layer not in self._layers:
+                with self.engine.reusing_compiled():
+                    self._layers[rival.layer] = self._make_inner_layer(rival)
+            inner = self._layers[rival.layer]
+            if isinstance(inner, LostError):
+                raise inner
             if not self._is_warm:
                 self._is_warm = True
                 self._warm_tracer(inner)
             self.emit(messages.Busy("building", rival.name, printed))
             with restore_process_state(self.engine):
-                while True:
-                    try:
-                        return self._prepare(rival, inner)
-                    except LawBrokenError:
-                        if inner.is_steady():
-                            raise
-                    finally:
-                        inner.restore()
-                    if not (inner.training.quiet and self.task.setting.differentiates):
-                        raise LostError(_UNSTEADY, Status.REFUSED)
-                    again = self.engine, self.task, inner.layer, self._inputs_for(inner.layer)
-                    inner = self._layers[rival.layer] = InnerLayer(*again, noisy=True)
+                return self._prepare_beside(rival, inner)
 
-    def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
-        """Return the layer that a rival lifts, made at its first use; raises LostError."""
-        if rival.layer not in self._layers:
-            with self.engine.reusing_compiled():
-                self._layers[rival.layer] = self._make_inner_layer(rival)
-        inner = self._layers[rival.layer]
-        if isinstance(inner, LostError):
-            raise inner
-        return inner
+    def _prepare_beside(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
+        """Prepare a rival; if its layer turns out to be noisy, once more beside a noisy one."""
+        try:
+            return self._prepare(rival, inner)
+        except LawBrokenError:
+            if inner.is_steady():
+                raise
+        finally:
+            inner.restore()
+        if not (inner.training.quiet and self.task.setting.differentiates):
+            raise LostError(_UNSTEADY, Status.REFUSED)
+        again = self.engine, self.task, inner.layer, self._inputs_for(inner.layer)
+        noisy = self._layers[rival.layer] = InnerLayer(*again, noisy=True)
+        return self._prepare_beside(rival, noisy)
 
     def _inputs_for(self, layer: Any) -> SharedInputs:
         """Return what all rivals are fed, drawn as the first layer expects it.
@@ -111,16 +122,16 @@ class SettingUnderTest:
         return self._shared
 
     def _make_inner_layer(self, rival: RivalSpec) -> InnerLayer | LostError:
-        task, layer = self.task, None
+        task, begin, layer = self.task, partial(self.begin, rival), None
         try:
-            self.emit(messages.Busy(messages.MAKING_LAYER, rival.name))
+            begin(messages.MAKING_LAYER)
             self.engine.seed(task.seed)
             keras.config.set_floatx(task.setting.dtype.floats)
             keras.config.set_dtype_policy(str(task.setting.dtype))
             layer = making.make_layer(rival.factory or task.factory, task.inputs, task.seed)
             if reason := making.why_nothing_trains(layer, task):
                 return LostError(reason, Status.REFUSED)
-            self.emit(messages.Busy(messages.CALLING_LAYER, rival.name))
+            begin(messages.CALLING_LAYER)
             return InnerLayer(self.engine, task, layer, self._inputs_for(layer))
         except LostError as error:
             return error
@@ -151,6 +162,7 @@ class SettingUnderTest:
 
     def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
         setting, shared = self.task.setting, self._inputs_for(inner.layer)
+        begin = partial(self.begin, rival)
         module, import_seconds = self._import(rival, inner)
         started = time.perf_counter()
         model = making.build(module, rival, inner.layer, self.task)
@@ -176,7 +188,8 @@ class SettingUnderTest:
             cotangents = [self._noise.standard_normal(x.shape).astype(x.dtype) for x in floats]
         feed = feeds.feed(cotangents if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts, module, self.tried, cotangents)
-        facts.update(self._first_call(rival, compiled, feed))
+        begin(messages.TRACING)
+        facts.update(self._first_call(compiled, feed))
         own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
         facts["start_seconds"] = import_seconds + own_seconds
         if setting.phase is Phase.TRAIN:
@@ -184,21 +197,20 @@ class SettingUnderTest:
         if is_checked:
             is_changed = inner.trains_differently or inner.has_own_losses
             check = check_in_training if is_changed else check_rival
-            facts["law_error"] = check(inner, model, prepared, feeds, self.emit)
+            facts["law_error"] = check(inner, model, prepared, feeds, begin)
             if self.task.launch == 1:
                 check_mask(model, prepared, setting)
                 facts["meaning"] = prepared.meaning or None
             if setting.phase is Phase.TRAIN:
                 facts["zero_gradients"] = inner.zero_gradients
-        facts.update(peak_facts(self.engine, self.task, self.emit, prepared))
+        facts.update(peak_facts(self.engine, self.task, begin, prepared))
         return prepared
 
     def _warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.
 
-        The first model of a process pays for imports that tracing does late, for caches of the
-        optimiser, for kernels and for the runtime's threads: otherwise the first call of whichever
-        rival is built first would. If it fails, the rivals fail in the same way and report that.
+        Otherwise the first rival would pay for late imports, caches of the optimiser, kernels and
+        threads of the runtime. If it fails, the rivals fail in the same way and report that.
         """
         self.emit(messages.Busy("warming the tracer"))
         try:
@@ -216,25 +228,23 @@ class SettingUnderTest:
             feed = Feed(inputs, None, zeros if training else None)
             try:
                 compiled.trace(feed)
-                call_once(self.engine, compiled, feed)
+                waited_for(self.engine, compiled.bind(feed))
             finally:
                 inner.restore()
         except Exception:  # noqa: BLE001 - as above
             traceback.print_exc()
 
-    def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        self.emit(messages.Busy(messages.TRACING, rival.name))
+    def _first_call(self, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()
-        call_once(self.engine, compiled, feed)
+        waited_for(self.engine, compiled.bind(feed))
         ended = time.perf_counter()
         facts: dict[str, Any] = {
             "trace_seconds": traced - started,
             "first_call_seconds": ended - started,
         }
-        operations = compiled.operations  # counting them takes a while
-        if operations is not None:
+        if (operations := compiled.operations) is not None:
             facts["graph_nodes"] = operations.total()
             if self.task.counts_operations:
                 facts["operations"] = dict(operations)
@@ -246,15 +256,14 @@ def count_weights(model: Any) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) -> dict[str, Any]:
-    """Return the peak memory of a call: of a GPU always, of the host if the task asks for it.
-
-    What a train step keeps for the next one, which is there before a call, is a part of it.
-    """
+def peak_facts(
+    engine: Engine, task: Task, begin: Begin, prepared: PreparedRival
+) -> dict[str, int | None]:
+    """Return the peak memory of a call, with what a train step keeps: of the host if asked for."""
     on_cpu = task.setting.on_cpu
     if on_cpu and not task.reads_peak_memory:
         return {}
-    emit(messages.Busy("reading the peak memory", prepared.rival.name))
+    begin("reading the peak memory")
     call = partial(waited_for, engine, prepared.compiled.bind(prepared.feed))
     step = prepared.compiled.step()
     engine.release()
@@ -264,3 +273,112 @@ def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) 
         peaks = {"peak_bytes": engine.device_peak_bytes(call)}
     held = step.kept_bytes if step else 0
     return {name: None if peak is None else peak + held for name, peak in peaks.items()}
+
+
+# Lengths that vary --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AtLength:
+    """A rival's model for a length, which other lengths may share, and a call that feeds it."""
+
+    model: Any
+    compiled: Compiled
+    feeds: Feeds
+    feed: Feed
+    call: Callable[[], Any]
+
+
+class VaryingUnderTest(SettingUnderTest):
+    """The rivals of a setting whose lengths vary; each is prepared at the longest one."""
+
+    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
+        self._asked = task.setting
+        longest = task.setting.at_length(task.setting.seq_len)
+        super().__init__(engine, replace(task, setting=longest), channel)
+        self._built: dict[str, tuple[PreparedRival, InnerLayer, dict[int, AtLength]]] = {}
+
+    def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
+        if inner.trains_differently:
+            why = "in training a step depends on noise or on the batch; ask for --phases forward."
+            raise LostError(why, Status.REFUSED)
+        prepared = super()._prepare(rival, inner)
+        if self.task.round_seconds > 0:
+            self.begin(rival, "building for each length")
+            self._built[rival.name] = prepared, inner, self._at_lengths(prepared, inner)
+        return prepared
+
+    def _at_lengths(self, prepared: PreparedRival, inner: InnerLayer) -> dict[int, AtLength]:
+        at_lengths, models = dict[int, AtLength](), dict[Setting, tuple[Any, Compiled]]()
+        limit, started = self.task.varying_limit, time.perf_counter()
+        trains, takes = self._asked.differentiates, getattr(prepared.module, "TAKES", "padded")
+        for length in sorted({*self._asked.call_lengths}):
+            if time.perf_counter() - started > limit:
+                why = f"to build it for each length took more than {limit:g} s (--first-call-limit)"
+                raise LostError(why, Status.TRACING_LIMIT)
+            setting = self._asked.at_length(length)
+            padded_to = setting.seq_len if setting.time_axis.is_known else length
+            fed = replace(self.task, setting=replace(setting, seq_len=padded_to))
+            if reason := making.refusal(prepared.module, prepared.rival, inner.layer, fed):
+                raise LostError(f"at length {length}, {reason}", Status.REFUSED)
+            if setting not in models:
+                model = making.build(prepared.module, prepared.rival, inner.layer, fed)
+                models[setting] = model, self.engine.compile(model, setting, training=trains)
+            model, compiled = models[setting]
+            shared = self._inputs_for(inner.layer).first(length, padded_to)
+            feeds = Feeds(self.engine, setting, shared, takes == "ragged")
+            cotangents = [first_steps(leaf, length, padded_to) for leaf in prepared.cotangents]
+            feed = feeds.feed(cotangents if trains else None)
+            at_lengths[length] = AtLength(model, compiled, feeds, feed, compiled.bind(feed))
+        return at_lengths
+
+    def play(self, rival: RivalSpec) -> Player:
+        """Return a prepared rival with its sample; raises LawBrokenError and LostError."""
+        prepared, inner, at_lengths = self._built.pop(rival.name)
+        self.tried, facts = prepared.tried, prepared.facts
+        calls = [at_lengths[length] for length in self._asked.call_lengths]
+        first, again = (calls_of(calls, self.task.varying_limit) for _ in range(2))
+        player = Player(rival.name, partial(next, first), self.engine.wait)
+        player.calls_per_sample = len(calls)
+        begin = partial(self.begin, rival)
+        with restore_process_state(self.engine):
+            begin("playing calls of varying lengths")
+            gc.collect()
+            seconds = player.take_turn(time.perf_counter)
+            begin("playing the same calls again")
+            player.call = partial(next, again)
+            facts["tracing_share"] = max(0.0, 1 - player.take_turn(time.perf_counter) / seconds)
+            facts["traces"] = sum(each.traces for each in {call.compiled for call in calls})
+            for length, at_length in at_lengths.items() if "law_error" in facts else ():
+                error = self._check(rival, inner, length, at_length)
+                facts["law_error"] = max(facts["law_error"], error)
+        player.seconds_per_call = [seconds / len(calls)]
+        return player
+
+    def _check(self, rival: RivalSpec, inner: InnerLayer, length: int, at: AtLength) -> float:
+        """Hold the results at a length to the law; padded steps are steps that are not valid."""
+        with self.engine.reusing_compiled():
+            reference = InnerLayer(self.engine, self.task, inner.layer, at.feeds.shared)
+        cotangents = reference.folded_reference.everywhere.cotangents
+        feed = at.feeds.feed(cotangents if self._asked.differentiates else None)
+        prepared = PreparedRival(rival, at.compiled, feed)
+        try:
+            return check_rival(reference, at.model, prepared, at.feeds, partial(self.begin, rival))
+        except LawBrokenError as error:
+            raise LawBrokenError(f"at length {length}, {error}") from None
+        finally:
+            reference.restore()
+
+
+def calls_of(
+    calls: Sequence[AtLength], limit: float, clock: Clock = time.perf_counter
+) -> Iterator[Any]:
+    """Make the calls one by one, a model being traced right before its first; raises LostError."""
+    started = clock()
+    for each in calls:
+        if clock() - started > limit:
+            why = f"its {len(calls)} calls took more than {limit:g} s (--first-call-limit)"
+            raise LostError(why, Status.TRACING_LIMIT)
+        if not each.compiled.traces:
+            each.compiled.trace(each.feed)
+        yield each.call()

@@ -6,8 +6,8 @@ batch or refuse another size.
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import LawBrokenError, Reference
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
+from timelift.worker.user_code import revalued
 
 #: The stage in which a rival is held to the law.
 CHECKING = "checking the law"
@@ -32,10 +33,7 @@ _LARGEST_SUM = 1000.0
 #: Calls that show how far rounding moves the layer's gradients, and how far the weights move for
 #: that, as a share of the allowed error of outputs: a few times what an addition may round.
 ROUNDED_CALLS, _ROUNDED_SHARE = 8, 0.1
-#: What weights are multiplied by, as if by training, to see that a rival follows them.
 TRAINED = 0.75
-
-
 #: The rows of a call, as indices (of sequences, of steps) into (batch, time).
 Rows = tuple[Array, Array]
 #: Returns the cotangents of float outputs.
@@ -46,55 +44,16 @@ Begin = Callable[[str], None]
 
 @dataclass(frozen=True)
 class LayerCalls:
-    """The inner layer called on steps folded into the batch, or at each step alone."""
+    """The inner layer called on rows of its inputs; results at all others are zero."""
 
     engine: Engine
     layer: Any
     shared: SharedInputs
     training: bool
     output_names: Sequence[str] = (law.OUTPUTS,)
-    #: The rows of each call, whatever the steps.
-    rows: Sequence[Rows] = ()
 
-    def outputs(self, steps: Sequence[int], *, folded: bool) -> list[Array]:
-        """Return leaves (batch, time, *outputs) at the valid of `steps`, zero elsewhere."""
-        outputs = list[Array]()
-        for rows in self._parts(steps, folded=folded):
-            placed = self.shared.placed(self.engine.place, rows)
-            parts = self.engine.apply(self.layer, *placed, training=self.training)
-            padded = [part[~self.shared.valid[rows]] for part in parts]
-            if any(mask is not None for mask in self.shared.masks) and not is_finite(padded):
-                raise ValueError(
-                    "the layer returns NaN or infinity for a padded step, whose own mask is False "
-                    "throughout; let it divide by 1 at least there, or ask for --lengths full"
-                )
-            outputs = self._put(outputs, rows, parts)
-        return outputs
-
-    def gradients(
-        self, steps: Sequence[int], cotangents: Sequence[Array], *, folded: bool
-    ) -> tuple[list[Array], tuple[Array, ...]]:
-        """Return gradients by the float inputs, (batch, time, *features), and by each weight.
-
-        They are those for the cotangents (batch, time, *outputs) at `steps` alone. Gradients by the
-        weights are summed over the calls in float64.
-        """
-        by_inputs, by_weights = list[Array](), list[Array]()
-        for rows in self._parts(steps, folded=folded):
-            placed = self.shared.placed(self.engine.place, rows)
-            weighed = [self.engine.place(cotangent[rows]) for cotangent in cotangents]
-            by_rows, by_part = self.engine.differentiate(
-                self.layer, *placed, weighed, training=self.training
-            )
-            by_inputs = self._put(by_inputs, rows, by_rows)
-            parts = [gradient.astype(np.float64) for gradient in by_part]
-            by_weights = [*map(np.add, by_weights, parts)] if by_weights else parts
-        return by_inputs, tuple(by_weights)
-
-    def _parts(self, steps: Sequence[int], *, folded: bool) -> Sequence[Rows]:
-        """Return the rows of each call."""
-        if self.rows:
-            return self.rows
+    def rows(self, steps: Sequence[int], *, folded: bool = False) -> list[Rows]:
+        """Return the rows of each call: a step alone, or valid ones folded into the batch."""
         valid = self.shared.valid
         batch = len(valid)
         if not folded:
@@ -107,13 +66,48 @@ class LayerCalls:
         calls = -(-len(rows[0]) // most)
         return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
+    def outputs(self, calls: Sequence[Rows]) -> list[Array]:
+        """Return leaves (batch, time, *outputs) of some calls."""
+        outputs = list[Array]()
+        for rows in calls:
+            placed = self.shared.placed(self.engine.place, rows)
+            parts = self.engine.apply(self.layer, *placed, training=self.training)
+            padded = [part[~self.shared.valid[rows]] for part in parts]
+            if any(mask is not None for mask in self.shared.masks) and not is_finite(padded):
+                raise ValueError(
+                    "the layer returns NaN or infinity for a padded step, whose own mask is False "
+                    "throughout; let it divide by 1 at least there, or ask for --lengths full"
+                )
+            outputs = self._put(outputs, rows, parts)
+        return outputs
+
+    def gradients(
+        self, calls: Sequence[Rows], cotangents: Sequence[Array]
+    ) -> tuple[list[Array], tuple[Array, ...]]:
+        """Return gradients by the float inputs, (batch, time, *features), and by each weight.
+
+        Outputs of the calls are weighed by cotangents (batch, time, *outputs), and gradients by the
+        weights are summed over the calls in float64.
+        """
+        by_inputs, by_weights = list[Array](), list[Array]()
+        for rows in calls:
+            placed = self.shared.placed(self.engine.place, rows)
+            weighed = [self.engine.place(cotangent[rows]) for cotangent in cotangents]
+            by_rows, by_part = self.engine.differentiate(
+                self.layer, *placed, weighed, training=self.training
+            )
+            by_inputs = self._put(by_inputs, rows, by_rows)
+            parts = [gradient.astype(np.float64) for gradient in by_part]
+            by_weights = [*map(np.add, by_weights, parts)] if by_weights else parts
+        return by_inputs, tuple(by_weights)
+
     def _put(self, wholes: list[Array], rows: Rows, parts: Sequence[Array]) -> list[Array]:
         """Write results of these rows, zero at invalid steps, into (batch, time, …) of zeros."""
         valid = self.shared.valid
         if not wholes:
             wholes = [np.zeros((*valid.shape, *part.shape[1:]), part.dtype) for part in parts]
         for whole, part in zip(wholes, parts, strict=True):
-            valid_here = valid[rows].reshape(-1, *[1] * (part.ndim - 1))
+            valid_here = law.over_steps(valid[rows], part)
             whole[rows] = np.where(valid_here, part, np.zeros_like(part))
         return wholes
 
@@ -123,11 +117,10 @@ def reference_at(
 ) -> Reference:
     """Call the inner layer at some steps, and differentiate it if `gradients`.
 
-    `weigh` returns the cotangents of float outputs, both (batch, len(steps), *outputs). Raises
-    FloatingPointError if the layer returns NaN or infinity, which no rival can be compared with.
+    `weigh` returns the cotangents of float outputs. Raises FloatingPointError for NaN or infinity.
     """
-    steps, shared = list(steps), calls.shared
-    outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=folded)]
+    steps, shared, rows = list(steps), calls.shared, calls.rows(steps, folded=folded)
+    outputs = [leaf[:, steps] for leaf in calls.outputs(rows)]
     _check_finite(outputs, "outputs")
     reference = Reference(
         tuple(steps),
@@ -141,57 +134,15 @@ def reference_at(
     )
     if not gradients:
         return reference
-    sparse = reference.sparse_cotangents()
-    by_inputs, by_weights = calls.gradients(steps, sparse, folded=folded)
+    by_inputs, by_weights = calls.gradients(rows, reference.sparse_cotangents())
     _check_finite([*by_inputs, *by_weights], "gradients")
     at_steps = [gradient[:, steps] for gradient in by_inputs]
     return replace(reference, input_gradients=at_steps, weight_gradients=by_weights)
 
 
-@contextmanager
-def restored(variables: Iterable[Any]) -> Iterator[list[tuple[Any, Array]]]:
-    """Yield variables with their values, and restore these."""
-    before = [(variable, variable.numpy()) for variable in variables]
-    try:
-        yield before
-    finally:
-        for variable, value in before:
-            variable.assign(value)
-
-
-@contextmanager
-def changed(attributes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Give attributes of objects other values inside."""
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in attributes]
-    try:
-        for each in attributes:
-            setattr(*each)
-        yield
-    finally:
-        for each in before:
-            setattr(*each)
-
-
-@contextmanager
-def multiplied(variables: Sequence[Any], factors: Iterable[Array | float]) -> Iterator[None]:
-    """Multiply the values of variables inside."""
-    with restored(variables) as before:
-        for (variable, value), factor in zip(before, factors, strict=False):
-            variable.assign((value * factor).astype(value.dtype))
-        yield
-
-
-@contextmanager
-def other_weights(model: Any) -> Iterator[None]:
-    """Change all trainable weights inside: those that are zero as made hide what they do.
-
-    Each value by another number, since a normalization takes away what features have in common.
-    """
-    with restored(model.trainable_weights) as before:
-        for variable, value in before:
-            added = 0.01 * np.cos(np.arange(value.size)).reshape(value.shape)
-            variable.assign((1.1 * value + added).astype(value.dtype))
-        yield
+def as_trained(weights: Iterable[Any]) -> AbstractContextManager[None]:
+    """Multiply weights inside, as if by training, to see what follows them."""
+    return revalued(weights, partial(np.multiply, TRAINED))
 
 
 def moved_by_rounding(
@@ -200,7 +151,7 @@ def moved_by_rounding(
     """Move variables inside as rounding does; `allowed` is the relative error of outputs."""
     floats = [each for each in variables if "float" in str(each.dtype)]
     share = _ROUNDED_SHARE * allowed
-    return multiplied(floats, [1 + share * noise.standard_normal(each.shape) for each in floats])
+    return revalued(floats, lambda value: value * (1 + share * noise.standard_normal(value.shape)))
 
 
 def _check_finite(leaves: Iterable[Array], name: str) -> None:
@@ -238,8 +189,7 @@ def draw_cotangents(
 class FoldedReference:
     """The results of the inner layer at every valid step, in `everywhere`.
 
-    At the steps of the `reference` its cotangents are used. The `precisions` are those of outputs
-    and of gradients by the inputs.
+    At the steps of `reference` it has its cotangents; `precisions` are of outputs and gradients.
     """
 
     def __init__(
@@ -266,9 +216,8 @@ class FoldedReference:
     def settle(self, check: Callable[[Reference], float], begin: Begin) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
 
-        So the fold's own error fails no rival. The layer's calls are made once for all rivals; they
-        are a stage of their own, for which `begin` is called. Raises LawBrokenError,
-        FloatingPointError if the layer returns NaN or infinity, and whatever the layer raises.
+        So the fold's own error fails no rival. Those calls are a stage of their own, made once for
+        all rivals. Raises LawBrokenError, and whatever the layer raises.
         """
         with suppress(LawBrokenError):
             return check(self.everywhere)
@@ -296,8 +245,8 @@ class FoldedReference:
         if folded:
             law.check_outputs(everywhere.outputs, drawn, self._precisions[0])
             if gradients:
-                by_inputs = everywhere.input_gradients
-                law.check_input_gradients_at_steps(by_inputs, drawn, self._precisions[1])
+                by_inputs, by = everywhere.input_gradients, self._precisions[1]
+                law.check_input_gradients(by_inputs, drawn, by, mixes=True)  # all have cotangents
         return everywhere
 
     def check_allowing_for_rounding(
@@ -310,14 +259,11 @@ class FoldedReference:
             if not reference.has_gradients:
                 raise
         if reference.steps not in self._rounded:
-            self._rounded[reference.steps] = self._with_rounding(reference)
+            rows = self._calls.rows(reference.steps, folded=self._takes_fold)
+            gradients = partial(self._calls.gradients, rows, reference.sparse_cotangents())
+            how = self._calls.layer.variables, self._precisions[0], self._noise
+            self._rounded[reference.steps] = with_rounding(reference, gradients, *how)
         return check(self._rounded[reference.steps])
-
-    def _with_rounding(self, reference: Reference) -> Reference:
-        steps, cotangents = list(reference.steps), reference.sparse_cotangents()
-        gradients = partial(self._calls.gradients, steps, cotangents, folded=self._takes_fold)
-        variables = self._calls.layer.variables
-        return with_rounding(reference, gradients, variables, self._precisions[0], self._noise)
 
 
 def with_rounding(
@@ -327,10 +273,7 @@ def with_rounding(
     precision: DtypePrecision,
     noise: np.random.Generator,
 ) -> Reference:
-    """Return a reference with the errors of gradients if rounding moves weights and statistics.
-
-    The layer is called in the same way each time, so only rounding makes the gradients differ.
-    """
+    """Return a reference with the errors of gradients if rounding moves weights and statistics."""
     steps, valid = list(reference.steps), reference.valid[:, list(reference.steps)]
     by_inputs, by_weights = gradients()
     scales = [law.scale_of(gradient[valid]) for gradient in reference.input_gradients]

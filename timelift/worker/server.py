@@ -21,8 +21,6 @@ from timelift.worker import engines, system
 
 #: Memory shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
-#: Measures one task.
-_Measure = Callable[[WorkerChannel], None]
 
 
 def serve(events_fd: int, backend: str) -> None:
@@ -54,13 +52,14 @@ def _note_playing(place: int) -> None:
     _PLAYING[:4] = place.to_bytes(4, "little")
 
 
-def _run_worker(number: int, measure: _Measure, events: TextIO) -> NoReturn:
+def _run_worker(number: int, measure: Callable[[WorkerChannel], None], events: TextIO) -> NoReturn:
     """Measure one task in this forked process, and exit without running any exit handler."""
-    stop_asked = _note_stop_signal()  # before the coordinator knows of this process
+    stops = list[int]()  # before the coordinator knows of this process
+    signal.signal(signal.SIGUSR1, lambda number, _: stops.append(number))
     code, emit = 1, partial(_emit, events, number)
     try:
         emit(messages.Started(os.getpid()))
-        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, stop_asked)
+        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, lambda: bool(stops))
         measure(channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why
@@ -70,13 +69,6 @@ def _run_worker(number: int, measure: _Measure, events: TextIO) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-
-
-def _note_stop_signal() -> Callable[[], bool]:
-    """Return a function that is true once SIGUSR1 was received: no further round is played then."""
-    received = list[int]()
-    signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
-    return lambda: bool(received)
 
 
 def _listen(number: int) -> Message | None:

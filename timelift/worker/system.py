@@ -1,5 +1,7 @@
 """The operating system and a GPU's driver: processes, disturbances of a launch, memory of a call.
 
+Neighbours are what other programs, and other guests, take of the processors of a worker.
+
 Disturbances and memory go into the journal as they are observed; its readers judge them.
 """
 
@@ -12,15 +14,16 @@ import select
 import signal
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from timelift.canary import OWN_GROUPS, Groups, time_canary, time_copy
 from timelift.case import GPU
-from timelift.worker.neighbours import Neighbours
+from timelift.messages import RUN_PROCESS
 
 #: NVML's bits for reasons that lower the clocks of a GPU (nvml.h, nvmlClocksEventReasons): slowed
 #: by hardware, by heat as software or hardware sees it, by the power brake. The software's power
@@ -37,6 +40,15 @@ _IMPORT_NVML = partial(import_module, "pynvml")
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 #: prctl(2): a signal at the end of the thread that began this process; to adopt orphans below it.
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+#: Processor time is counted in ticks of 10 ms: in so many seconds they are 1 % of a processor.
+LEAST_SECONDS = 1.0
+#: The times of a processor in which it works, of the first eight that a kernel reports (proc(5)):
+#: user, nice, system, irq, softirq, steal; but not idle and iowait.
+_STEAL = 7
+_WORKS = (0, 1, 2, 5, 6, _STEAL)
+#: Of a process, from its state on: its parent, and the user and system times of itself and of its
+#: children that have ended.
+_PARENT, _TIMES = 1, slice(11, 15)
 
 
 def supervise() -> None:
@@ -90,6 +102,83 @@ def _end_children() -> None:
 def _end_by_signal(number: int, _: object) -> None:
     _end_children()
     os._exit(128 + number)
+
+
+class _Reading(NamedTuple):
+    """Seconds: of the clock, that processors worked, of other guests in that, and of the run."""
+
+    clock: float
+    busy: float
+    stolen: float
+    own: float
+
+
+class Neighbours:
+    """What other programs take from now on, by readings of `proc`; `note` takes one more.
+
+    A run is a process and all that descend from it, those that ended too. A setting's worker may
+    use as many processors as it has `threads` (0: all), and no more than a container's quota.
+    """
+
+    def __init__(
+        self, threads: int = 0, groups: Groups = OWN_GROUPS, proc: Path = Path("/proc")
+    ) -> None:
+        self._proc, self._cores = proc, sorted(os.sched_getaffinity(0))
+        self._may_use = min(threads or len(self._cores), groups.quota_cores() or len(self._cores))
+        self._run = int(os.environ.get(RUN_PROCESS, os.getpid()))
+        self._readings = list[_Reading]()
+        self.note()
+
+    def note(self) -> None:
+        with contextlib.suppress(OSError, LookupError, ValueError):  # a container may hide some
+            self._readings.append(self._read())
+
+    def facts(self) -> Mapping[str, float]:
+        """Return facts of the last second or more since a reading; empty where they are unknown."""
+        begun = self._readings[0].clock if self._readings else 0.0
+        time.sleep(max(0.0, begun + LEAST_SECONDS - time.monotonic()))
+        self.note()
+        if len(self._readings) < 2:  # noqa: PLR2004 - a difference has two
+            return {}
+        *earlier, last = self._readings
+        if last.busy == earlier[0].busy:  # a count that stands still is none
+            return {}
+        long = (each for each in reversed(earlier) if last.clock - each.clock >= LEAST_SECONDS)
+        first = next(long, earlier[0])
+        seconds = last.clock - first.clock
+        others = (last.busy - first.busy) - (last.own - first.own)
+        taken = max(0.0, others / seconds)
+        missing = max(0.0, taken + self._may_use - len(self._cores))
+        stolen = (last.stolen - first.stolen) / seconds / len(self._cores)
+        return {
+            "others_cores": round(taken, 3),
+            "missing_cores": round(min(missing, taken), 3),
+            "stolen_share": round(max(0.0, stolen), 4),
+        }
+
+    def _read(self) -> _Reading:
+        tick = 1 / os.sysconf("SC_CLK_TCK")
+        lines = (line.split() for line in (self._proc / "stat").read_text().splitlines())
+        times = {name: numbers for name, *numbers in lines}
+        cores = [[int(number) for number in times[f"cpu{core}"]] for core in self._cores]
+        busy = sum(core[place] for core in cores for place in _WORKS)
+        stolen = sum(core[_STEAL] for core in cores)
+        return _Reading(time.monotonic(), busy * tick, stolen * tick, self._own_ticks() * tick)
+
+    def _own_ticks(self) -> int:
+        children, ticks = defaultdict[int, list[int]](list), dict[int, int]()
+        for stat in self._proc.glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError, LookupError, ValueError):  # it ends meanwhile
+                # a name may have blanks, and be cut within a letter
+                fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+                children[int(fields[_PARENT])].append(int(stat.parent.name))
+                ticks[int(stat.parent.name)] = sum(map(int, fields[_TIMES]))
+        total, waiting = 0, [self._run]
+        while waiting:
+            process = waiting.pop()
+            total += ticks.get(process, 0)
+            waiting += children[process]
+        return total
 
 
 class Disturbances:
@@ -165,15 +254,13 @@ def host_peak_facts(
 ) -> dict[str, int]:
     """Return `peak_bytes`, the most that `call` adds to the memory that was held before it.
 
-    Memory taken from the system is read from the high-water mark of the resident set, after free
-    memory was returned and the mark reset (proc(5): writing 5 to `clear_refs` resets VmHWM). That
-    is exact only if all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)), which
-    `malloc_trim` empties: free memory in the threads' own arenas would be used again unseen.
-    `pooled` returns the peak in a pool of the backend's own. The two peaks are added, so the sum is
-    an upper bound if they lie at different moments of the call.
+    It is the high-water mark of the resident set, after free memory was returned and the mark reset
+    (proc(5): 5 to `clear_refs` resets VmHWM). That is exact only if all threads share one arena
+    (MALLOC_ARENA_MAX=1, mallopt(3)), which `malloc_trim` empties. `pooled` returns the peak of the
+    backend's own pool, which is added, so the sum is an upper bound.
 
-    It is the median of some readings; if that is below `_RESOLUTION_BYTES`, which means nothing,
-    this bound is `peak_bytes_below`. Empty where the system does not report it.
+    Of some readings it is the median, or if that means nothing the bound `peak_bytes_below`. Empty
+    where the system does not report it.
     """
     try:
         readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
@@ -188,8 +275,7 @@ def host_peak_facts(
 def _resident_peak_bytes(call: Callable[[], object]) -> int:
     """Return by how much a second call raises the resident set while the first one's result lives.
 
-    Threads of the backend may free an earlier result during the call, which would then reuse its
-    memory: the resident set would not grow at all.
+    Else threads of the backend might free that during the call, which would reuse its memory.
     """
     kept = call()
     before = _resting_bytes()
@@ -202,14 +288,12 @@ def _resident_peak_bytes(call: Callable[[], object]) -> int:
 def _resting_bytes() -> int:
     """Return free memory to the system, reset the high-water mark, and return the resident set.
 
-    Threads of the backend may free memory a little after a call ends, so it is read until it
-    shrinks no more.
+    It is read until it shrinks no more, since threads free memory a little later.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
     resident = _status_bytes("VmRSS")
     for _ in range(_MOST_LOOKS):
         time.sleep(_BETWEEN_LOOKS)
-        trim(0)
+        ctypes.CDLL(None).malloc_trim(0)
         now = _status_bytes("VmRSS")
         if now >= resident:
             break

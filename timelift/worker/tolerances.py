@@ -3,7 +3,7 @@
 A layer is held to the coarsest precision in which a part of it computes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,12 +67,6 @@ def tolerance_of(leaf: Array, precision: DtypePrecision) -> Tolerance:
     return max(usual, own, key=lambda tolerance: tolerance.outputs)
 
 
-def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:
-    """Return the precision of a result computed in all these dtypes, which is the coarsest."""
-    precisions = (precision(dtype, device, identity) for dtype in dtypes)
-    return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
-
-
 def precision(dtype: str, device: str, identity: Mapping[str, str]) -> DtypePrecision:
     """Return the precision of layers of `dtype` on a device with this `Engine.identity()`.
 
@@ -82,13 +76,10 @@ def precision(dtype: str, device: str, identity: Mapping[str, str]) -> DtypePrec
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     computed = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
-    may_be_tf32 = computed is DtypePrecision.FLOAT32 and not device.startswith(CPU)
-    return DtypePrecision.TF32 if may_be_tf32 and _allows_tf32(identity) else computed
-
-
-def _allows_tf32(identity: Mapping[str, str]) -> bool:
+    if computed is not DtypePrecision.FLOAT32 or device.startswith(CPU):
+        return computed
     names = identity.keys() & {"tf32", "matmul_tf32", "cudnn_tf32"}
-    switches = {identity[name] for name in names}
-    if switches:
-        return "True" in switches
-    return identity.get("matmul_precision", "highest") not in _JAX_FULL
+    allows = any(identity[name] == "True" for name in names)
+    if not names:
+        allows = identity.get("matmul_precision", "highest") not in _JAX_FULL
+    return DtypePrecision.TF32 if allows else computed

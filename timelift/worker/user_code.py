@@ -1,4 +1,4 @@
-"""The code of users: find what they name, import their files, and keep these apart.
+"""The code of users: find what they name, import their files, and undo what these change.
 
 A name stands for a function or class that makes a layer or model, or for the layer or model itself.
 """
@@ -10,7 +10,7 @@ import os
 import pkgutil
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import Factory
 from timelift.project import modules_in
-from timelift.worker.engines import Engine
+from timelift.worker.engines import Array, Engine
 
 #: Modules that were imported from each other tree: rivals of one tree share them.
 _IMPORTED_FROM: dict[str, dict[str, ModuleType]] = {}
@@ -105,8 +105,8 @@ def load_module(path: str) -> ModuleType:
 def imports_from(home: str) -> Iterator[None]:
     """Import from another tree first; `home` has its folders, like PYTHONPATH, or is ''.
 
-    Modules of the same names that this process has imported leave `sys.modules` meanwhile, so that
-    two revisions of one package live side by side. timelift itself never comes from the other tree.
+    Meanwhile modules of the same names leave `sys.modules`, so that two revisions of one package
+    live side by side. timelift itself never comes from the other tree.
     """
     if not home:
         yield
@@ -165,3 +165,36 @@ def restore_process_state(engine: Engine) -> Iterator[None]:
         sys.path[:] = path
         for switch, value in switches:
             switch(value)
+
+
+@contextmanager
+def restored(variables: Iterable[Any]) -> Iterator[list[tuple[Any, Array]]]:
+    """Yield variables with their values, and restore these."""
+    before = [(variable, variable.numpy()) for variable in variables]
+    try:
+        yield before
+    finally:
+        for variable, value in before:
+            variable.assign(value)
+
+
+@contextmanager
+def changed(attributes: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Give attributes of objects other values inside."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in attributes]
+    try:
+        for each in attributes:
+            setattr(*each)
+        yield
+    finally:
+        for each in before:
+            setattr(*each)
+
+
+@contextmanager
+def revalued(variables: Iterable[Any], change: Callable[[Array], Array]) -> Iterator[None]:
+    """Give variables inside what `change` makes of their values, in the same dtype."""
+    with restored(variables) as before:
+        for variable, value in before:
+            variable.assign(change(value).astype(value.dtype))
+        yield

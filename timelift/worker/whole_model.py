@@ -9,7 +9,6 @@ after it. If calls or steps agree only without noise, its rates are 0 on both si
 """
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -22,7 +21,7 @@ import numpy as np
 from keras import ops
 
 from timelift.case import Backend
-from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
+from timelift.messages import TRACING, RivalSpec, Task
 from timelift.worker import find_lifts, law
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Array, Compiled, Engine, Feed
@@ -31,10 +30,16 @@ from timelift.worker.judge import silenced
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import precision_of
 from timelift.worker.model_data import Data, call_of, data_of, make_ready, mode_of, warm_tracer
-from timelift.worker.prepare import count_weights, peak_facts
-from timelift.worker.reference import CHECKING, ROUNDED_CALLS, changed, moved_by_rounding, restored
+from timelift.worker.prepare import UnderTest, count_weights, peak_facts
+from timelift.worker.reference import CHECKING, ROUNDED_CALLS, moved_by_rounding
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
-from timelift.worker.user_code import find_model, load_module, restore_process_state
+from timelift.worker.user_code import (
+    changed,
+    find_model,
+    load_module,
+    restore_process_state,
+    restored,
+)
 
 _LOSSES = "the losses of its layers"
 #: The least scale of a feature by which gradients are weighed, as a share of the largest of all.
@@ -52,23 +57,17 @@ class ModelCall(Compiled):
         return self.call
 
 
-class ModelUnderTest:
+class ModelUnderTest(UnderTest):
     """The rivals of one phase: the user's model, once for each way of changing its lifts.
 
-    All share the weights and the data of the model as written, and break the law if they compute
-    something else, beyond rounding.
+    All have the weights and the data of the model as written.
     """
 
-    tried, has_inputs = "", True
-
-    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
-        self.engine, self.task, self.emit = engine, task, channel.emit
-        self.dice = random.Random(task.seed)
-        self._as_written: _AsWritten | None = None
+    _as_written: "_AsWritten | None" = None
 
     def prepare(self, rival: RivalSpec) -> PreparedRival:
-        """Build, change, call once and check one rival; raises whatever is wrong with it."""
-        self.emit(Busy("building", rival.name))
+        """Build, change, call once and check a rival; raises whatever is wrong with it."""
+        self.begin(rival, "building")
         if self._as_written is None:  # not restored: what a module sets as it is imported stays
             self._as_written = _AsWritten(self.engine, self.task)
         with restore_process_state(self.engine):
@@ -76,6 +75,7 @@ class ModelUnderTest:
 
     def _prepare(self, rival: RivalSpec, as_written: "_AsWritten") -> PreparedRival:
         setting, started = self.task.setting, time.perf_counter()
+        begin = partial(self.begin, rival)
         self.engine.seed(self.task.seed)
         model = find_model(self.task.factory)
         noise = np.random.default_rng(self.task.seed)
@@ -87,23 +87,20 @@ class ModelUnderTest:
             "weights": count_weights(model),
         }
         if rival.changes and not self.task.reads_peak_memory:
-            self.emit(Busy(CHECKING, rival.name))
+            begin(CHECKING)
             facts["law_error"] = max(law.check(model) for law in as_written.laws)
         call = call_of(model, data, setting.phase)
-        self.emit(Busy(TRACING, rival.name))
+        begin(TRACING)
         started = time.perf_counter()
         call()
         facts["first_call_seconds"] = time.perf_counter() - started
         prepared = PreparedRival(rival, ModelCall(call), Feed(None), facts)
-        facts.update(peak_facts(self.engine, self.task, self.emit, prepared))
+        facts.update(peak_facts(self.engine, self.task, begin, prepared))
         return prepared
 
 
 class _AsWritten:
-    """The model as written: its weights and data, the calls of its lifts, and its results.
-
-    A task that reads memory checks no law and needs no results.
-    """
+    """The model as written: its weights and data, the calls of its lifts, and its results."""
 
     def __init__(self, engine: Engine, task: Task) -> None:
         setting, noise = task.setting, np.random.default_rng(task.seed)
@@ -124,18 +121,17 @@ class _AsWritten:
             training = TrainingResults()
             if setting.differentiates:
                 training = training_of(model, self.data, makes_steps=task.launch == 1)
-            held = engine, model, self.data, (tolerance.outputs, allowed)
+            law_of = partial(WholeLaw, engine, model, self.data, (tolerance.outputs, allowed))
             called = partial(results_of, data=self.data)
             infers = partial(called, training=False, reads_losses=setting.differentiates)
             in_inference = setting.differentiates and not training.calls
-            self.laws = [WholeLaw(*held, infers, infers(model), differentiates=in_inference)]
-            how: dict[str, Any] = {"training": True, "quiet": training.quiet}
+            self.laws = [law_of(infers, infers(model), differentiates=in_inference)]
+            law_of = partial(law_of, training=True, quiet=training.quiet)
             if training.calls:
-                trained = partial(called, training=True), training.calls
-                self.laws.append(WholeLaw(*held, *trained, differentiates=True, **how))
+                trained = partial(called, training=True)
+                self.laws.append(law_of(trained, training.calls, differentiates=True))
             if training.steps:
-                steps = partial(step_of, data=self.data), training.steps
-                self.laws.append(WholeLaw(*held, *steps, **how))
+                self.laws.append(law_of(partial(step_of, data=self.data), training.steps))
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Make the changes of the rival.
@@ -174,10 +170,7 @@ class Results:
 
 
 def results_of(model: Any, data: Data, *, training: bool, reads_losses: bool = True) -> Results:
-    """Call a model and restore its variables; the results have no gradients.
-
-    Where a model is served, nobody reads losses.
-    """
+    """Call a model and restore its variables; no gradients. Nobody reads losses of a served one."""
     fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
     with restored(model.variables) as before:
         returned = model(data.inputs, training=training)

@@ -80,10 +80,7 @@ class Compiled:
 
 
 class Engine(ABC):
-    """One backend on one device with a number of threads; opened before any operation runs.
-
-    It is `warm` if opening it has compiled something.
-    """
+    """One backend on one device; opened before any operation runs, `warm` if that compiled one."""
 
     warm: bool = False
 
@@ -116,25 +113,18 @@ class Engine(ABC):
     def differentiate(
         self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Return gradients by the float leaves of the step, and by each trainable weight.
-
-        They are those of the sum of all float outputs times `cotangents`, one tensor each.
-        """
+        """Return gradients of all float outputs times `cotangents`, by float leaves and weights."""
 
     def seed(self, number: int) -> None:
-        """Seed every generator from which a layer may draw weights or noise.
+        """Seed Python's generator, numpy's and the backend's, for weights and noise of layers.
 
-        These are Python's, from which Keras's initialisers draw, numpy's, and the backend's own if
-        it has one. Keras's `set_random_seed` would import TensorFlow for its seed.
+        Keras's `set_random_seed` would import TensorFlow for its seed.
         """
         random.seed(number)
         np.random.seed(number)  # noqa: NPY002 - a user's layer may draw from the global generator
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
-        """Return the peak that `call` holds of the backend's own pool in host memory, in bytes.
-
-        0 where the backend has no such pool: it takes memory from the system, block by block.
-        """
+        """Return the peak of `call` in the backend's own pool of host memory; 0 without a pool."""
         return 0
 
     @abstractmethod
@@ -177,8 +167,7 @@ _UNUSED = ("pandas", "matplotlib", "jax")
 def load(backend: str) -> Any:
     """Import the module of a backend; `KERAS_BACKEND` must name it.
 
-    On other backends Keras imports TensorFlow when it copies a layer or seeds, to look for
-    TensorFlow's types. `_available` tells it that TensorFlow is not installed.
+    Keras looks for TensorFlow's types where it copies a layer or seeds; `_available` spares that.
     """
     with _importing(backend):
         from keras.src.utils import module_utils  # noqa: PLC0415 - the backend is chosen by now
@@ -193,9 +182,8 @@ def _importing(backend: str) -> Iterator[None]:
     """Let imports of `_UNUSED` fail inside, and exempt what they make from collections of garbage.
 
     In `sys.modules` None stands for a module that cannot be imported
-    (https://docs.python.org/3/reference/import.html#the-module-cache). An import makes a million
-    objects and hardly any garbage. For a process that forks afterwards Python recommends the same
-    (https://docs.python.org/3/library/gc.html#gc.freeze).
+    (https://docs.python.org/3/reference/import.html#the-module-cache), and a process that forks
+    should freeze (https://docs.python.org/3/library/gc.html#gc.freeze).
     """
     hidden = [name for name in _UNUSED if name != backend and name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]

@@ -52,9 +52,8 @@ class TensorFlowEngine(Engine):
     def wait(self, result: Any) -> None:  # noqa: ARG002 - devices are waited for whole
         """Block until the GPU has finished; `.numpy()` would add a copy.
 
-        On a CPU every call has ended when it returns (synchronous execution, TensorFlow's default).
-        `sync_devices` would run an operation there, which has to wake the pool's threads: 10 µs in
-        a row, and 40 to 200 µs after a sample, of which they would be a part.
+        On a CPU calls are synchronous, and `sync_devices` would wake the pool's threads for up to
+        200 µs, a part of the sample.
         """
         if self._kind != "cpu":
             tf.test.experimental.sync_devices()
@@ -83,11 +82,9 @@ class TensorFlowEngine(Engine):
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
         """Return the peak that `call` holds of the CPU's pool, in bytes; 0 without a pool.
 
-        With oneDNN, as in TensorFlow's packages for x86, blocks of 256 KiB and more are taken from
-        a pool (BFC) that returns nothing to the system, so the resident set of a process does not
-        show them. The pool reports each allocation and release to TensorFlow's profiler, with
-        the bytes asked for. Source: mkl_cpu_allocator.h and bfc_allocator.cc (AddTraceMe) in
-        tensorflow/core/common_runtime.
+        oneDNN's pool (BFC) returns nothing to the system, so no resident set shows it. It reports
+        each allocation to TensorFlow's profiler. Source: mkl_cpu_allocator.h and bfc_allocator.cc
+        (AddTraceMe) in tensorflow/core/common_runtime.
         """
         try:
             tf.config.experimental.get_memory_info("CPU:0")
@@ -151,16 +148,17 @@ class TensorFlowCompiled(Compiled):
     def __init__(self, model: Any, setting: Setting, device: str, *, training: bool) -> None:
         self._concrete: Any = None
         self._model, self._training, self._device = model, training, device
-        self._setting = setting
+        self._setting, self._compiles = setting, setting.mode is not Mode.EAGER
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
         if setting.phase is Phase.TRAIN:
             self._step, body = TrainStep(model, training=training), self._train
-        if setting.mode is not Mode.EAGER:
+        if self._compiles:
             body = tf.function(body, jit_compile=setting.mode is Mode.XLA, autograph=False)
         self._function = body
 
     def _forward(self, inputs: Any, mask: Any) -> Any:
-        self.traces += self._setting.mode is not Mode.EAGER
+        if self._compiles:
+            self.traces += 1
         with tf.device(self._device):
             return self._model(inputs, training=self._training, mask=mask)
 
@@ -172,19 +170,18 @@ class TensorFlowCompiled(Compiled):
                 tape.watch(leaves)
                 sources = [*leaves, *sources]
             outputs = _float_leaves(self._forward(inputs, mask))
-            for output, cotangent in zip(outputs, cotangents, strict=True):
-                output.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
             loss = loss_of(outputs, cotangents, tf.reduce_sum)
         return loss, tape.gradient(loss, sources)
 
     def _train(self, inputs: Any, mask: Any, *cotangents: Any) -> Any:
-        self.traces += self._setting.mode is not Mode.EAGER
+        if self._compiles:
+            self.traces += 1
         with tf.device(self._device):
             return self._step.train_step(data_of(Feed(inputs, mask, cotangents)))
 
     def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
-        if self._setting.mode is Mode.EAGER:
+        if not self._compiles:
             return
         # cotangents of ragged outputs are (steps of all sequences, *outputs)
         time = 0 if isinstance(keras.tree.flatten(feed.inputs)[0], tf.RaggedTensor) else 1

@@ -231,10 +231,5 @@ def _backward(
     outputs_of: Callable[..., Any], sources: Sequence[Any], inputs: Any, mask: Any, *cotangents: Any
 ) -> Any:
     """Compute the loss outside the compiled part, as a training loop does."""
-    outputs = _float_leaves(outputs_of(inputs, mask))
-    for output, cotangent in zip(outputs, cotangents, strict=True):
-        if output.shape != cotangent.shape:  # or they would broadcast
-            shapes = tuple(output.shape), tuple(cotangent.shape)
-            raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
-    loss = loss_of(outputs, cotangents, torch.sum)
+    loss = loss_of(_float_leaves(outputs_of(inputs, mask)), cotangents, torch.sum)
     return loss, torch.autograd.grad(loss, sources, allow_unused=True) if sources else ()
