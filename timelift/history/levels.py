@@ -204,10 +204,10 @@ class RunSummary:
 def summary_of_run(path: Path) -> RunSummary:
     """Sum up a journal, without cases that failed in a launch; a removed file has no cases."""
     try:
-        lines = contents(path).split(b"\n")
+        text = contents(path)
     except OSError:
-        lines = []
-    return summary_of_lines(lines)
+        text = b""
+    return summary_of_lines(text.split(b"\n"))
 
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
