@@ -36,9 +36,9 @@ _CANARY_RUNS = 5
 def common_shifts(levels: RunLevels, gate: float, cases: Sequence[Series]) -> list[CommonShift]:
     """Return the shifts of most cases whose size is at least `gate`, a share, in order.
 
-    Places where many `cases` changed at once are tried first: single cases show them
-    more exactly, and they were not chosen by what all have in common, so that a p is multiplied by
-    their number alone.
+    Places where many `cases` changed at once are tried first: single cases show them more exactly,
+    and they were not chosen by what all have in common, so that a p is multiplied by their number
+    alone.
     """
     enough = np.isfinite(levels.over_canary).sum(0) >= _LEAST_CASES
     if enough.sum() < 2 * LEAST_RUNS:
