@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def case_changes(old: Run, new: Run) -> CaseChanges:
     usable = [case for case in over_canary if rivals[case.setting] > 1]
     # Both runs hold the same cases in the same order.
     first, second = (aligned_samples(run.measured[case] for case in usable) for run in (old, new))
-    rows: list[tuple[Case, list[float]]] = []
+    rows: list[_Beside] = []
     if usable:
         with np.errstate(invalid="ignore", divide="ignore"):
             # Variances are moderated over all pairs of rivals of one run.
@@ -88,21 +89,29 @@ def case_changes(old: Run, new: Run) -> CaseChanges:
         ends = np.cumsum([len(setting.pairs) for setting in first])[:-1]
         for earlier, later, own in zip(first, second, np.split(pairs, ends, axis=1), strict=True):
             rows += _of_setting(earlier, later, own)
-    table = np.array([numbers for _, numbers in rows]).reshape(-1, 6).T
     return CaseChanges(
-        tuple(case for case, _ in rows),
-        table[0],
-        Noise(table[1], table[2]),
-        np.array([over_canary[case] for case, _ in rows]),
-        table[3:5].astype(int),
-        table[5].astype(int),
+        tuple(row.case for row in rows),
+        np.array([row.effect for row in rows]),
+        Noise(np.array([row.variance for row in rows]), np.array([row.df for row in rows])),
+        np.array([over_canary[row.case] for row in rows]),
+        np.array([row.launches for row in rows]).T,
+        np.array([row.rivals for row in rows]),
     )
 
 
-def _of_setting(
-    old: AlignedSamples, new: AlignedSamples, pairs: Samples
-) -> Iterator[tuple[Case, list[float]]]:
-    """Yield each rival with its change, variance, degrees, launches of both runs, and rivals.
+class _Beside(NamedTuple):
+    """A case beside its rivals: the median change, its noise, launches of both runs, rivals."""
+
+    case: Case
+    effect: float
+    variance: float
+    df: float
+    launches: tuple[int, int]
+    rivals: int
+
+
+def _of_setting(old: AlignedSamples, new: AlignedSamples, pairs: Samples) -> Iterator[_Beside]:
+    """Yield each rival that has another beside it.
 
     `pairs` are the changes of all pairs, their variances and degrees, (3, pairs).
     """
@@ -111,13 +120,18 @@ def _of_setting(
     own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
     changes = _square(pairs[0], rivals, sign=-1, own=own)
     variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in pairs[1:])
-    launches = [np.isfinite(run.seconds).any(-1).sum(-1) for run in (old, new)]
+    before, after = (np.isfinite(run.seconds).any(-1).sum(-1) for run in (old, new))
     for place, case in enumerate(old.cases):
         beside = np.isfinite(variances[place])
         if beside.any():
-            noise = [np.median(square[place][beside]) for square in (variances, degrees)]
-            counts = [*(run[place] for run in launches), beside.sum()]
-            yield case, [np.nanmedian(changes[place]), *noise, *counts]
+            yield _Beside(
+                case,
+                effect=float(np.nanmedian(changes[place])),
+                variance=float(np.median(variances[place][beside])),
+                df=float(np.median(degrees[place][beside])),
+                launches=(int(before[place]), int(after[place])),
+                rivals=int(beside.sum()),
+            )
 
 
 def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:

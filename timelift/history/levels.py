@@ -204,10 +204,10 @@ class RunSummary:
 def summary_of_run(path: Path) -> RunSummary:
     """Sum up a journal, without cases that failed in a launch; a removed file has no cases."""
     try:
-        lines = contents(path).split(b"\n")
+        text = contents(path)
     except OSError:
-        lines = []
-    return summary_of_lines(lines)
+        text = b""
+    return summary_of_lines(text.split(b"\n"))
 
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
@@ -312,12 +312,19 @@ def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Sam
     after three launches compares with the others. A variance is drawn to the median of its run.
     """
     cases = tuple(sorted({case for summary in summaries for case in summary.medians}))
-    size = len(cases), len(summaries)
-    if not cases:
-        return cases, np.zeros(size), np.zeros(size)
+    tables = np.full((2, len(cases), len(summaries)), np.nan)
+    if cases:
+        found = _levels_and_errors(_beside_launches(_medians(summaries, cases)))
+        rows, columns = (found.index.get_level_values(name) for name in ("case", "run"))
+        tables[:, rows, columns] = found["level"], found["error"]
+    return cases, tables[0], np.nan_to_num(tables[1])
+
+
+def _medians(summaries: Sequence[RunSummary], cases: Sequence[Case]) -> pd.DataFrame:
+    """Return a row for each launch of a case; `unit` is what is evidence, a launch or a machine."""
     row = {case: number for number, case in enumerate(cases)}
     first_rival = {case.setting: number for number, case in reversed([*enumerate(cases)])}
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         (
             (run, row[case], first_rival[case.setting], launch, marks.get(launch, launch), median)
             for run, summary in enumerate(summaries)
@@ -327,21 +334,28 @@ def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Sam
         ),
         columns=["run", "case", "setting", "launch", "unit", "median"],
     )
-    rough = frame["median"] - frame.groupby(["run", "case"])["median"].transform("median")
-    common = rough.groupby([frame[key] for key in ("run", "setting", "launch")]).transform("median")
-    frame["common"], frame["beside"] = common, frame["median"] - common
-    units = frame.drop(columns=["launch", "median"])
-    units = units.groupby(["case", "run", "setting", "unit"], sort=False).mean()
-    units["usual"] = units.groupby(["run", "setting"])["common"].transform("median")
-    of_case = units.groupby(["case", "run"])
-    level, launches = of_case["beside"].median() + of_case["usual"].first(), of_case.size()
-    variance, df = of_case["beside"].var().fillna(0.0), launches - 1
-    usual = variance[df > 0].groupby("run").median().reindex(launches.index, level="run").fillna(0)
-    error = (df * variance + _PRIOR_LAUNCHES * usual) / (df + _PRIOR_LAUNCHES) / launches
-    tables = np.full((2, *size), np.nan)
-    rows, columns = (launches.index.get_level_values(name) for name in ("case", "run"))
-    tables[:, rows, columns] = level, error
-    return cases, tables[0], np.nan_to_num(tables[1])
+
+
+def _beside_launches(medians: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of each unit without the `common` effect of its launches, and that effect."""
+    off = medians["median"] - medians.groupby(["run", "case"])["median"].transform("median")
+    launches = [medians[key] for key in ("run", "setting", "launch")]
+    common = off.groupby(launches).transform("median")
+    medians = medians.assign(level=medians["median"] - common, common=common)
+    units = medians.groupby(["case", "run", "setting", "unit"], sort=False)
+    return units[["level", "common"]].mean()
+
+
+def _levels_and_errors(units: pd.DataFrame) -> pd.DataFrame:
+    """Return the level of each case in each run, and the variance of that."""
+    usual = units.groupby(["run", "setting"])["common"].transform("median")
+    of_case = units.assign(usual=usual).groupby(["case", "run"])
+    count, variance = of_case.size(), of_case["level"].var().fillna(0.0)
+    df = count - 1
+    of_run = variance[df > 0].groupby("run").median().reindex(df.index, level="run").fillna(0)
+    error = (df * variance + _PRIOR_LAUNCHES * of_run) / (df + _PRIOR_LAUNCHES) / count
+    level = of_case["level"].median() + of_case["usual"].first()
+    return pd.DataFrame({"level": level, "error": error})
 
 
 def median_polish(table: Samples) -> Samples:

@@ -33,8 +33,6 @@ from timelift.journal.lines import Difference
 from timelift.journal.reading import ExactFacts
 from timelift.measurement import EXACT_FACTS, FactChange, exact_change
 
-#: The most turns of a search for changes of cases and then for shifts of the machine.
-_MOST_PASSES = 3
 #: The states of cases that changed, in the order in which they are shown.
 _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.TOGETHER, ChangeState.FASTER)
 
@@ -103,13 +101,9 @@ class HistoryFindings:
 
 def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindings:
     """Find the changes of cases, and shifts of most of them, of at least `gate`, a share."""
-    shifts: list[CommonShift] = []
     fitted = _fit(levels, (), gate)
-    for _ in range(_MOST_PASSES):
-        more = common_shifts(levels, gate, fitted, shifts)
-        if len(more) == len(shifts):  # no shift is ever dropped, so these are the same
-            break
-        shifts = more
+    shifts = common_shifts(levels, gate, fitted)
+    if shifts:
         known = [(shift.after, shift.excuses + math.log1p(gate)) for shift in shifts]
         fitted = _fit(levels, known, gate)
     cases = [

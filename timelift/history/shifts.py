@@ -6,8 +6,7 @@ never for another description alone; else what moved the cases is what they shar
 """
 
 import math
-from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from timelift.case import GPU
 from timelift.history import Cause, CommonShift
 from timelift.history.levels import RunLevels, beyond_canary, median_polish
 from timelift.history.noise import LEAST_RUNS, sd_between
-from timelift.history.segments import LASTING_RUNS, Series, fit_segments, step_between
+from timelift.history.segments import LASTING_RUNS, Segment, Series, fit_segments, step_between
 
 #: More than half of fewer cases is two or three, which may well have changed by the code.
 _LEAST_CASES = 4
@@ -34,47 +33,55 @@ _CANARY_ERRORS = 4.0
 _CANARY_RUNS = 5
 
 
-def common_shifts(
-    levels: RunLevels, gate: float, cases: Sequence[Series], known: Sequence[CommonShift] = ()
-) -> list[CommonShift]:
+def common_shifts(levels: RunLevels, gate: float, cases: Sequence[Series]) -> list[CommonShift]:
     """Return the shifts of most cases whose size is at least `gate`, a share, in order.
 
-    Places where many `cases` changed at once are tried first: single cases show them
-    more exactly, and they were not chosen by what all have in common, so that a p is multiplied by
-    their number alone. Shifts that are `known` are kept.
+    Places where many `cases` changed at once are tried first: single cases show them more exactly,
+    and they were not chosen by what all have in common, so that a p is multiplied by their number
+    alone.
     """
     enough = np.isfinite(levels.over_canary).sum(0) >= _LEAST_CASES
     if enough.sum() < 2 * LEAST_RUNS:
-        return list(known)
+        return []
     common = np.where(enough, median_polish(levels.over_canary), np.nan)
     (series,) = fit_segments(common[None], 0.0, common=cases[0].loud)
-    shifts = {shift.after: shift for shift in known}
-    bounds = sorted({0, len(common), *shifts})
     described = 1 + np.flatnonzero(np.diff(levels.description))
     changes = [[change.after for change in case.changes(gate)] for case in cases]
     crowded = {_placed(place, described): share for place, share in _crowded(levels, changes)}
+    places: list[int] = []
     for place, share in crowded.items():
-        following = bisect(bounds, place)
-        earlier = series.segment(bounds[following - 1], place)
-        later = series.segment(place, bounds[following])
-        if min(earlier.runs, later.runs) >= LEAST_RUNS:
-            _, by_chance = step_between(earlier, later)
-            shown = share >= _LARGE_SHARE and by_chance * len(crowded) <= _CROWDED_CHANCE
-            if shown or len(_canary(levels, earlier.places, later.places, gate)[1]):
-                bounds.insert(following, place)
-    proposed = [_placed(part.first, described) for part in series.segments[1:]]
-    bounds += [
-        place
-        for place in proposed
-        if min(abs(np.subtract(bounds[1:-1], place)), default=np.inf) > LASTING_RUNS
+        sides = _beside(place, places, series)
+        if _is_shown(levels, sides, gate, share, tries=len(crowded)):
+            places.append(place)
+    steps = [_placed(part.first, described) for part in series.segments[1:]]
+    places += [
+        place for place in steps if all(abs(place - other) > LASTING_RUNS for other in places)
     ]
-    bounds.sort()
-    for first, place, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
-        if place not in shifts:
-            sides = series.segment(first, place).places, series.segment(place, end).places
-            if shift := _shift(levels, sides, gate, many=place in crowded):
-                shifts[place] = shift
-    return [shifts[place] for place in sorted(shifts)]
+    shifts = (
+        _shift(levels, _beside(place, places, series), gate, many=place in crowded)
+        for place in sorted(places)
+    )
+    return [shift for shift in shifts if shift]
+
+
+def _beside(place: int, places: Iterable[int], series: Series) -> tuple[Segment, Segment]:
+    """Return the segments of a series between a place and its neighbours among `places`."""
+    before = max((other for other in places if other < place), default=0)
+    after = min((other for other in places if other > place), default=len(series.levels))
+    return series.segment(before, place), series.segment(place, after)
+
+
+def _is_shown(
+    levels: RunLevels, sides: tuple[Segment, Segment], gate: float, share: float, tries: int
+) -> bool:
+    """True if a crowded place is that of a shift: by the many that changed, or by the canary."""
+    if min(side.runs for side in sides) < LEAST_RUNS:
+        return False
+    _, by_chance = step_between(*sides)
+    if share >= _LARGE_SHARE and by_chance * tries <= _CROWDED_CHANCE:
+        return True
+    _, moves = _canary(levels, sides[0].places, sides[1].places, gate)
+    return len(moves) > 0
 
 
 def _placed(place: int, described: NDArray[np.int_]) -> int:
@@ -84,13 +91,14 @@ def _placed(place: int, described: NDArray[np.int_]) -> int:
 
 
 def _shift(
-    levels: RunLevels, sides: tuple[slice, slice], gate: float, *, many: bool
+    levels: RunLevels, parts: tuple[Segment, Segment], gate: float, *, many: bool
 ) -> CommonShift | None:
-    """Return the median case's shift between two slices of runs, None for no common one.
+    """Return the median case's shift between two segments of runs, None for no common one.
 
     More than half of the cases in the last runs before the shift must have moved by `gate` or more
     in its direction. With `many`, fewer are enough if the canary explains most of their moves.
     """
+    sides = parts[0].places, parts[1].places
     changes = change_of_medians(levels.over_canary, *sides)
     measured = np.isfinite(changes)
     count = int(measured.sum())
