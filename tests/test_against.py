@@ -106,7 +106,7 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
     folder = commit(project(tmp_path, ("native", "fold_time")))
     done = bench(folder, "bench/", *SMALL, "--against", "HEAD")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing was compared with HEAD" in done.stdout
+    assert "Nothing was compared with HEAD" in done.stdout
     assert "unchanged, and not measured: fold_time, native" in done.stdout
     assert "provisional" not in done.stdout
     assert not (folder / "results").exists()

@@ -63,7 +63,7 @@ def test_a_slow_model_is_asked_about_measured_chosen_for_and_kept_fast(tmp_path)
 
     # The gate passes what is as it was, and names what became slower.
     gate = ["bench", *LAYER, *SIZE, "--strategies", "native", "--against", "HEAD"]
-    assert "nothing was compared with HEAD" in timelift(*gate)
+    assert "Nothing was compared with HEAD" in timelift(*gate)
     models = project / "mine" / "models.py"
     models.write_text(models.read_text().replace("keras.layers.Dense(4)", HEAVIER, 1))
     told = timelift(*gate, "--launches", "3", ends=(1,))

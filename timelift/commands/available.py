@@ -1,12 +1,14 @@
 """`timelift strategies` and `timelift workloads`: the files of the project and timelift's own."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import read_variants, read_workload
+from timelift.present import terminal
+from timelift.present.document import Block, Document, Line
 from timelift.project import Project
 from timelift.source import read_source
 
@@ -16,6 +18,8 @@ _HEADINGS = (
     "measured where they are named",
     "look-alikes, which compute something else",
 )
+#: Beside a file of the project that has the name of one of timelift's.
+_INSTEAD = " (instead of timelift's)"
 
 
 def strategies(options: Options, project: Project) -> int:
@@ -52,7 +56,7 @@ def workloads(options: Options, project: Project) -> int:
 def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, project: Project) -> int:
     match options.words:
         case []:
-            write_lines(_list(kind, files, project))
+            terminal.show(_list(kind, files, project))
         case ["show", name]:
             write_lines([_text(kind, files, name)])
         case words:
@@ -74,21 +78,21 @@ def _text(kind: str, files: Mapping[str, Path], name: str) -> str:
         raise UserError(f"{path}: cannot be read ({error}); check the file") from error
 
 
-def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[str]:
-    """Yield headings and lines: those of the project first, then by when they are measured."""
-    width = max(map(len, files), default=0)
+def _list(kind: str, files: Mapping[str, Path], project: Project) -> Document:
+    """Return the titles by folder, the project's first, and by when they are measured."""
     brought = project.brought / kind
-    groups: dict[tuple[bool, str, int], list[str]] = {}
+    groups: dict[tuple[bool, str, int], list[Line]] = {}
     for name, path in files.items():
         is_own = path.parent.resolve() != brought.resolve()
         replaces = is_own and (brought / path.name).exists()
-        line = f"  {name:{width}}  {read_source(path).title}"
-        line += " (instead of timelift's)" if replaces else ""
+        title = f"{read_source(path).title}{_INSTEAD if replaces else ''}"
         group = (not is_own, project.shown(path.parent), _heading_of(kind, path))
-        groups.setdefault(group, []).append(line)
-    for (_, folder, place), lines in sorted(groups.items()):
-        yield f"{folder}/, {_HEADINGS[place]}:"
-        yield from lines
+        groups.setdefault(group, []).append(Line(name, title))
+    blocks = (
+        Block(heading=f"{folder}/, {_HEADINGS[place]}", lines=tuple(titles))
+        for (_, folder, place), titles in sorted(groups.items())
+    )
+    return Document(blocks=tuple(blocks))
 
 
 def _heading_of(kind: str, path: Path) -> int:

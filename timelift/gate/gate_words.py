@@ -83,7 +83,7 @@ def nothing_compared(against: Against, reasons: Iterable[str]) -> Document:
     counts = Counter(reasons).most_common(_MOST_NAMES)
     why = (f"{counted(count, 'case')}: {reason}" for reason, count in counts)
     return Document(
-        answer=f"nothing was compared with {against.label}",
+        answer=f"Nothing was compared with {against.label}.",
         blocks=(Block(sentences=(*why, *_changed_names(against))),),
     )
 

@@ -40,12 +40,12 @@ def document(compared: TwoRuns, rows: int) -> Document:
     """Return what became suspect: all suspects, and up to `rows` other cases, facts, commands."""
     shown = compared.cases[: compared.suspect_count + rows]
     return Document(
-        title="timelift compare",
         answer=_answer(compared),
         below=_what_it_is_worth(compared),
         blocks=(
             Block(lines=lines(_head(compared))),
-            Block(table=_table(shown), sentences=tuple(_notes(compared, len(shown), rows))),
+            Block(table=_table(shown)),
+            Block(sentences=tuple(_notes(compared, len(shown), rows))),
             *_to_decide(compared, rows),
         ),
     )

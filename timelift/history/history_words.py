@@ -14,7 +14,7 @@ from timelift.history.many_runs import CaseHistory, History
 from timelift.history.noise import LEAST_RUNS
 from timelift.present.document import Block, Document, More, Shown, lines
 from timelift.present.tables import Column, Table, axis_columns, number
-from timelift.present.words import percent, percent_more
+from timelift.present.words import percent, percent_more, sentence
 
 #: The most rows on a screen, and what it says of the others.
 _MORE = More(40, "more line", "history.md has them")
@@ -37,7 +37,7 @@ def document(history: History) -> Document:
     earlier = tuple(earlier_changes(history))
     return Document(
         title="timelift history",
-        answer=_answer(history),
+        answer=sentence(_answer(history)),
         blocks=(
             Block(lines=lines(head(history))),
             Block(lines=lines(("warning", text) for text in warnings(history.machine))),

@@ -1,5 +1,6 @@
 """The end of a run in pytest's terminal: its answer, or the verdicts on its copies; its page."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,14 @@ def show_end(
             code = usage.code_of_run(run, session.request.project)
             write_report(findings, folder, added, code, results)
     except UserError as error:
-        reporter.write_line(f"timelift: {error}")
+        _write(Document(blocks=(Block(sentences=(f"timelift: {error}",)),)), reporter)
+
+
+def show_nothing(reporter: "pytest.TerminalReporter", reasons: Iterable[str]) -> None:
+    """Show why nothing was measured."""
+    reporter.section("timelift")
+    told = f"nothing was measured: {'; '.join(dict.fromkeys(reasons))}"
+    _write(Document(blocks=(Block(sentences=(told,)),)), reporter)
 
 
 def _write(document: Document, reporter: "pytest.TerminalReporter") -> None:

@@ -251,9 +251,9 @@ class Questions:
 
             ending.show_end(terminalreporter, session, self._gate)
         elif session.not_tried and session.measured_nothing:
-            reasons = dict.fromkeys(session.not_tried.values())
-            terminalreporter.section("timelift")
-            terminalreporter.write_line(f"nothing was measured: {'; '.join(reasons)}")
+            from timelift.plugin import ending  # noqa: PLC0415
+
+            ending.show_nothing(terminalreporter, session.not_tried.values())
 
     @pytest.hookimpl(specname="pytest_terminal_summary")
     def pytest_terminal_summary_of_list(self, terminalreporter: "pytest.TerminalReporter") -> None:

@@ -62,8 +62,8 @@ class More(NamedTuple):
 class Block:
     """A part of a document: a heading, and below it a table, lines, sentences, and commands.
 
-    `name` is how the page finds it. Where there is `more`, a screen shows some of the table's rows
-    alone, else of the lines, else of the sentences.
+    `name` is how the page finds it. `more` limits one part on a screen: the table's rows; without a
+    table the lines; else the sentences. So many of it are `hidden` then.
     """
 
     name: str = ""
@@ -73,6 +73,7 @@ class Block:
     sentences: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     more: More | None = None
+    hidden: int = 0
     shown: Shown = Shown.ALWAYS
 
     @property
@@ -98,13 +99,14 @@ class Block:
         if self.more is None or self._length <= min(most, self.more.most):
             return self
         kept = max(min(most, self.more.most) - 1, 0)
-        told = self.more.of(self._length - kept)
+        hidden = self._length - kept
+        told, short = self.more.of(hidden), replace(self, more=None, hidden=hidden)
         if self.table:
             table = replace(self.table, rows=self.table.rows[:kept])
-            return replace(self, table=table, sentences=(f"and {told}", *self.sentences), more=None)
+            return replace(short, table=table, sentences=(f"and {told}", *self.sentences))
         if self.lines:
-            return replace(self, lines=(*self.lines[:kept], Line("and", told)), more=None)
-        return replace(self, sentences=(*self.sentences[:kept], f"and {told}"), more=None)
+            return replace(short, lines=(*self.lines[:kept], Line("and", told)))
+        return replace(short, sentences=(*self.sentences[:kept], f"and {told}"))
 
     @property
     def on_screen(self) -> "Block":

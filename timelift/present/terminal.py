@@ -97,71 +97,81 @@ class _Layout:
     def lines(self, document: Document) -> Iterator[Sequence[Segment]]:
         """Yield the lines of a document, an empty one between its parts."""
         is_first = True
-        for part in filter(None, self._parts(document)):
-            yield from part if is_first else ([], *part)
-            is_first = False
+        for part in self._parts(document):
+            lines = [line for shown in part for line in self._rendered(shown)]
+            yield from lines if is_first or not lines else ([], *lines)
+            is_first = is_first and not lines
 
-    def _rendered(self, shown: RenderableType, width: int = 0) -> list[list[Segment]]:
-        options = self._console.options.update(width=width or self.width)
+    def _rendered(self, shown: RenderableType) -> list[list[Segment]]:
+        """Return a table as wide as the console, and a text as wide as it is."""
+        width = _NO_LIMIT if isinstance(shown, Text) else self._console.width
+        options = self._console.options.update(width=width)
         return self._console.render_lines(shown, options, pad=False)
 
-    def _parts(self, document: Document) -> Iterator[list[list[Segment]]]:
-        head = ((document.state, "yellow"), (document.top, ""))
-        yield self._texts(Text(plain(text), style) for text, style in head if text)
-        said = Text.assemble((plain(document.answer), "bold"), f" {plain(document.below)}")
-        yield self._texts([said]) if document.answer else []
+    def _parts(self, document: Document) -> Iterator[list[RenderableType]]:
+        state = self._wrapped(document.state, "yellow")
+        yield [*state, *self._wrapped(document.top)]
+        yield [*self._answer(plain(document.answer), plain(document.below))]
         blocks = itertools.groupby(document.blocks, attrgetter("has_lines_alone"))
         for has_lines_alone, group in blocks:
             if has_lines_alone:  # their labels stand below each other
-                yield self._labelled([line for block in group for line in block.lines])
+                yield [*self._labelled([line for block in group for line in block.lines])]
             else:
-                yield from map(self._block, group)
+                yield from ([*self._block(block)] for block in group)
 
-    def _texts(self, texts: Iterable[Text]) -> list[list[Segment]]:
-        return [line for text in texts for line in self._rendered(text)]
+    def _answer(self, answer: str, below: str) -> Iterator[Text]:
+        """Yield the lines of the answer, its first sentence bold."""
+        bold = len(answer)
+        for line in self._wrapped(f"{answer} {below}".strip()):
+            line.stylize("bold", 0, max(bold, 0))
+            bold -= len(line) + 1  # the blank where it was broken
+            yield line
 
-    def _block(self, block: Block) -> list[list[Segment]]:
-        indent = 2 if block.heading else 0
-        heading = Text(plain(block.heading), "bold", overflow="fold")
-        lines = self._rendered(heading) if block.heading else []
-        lines += self._table(block.table) if block.table and block.table.rows else []
-        lines += self._labelled(block.lines)
-        wrapped = ("\n".join(_hanging(plain(text), self.width, indent)) for text in block.sentences)
-        lines += self._texts(map(Text, wrapped))
-        for command in block.commands:  # which is whole for a reader to copy it
-            lines += self._rendered(Text(f"  {plain(command)}"), _NO_LIMIT)
-        return lines
+    def _block(self, block: Block) -> Iterator[RenderableType]:
+        indent = "  " if block.heading else ""
+        yield from self._wrapped(block.heading, "bold")
+        if block.table and block.table.rows:
+            yield self._table(block.table)
+        yield from self._labelled(block.lines)
+        for sentence in block.sentences:
+            yield from self._wrapped(sentence, first=indent, rest=f"{indent}  ")
+        # whole, for a reader to copy them
+        yield from (Text(f"  {plain(command)}") for command in block.commands)
 
-    def _labelled(self, lines: Sequence[Line]) -> list[list[Segment]]:
-        grid = Grid.grid(padding=(0, _NARROW_GAP, 0, 0))
-        grid.add_column(overflow="fold", max_width=self.width // 2)
-        grid.add_column(overflow="fold")
+    def _labelled(self, lines: Sequence[Line]) -> Iterator[Text]:
+        """Yield each text beside its label, which stands once where several have it."""
+        wide = max((cell_len(plain(line.label)) for line in lines), default=0)
+        column = min(wide, self.width // 2) + _NARROW_GAP
         shown = ""
         for line in lines:
-            once = "" if line.label == shown else line.label
-            text = Text(plain(line.written(at_length=self._at_length)))
-            grid.add_row(Text(plain(once)), text, style=_STYLES.get(line.label, ""))
-            shown = line.label
-        return self._rendered(grid) if lines else []
+            label, style = plain(line.label), _STYLES.get(line.label, "")
+            text = line.written(at_length=self._at_length)
+            if label == shown:
+                first = " " * column
+            elif cell_len(label) + _NARROW_GAP <= column:
+                first = f"{label}{' ' * (column - cell_len(label))}"
+            else:
+                yield from self._wrapped(label, style)
+                first = " " * column
+            yield from self._wrapped(text, style, first, " " * column) or [Text(label, style)]
+            shown = label
 
-    def _table(self, table: Table) -> list[list[Segment]]:
+    def _wrapped(self, text: str, style: str = "", first: str = "", rest: str = "") -> list[Text]:
+        """Wrap a text between words; an interval, or a share, counts as one word."""
+        unbroken = _UNBROKEN.sub(lambda found: found[0].replace(" ", "\xa0"), plain(text))
+        lines = textwrap.wrap(
+            unbroken,
+            self.width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_on_hyphens=False,
+        )
+        return [Text(line.replace("\xa0", " "), style) for line in lines]
+
+    def _table(self, table: Table) -> RenderableType:
         if any(column.number or column.right for column in table.columns):
-            return self._rendered(_figures(table, self._console.width), self._console.width)
-        return self._rendered(_words(table, self.width))
-
-
-def _hanging(text: str, width: int, indent: int) -> list[str]:
-    """Wrap a text between words; an interval counts as one word."""
-    unbroken = _UNBROKEN.sub(lambda found: found[0].replace(" ", "\xa0"), text)
-    first = " " * indent
-    lines = textwrap.wrap(
-        unbroken,
-        width,
-        initial_indent=first,
-        subsequent_indent=f"{first}  ",
-        break_on_hyphens=False,
-    )
-    return [line.replace("\xa0", " ") for line in lines]
+            return _figures(table, self._console.width)
+        return _words(table, self.width)
 
 
 # Tables ------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     of_copies, answer = findings.run.header.races_copies, findings.answer
     table, words = document.block("answer").table, document.block("answer").sentences
     shown = [document.block(name) for name in ("left_out", "warnings", "notes")]
-    left_out, *notes = (block.on_screen.lines for block in shown)
+    left_out, *notes = (block.on_screen for block in shown)
     disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
     noise = [Line("noise", disturbed)] if disturbed and not of_copies else []
     also = [text for block in document.blocks if block.name == "also" for text in block.sentences]
@@ -194,10 +194,11 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
         "words": " ".join(words),
         "answers": replace(table, rows=table.rows[:ROWS]) if table and of_copies else table,
         "hidden": len(table.rows) - ROWS if table and of_copies else 0,
-        "left_out": [*noise, *left_out],
+        "left_out": [*noise, *left_out.lines[: -1 if left_out.hidden else None]],
+        "more_reasons": left_out.hidden,
         "notes": [
             *([Line("also", "; ".join(also))] if also else []),
-            *(line for lines in notes for line in lines),
+            *(line for block in notes for line in block.lines),
         ],
         "has_prices": any(each.has_verdict for each in findings.answers.values()) and not of_copies,
         "several": answer is not None and answer.settings > 1,
