@@ -36,8 +36,8 @@ MAX_PRIOR_DF = 30.0
 #: Degrees of freedom subtracted from those of the fitted prior: where quiet and loud rivals mix,
 #: the fit makes the loud ones look quieter than they are.
 CAUTION = 2.0
-#: A rival is loud if its variance has a smaller chance among quiet rivals than this, divided by the
-#: degrees of freedom; its prior then weighs in proportion to that chance. The cost to quiet rivals
+#: A loud rival has a variance whose chance among quiet ones is below this number over its degrees
+#: of freedom; its prior then weighs in proportion to that chance. The cost to quiet rivals
 #: and the gain of loud ones are in the table of rare loud rivals of `python -m studies.ladder`.
 LOUD_CHANCE = 0.3
 #: Standard errors by which the spread of log variances is taken to be larger, since a few

@@ -69,9 +69,9 @@ def _pytest(options: Options, project: Project, *plugins: object) -> int:
 def _words(words: Sequence[str], project: Project) -> Iterator[str]:
     """Yield the words for pytest; a question of timelift's own becomes its path.
 
-    The top folder and the file of options are among them: pytest would look for both beside the
-    first path that it meets, which may be the value of an option of ours. So is where the usual
-    questions are: it would import the conftest.py of the project's tests, which may need more.
+    `--rootdir` and `-c` are given: pytest takes them from the first path that it meets, which may
+    be an option's value. So is `testpaths`: pytest would import the conftest.py of the project's
+    tests, which may need more.
     """
     yield from ("-p", "timelift.plugin", "--rootdir", str(project.root))
     yield from ("-o", f"testpaths={shlex.join(map(str, _usual_questions(project)))}")

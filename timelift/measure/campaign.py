@@ -111,9 +111,9 @@ class Campaign:
 
     @property
     def is_contested(self) -> bool:
-        """False if no setting has two rivals left: a single launch is enough to show that.
+        """True if more launches are worth it: two rivals are left in a setting, or two sides race.
 
-        True if one strategy a setting was requested, since its time is wanted, or two sides were.
+        A run with one strategy in every setting is asked for its times, so they are worth it there.
         """
         left = [case for case in self.results if self._is_open(case)]
         has_pair = len({case.setting for case in left}) < len(left)
@@ -169,10 +169,10 @@ class Campaign:
     def claim_reader(self, number: int, setting: Setting) -> bool:
         """Have a launch read the peak memory of a setting; False if it does not.
 
-        The first launch to claim the reader has it, from `launch_with_reader` on, so that the next
-        one of a resumed run reads what an interrupted launch did not. Later claims are granted
-        beyond the fewest launches alone, where the referee doubts a peak. A reader takes about as
-        long as a new launch, and a budget must have that left.
+        The reader goes to the first launch from `launch_with_reader` on that claims it; in a
+        resumed run that may be a later one. Further claims are granted where the referee doubts a peak,
+        beyond the fewest launches. A reader takes about as long as a new launch, and a budget must
+        have that left.
         """
         options = self.options
         if self.interrupted or not (options.reads_peak_memory and setting.on_cpu):

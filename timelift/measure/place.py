@@ -23,7 +23,7 @@ from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, CaseInLaunch, i
 from timelift.messages import Task
 
 
-class Player(Protocol):
+class CampaignPlayer(Protocol):
     """Plays a campaign: starts what is due, and has it recorded."""
 
     def play(self) -> None: ...
@@ -58,7 +58,7 @@ class Place:
         """Keep other runs from measuring here meanwhile; the command is shown to them."""
         return machine_lock(say, command, stop=stop)
 
-    def player(self, campaign: Campaign) -> Player:
+    def player(self, campaign: Campaign) -> CampaignPlayer:
         """Return what plays a campaign here; raises UserError if it cannot be played."""
         return Here(campaign, LaunchPool(campaign.options, first_processes(campaign)))
 
@@ -80,8 +80,9 @@ class Here:
     Launches are the outer loop, so that the launches of a setting lie apart in time and see the
     slow drift of the machine; within a launch the settings come in an order drawn anew. The first
     few launches run one at a time, so that their build, trace and first-call seconds can be
-    recorded, except in the launch beside which peak memory is read. The others come in pairs that
-    build side by side, which saves about a third of their time, and play in turns.
+    recorded. One of them has a reader of peak memory beside it; its seconds are left out. The
+    others come in pairs that build side by side, which saves about a third of their time, and play
+    in turns.
     """
 
     def __init__(self, campaign: Campaign, pool: LaunchPool) -> None:

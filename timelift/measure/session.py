@@ -35,7 +35,7 @@ from timelift.measure.header import (
     without_folders,
 )
 from timelift.measure.options import LaunchRange, RunOptions
-from timelift.measure.place import Place, Player
+from timelift.measure.place import CampaignPlayer, Place
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
@@ -52,7 +52,7 @@ class Race(ABC):
     """A kind of run: which rivals race for what is requested, and by which rules.
 
     By default all cases of a setting are rivals, as in a usual run. Other kinds override what
-    differs. `rivals` is called first; what the other methods return may depend on it.
+    differs. `cases` is called first; what the methods below it return may depend on it.
     """
 
     #: The texts of axes that no option names, in a run of this kind.
@@ -109,7 +109,7 @@ class Session:
         self.not_tried: dict[Case, str] = {}
         self.referee: CampaignReferee | None = None
         self._campaign: Campaign | None = None
-        self._player: Player | None = None
+        self._player: CampaignPlayer | None = None
         self.interrupted = False
         self._journal: Journal | None = None
 
@@ -149,7 +149,7 @@ class Session:
             played = self._resume(chosen) if self.resumed else {}
             self._run_in_journal(campaign_of(write=self._record, played=played))
 
-    def _begin(self, campaign: Campaign) -> Player:
+    def _begin(self, campaign: Campaign) -> CampaignPlayer:
         """Return what plays the campaign, which signals reach from now on."""
         self._campaign, self._player = campaign, self.place.player(campaign)
         if self.interrupted:  # the signal came before there was a player

@@ -260,7 +260,7 @@ def headline(findings: RunFindings) -> str:
 def in_one_sentence(answer: Recommendation) -> str:
     """Write the strategy to use, what it gains, and what it costs at most, and where.
 
-    What is kept since nothing is shown faster gains nothing, and its price is what may be gained.
+    A strategy that is kept has no gain; its price is told as what a change could gain.
     """
     name, gained = _name(answer.strategy), _gained(answer)
     if not answer.has_verdict:

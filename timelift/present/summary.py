@@ -46,9 +46,9 @@ def summary(
 ) -> Document:
     """Return the end of a run in a screenful: its answer, a row a workload, and a few lines.
 
-    The table names a strategy only where they differ, and has no row for a single workload. A run
-    of copies has what is said of these instead. `runs` are the names of the runs that are shown, as
-    `named` has them.
+    The table leaves out the column of strategies where all are alike, and has no row for a single
+    workload. A run of copies has what is said of these instead. `runs` are the words that name the
+    runs; none names the latest.
     """
     if additions.section:
         return additions.section

@@ -26,9 +26,10 @@ class Column:
 
     `name` is its heading for programs, `title` the one for readers, by default the same. `value`
     reads a row, by default its attribute `name`. A `number` is aligned to the right and sorted by
-    size; a text is aligned to the `right` if so asked. In a narrow terminal the column of the
-    highest `drop_order` goes first, and one of 0 never. `limit` is where a text is cut everywhere;
-    `style` colours the cell of a row in a terminal, in the words of rich.
+    size; a text is aligned to the `right` if so asked. In a narrow terminal a table of figures
+    loses the column of the highest `drop_order` first, and one of 0 never; a table of words loses
+    all above 1 at once. `limit` is where a text is cut everywhere; `style` colours the cell of a
+    row in a terminal, in the words of rich.
     """
 
     name: str

@@ -178,7 +178,7 @@ class _Layout:
 
 
 def _words(table: Table, width: int) -> RenderableType:
-    """Return a table of words, without its least important column if there is little room.
+    """Return a table of words, without columns whose `drop_order` is above 1 if room is little.
 
     Each column is as wide as its texts, except for the last one, which has the remaining room.
     """

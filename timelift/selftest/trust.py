@@ -57,7 +57,7 @@ class Proportion(Struct, frozen=True, array_like=True):
 
         Source: Clopper and Pearson 1934, Biometrika 26(4), 404-413.
         """
-        from scipy import special  # noqa: PLC0415 - see `analyse.estimates`
+        from scipy import special  # noqa: PLC0415 - see `analyse.variances`
 
         if self.hits >= self.tries:
             return 1.0
