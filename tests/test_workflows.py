@@ -150,8 +150,8 @@ HOSTILE = (
 @pytest.mark.parametrize(
     "report",
     [
-        f"- **answer:** {HOSTILE}",
-        f"- **answer:** `{HOSTILE}\n- **answer:** `{HOSTILE}\n- **answer:** \n",
+        f"# timelift report\n\n{HOSTILE}\n\n- {HOSTILE}\n",
+        f"# timelift report\n\n`{HOSTILE}\n\n- `{HOSTILE}\n- \n\n- **trust:** {HOSTILE}\n",
         f"| {HOSTILE} | b |\n| --- | --- |\n| <b> | {HOSTILE} |\n|{HOSTILE}",
         f"## a-b {HOSTILE}\n\n|{HOSTILE}|\n|---|\n|{HOSTILE}|\n## <c> -{HOSTILE}\n| <i>|",
         HOSTILE,

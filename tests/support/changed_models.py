@@ -15,7 +15,7 @@ from timelift.case import Backend, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
-from timelift.messages import RivalSpec, Task, WorkerChannel
+from timelift.messages import Change, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import (
     added_by_training,
@@ -138,7 +138,13 @@ def raced(name, backend, ways, *, peak=False, phase=Phase.TRAIN):
     with tempfile.TemporaryDirectory() as folder:
         files = wrong_files(folder) | {"fold_time": FOLD, "native": NATIVE}
         rivals = tuple(
-            RivalSpec(way, ".", {place: (files[name], {}) for place, name in changes.items()})
+            RivalSpec(
+                way,
+                ".",
+                changes=tuple(
+                    Change(int(place), files[name], {}) for place, name in changes.items()
+                ),
+            )
             for way, changes in ways.items()
         )
         setting = Setting(name, 4, BATCH, Phase(phase), Mode.GRAPH, backend=Backend(backend))

@@ -170,9 +170,9 @@ class Campaign:
         """Have a launch read the peak memory of a setting; False if it does not.
 
         The reader goes to the first launch from `launch_with_reader` on that claims it; in a
-        resumed run that may be a later one. Further claims are granted where the referee doubts a peak,
-        beyond the fewest launches. A reader takes about as long as a new launch, and a budget must
-        have that left.
+        resumed run that may be a later one. Further claims are granted where the referee doubts a
+        peak, beyond the fewest launches. A reader takes about as long as a new launch, and a budget
+        must have that left.
         """
         options = self.options
         if self.interrupted or not (options.reads_peak_memory and setting.on_cpu):
