@@ -1,6 +1,8 @@
 """Parcels: which files go to another machine and arrive there, and paths as they are on each."""
 
+import dataclasses
 import io
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from timelift.inner_layer import LayerInputs
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import RunOptions
+from timelift.messages import Change, RivalSpec, Task
 
 
 def arrived(folder, *roots):
@@ -161,3 +164,11 @@ def test_files_that_go_by_path_are_named_as_they_are_and_data_outside_is_sent(tm
     named = [model.factory, options.other_python, model.data, f"{mine}/s.py"]
     sent = ["/timelift-sent/1/d.py:f", "/timelift-sent/0/s.py"]
     assert translated(named, shipment.there) == [*named[:2], *sent]
+
+
+def test_a_rival_that_changes_a_model_arrives_as_it_was_sent():
+    changed = RivalSpec("changed", "s.py", changes=(Change(1, "/here/fold.py", {"k": 2}),))
+    setting = Setting("model", 4, 2, Phase.TRAIN)
+    task = Task(setting, (changed,), "m.py:make", LayerInputs(), 1, 0.0, is_model=True)
+    sent = json.loads(json.dumps(translated(dataclasses.asdict(task), {"/here": "/far"})))
+    assert Task.from_fields(sent).rivals[0].changes == (Change(1, "/far/fold.py", {"k": 2}),)

@@ -116,7 +116,7 @@ ROOMS = ("", "timelift/")
 
 def missing(text):
     """The paths in backticks, with a folder or an ending, that are not in the tree."""
-    named = re.findall(r"`([\w/]+(?:/|\.py|\.md)[\w/]*)`", text)
+    named = re.findall(r"`([\w/]+(?:/|\.py\b|\.md\b)[\w/]*)`", text)
     return [path for path in named if not any((ROOT / room / path).exists() for room in ROOMS)]
 
 

@@ -15,11 +15,12 @@ import timelift
 from tests.support import journals
 from tests.support.pages import found, without_scripts
 from timelift.analyse import results
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.commands.additions import section
+from timelift.commands.additions import additions, section
 from timelift.measurement import CaseInLaunch
 from timelift.present import figures
 from timelift.present.document import to_markdown
@@ -218,7 +219,22 @@ def test_an_answer_for_programs_has_a_field(answer, size):
 def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
     unfinished = tmp_path / "unfinished.jsonl"
     unfinished.write_text("".join(AGAINST.read_text().splitlines(keepends=True)[:-1]))
-    over, open_still = (section(results.load(path)) for path in (AGAINST, unfinished))
-    assert "provisional" not in to_text(over)
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text(AGAINST.read_text().replace('"exit":"complete"', '"exit":"cut short"'))
+    over, open_still, short = (section(results.load(path)) for path in (AGAINST, unfinished, cut))
+    assert over.state == ""
     assert open_still.state.startswith("provisional: ")
+    assert short.state.startswith("cut short: ")
     assert to_text(replace(open_still, state="")) == to_text(over)
+
+
+def test_copies_are_recommended_nowhere_and_what_was_wrong_with_their_file_is_told(tmp_path):
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text(AGAINST.read_text().replace("\n", "\n{\n", 1))
+    seen = RunFindings(results.load(damaged))
+    whole, part = (report(seen, additions(seen.run, tmp_path), one) for one in ((), ("tokens",)))
+    assert whole.answer
+    assert not part.answer
+    for document in (whole, part):
+        assert "TimeDistributed" not in to_text(document, at_length=True)
+        assert "1 damaged line left out" in to_text(document, at_length=True)

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-FILES = [*Path(__file__).parent.rglob("test_*.py")]
+FILES = [*Path(__file__).parent.rglob("*.py")]
 LONGEST_NAME = 80
 
 
 def faults(text):
     """Names of tests that are too long, and modules of tests that are imported."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("tests.test_"):
-            yield node.module
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{getattr(node, 'module', None) or ''}."
+            names = [f"{module}{alias.name}".lstrip(".") for alias in node.names]
+            yield from (name for name in names if name.startswith("tests.test_"))
         elif isinstance(node, ast.FunctionDef) and len(node.name) > LONGEST_NAME:
             yield node.name
 
@@ -25,5 +27,6 @@ def test_a_file_of_tests_needs_no_other_and_its_names_are_short(path):
 
 def test_an_import_and_a_long_name_are_found():
     long = "test_" + "x" * LONGEST_NAME
-    text = f"from tests.test_cluster import play\ndef {long}(): ...\ndef test_short(): ...\n"
-    assert [*faults(text)] == ["tests.test_cluster", long]
+    imports = ("from tests.test_x import y", "from tests import test_x", "import tests.test_x")
+    text = "\n".join([*imports, f"def {long}(): ...", "def test_short(): ...", "import tests"])
+    assert [*faults(text)] == ["tests.test_x.y", "tests.test_x", "tests.test_x", long]

@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
@@ -36,7 +36,8 @@ LAYER_STAGES = frozenset({MAKING_LAYER, CALLING_LAYER})
 CALLING_EVERY_STEP = "calling the inner layer at every step"
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True)
+class Change:
     """A lift of a whole model, by its number from 1, and the strategy to write instead."""
 
     lift: int
@@ -116,7 +117,7 @@ class Task:
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(
-            RivalSpec(**{**rival, "changes": tuple(Change(*own) for own in rival["changes"])})
+            RivalSpec(**{**rival, "changes": tuple(Change(**own) for own in rival["changes"])})
             for rival in fields["rivals"]
         )
         inputs = LayerInputs.from_fields(fields["inputs"])
@@ -270,6 +271,6 @@ def json_object(line: bytes | str) -> dict[str, Any]:
     """Read a JSON object; another text has no entries."""
     try:
         fields = json.loads(line)
-    except ValueError:
+    except (ValueError, TypeError):
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -39,7 +39,7 @@ def document(
     changes, facts = _changes(query, answer, findings), page_words.facts(answer.row, findings)
     assert answer.ranking
     not_ranked = of_unknown_meaning(answer.ranking, findings).items()
-    use = how_to_use(answer.strategy, query.setting, findings.run, project)
+    use, _, call = how_to_use(answer.strategy, query.setting, findings.run, project).partition(": ")
     told = {
         **dict(zip(page_words.FACTS, facts, strict=True)),
         "what": _title(answer.strategy, findings),
@@ -55,7 +55,11 @@ def document(
         blocks=(
             Block(sentences=tuple(f"{name} is not ranked: {why}" for name, why in not_ranked)),
             Block(lines=lines(pair for pair in told.items() if pair[1])),
-            Block(name="use", sentences=("use it:",), commands=(use,)),
+            Block(
+                name="use",
+                sentences=(f"use it: {use}{':' if call else ''}",),
+                commands=(call,) if call else (),
+            ),
         ),
         data=_decided(query, answer, findings, project, trust),
     )

@@ -39,7 +39,7 @@ _GO_ON = "what was measured is in the journal; go on with: timelift bench --resu
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds that a run waits for its nodes."""
+    """How long a run waits for its nodes, in seconds, and `first_calls` in limits of one."""
 
     between_looks: float = 2.0
     hangs: float = 60.0  # since Dask heard of a node

@@ -1,5 +1,6 @@
 """The findings of a run and what features add to them, for every door that shows a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings, find_out
@@ -49,5 +50,6 @@ def section(run: Run, gate: GateFindings | None = None) -> Document | None:
         return None
     is_gate = run.header.against is not None
     shown = gate_words.section(gate or gate_findings(run)) if is_gate else trust.section(run)
+    shown = replace(shown, state=conditions.state(run))
     disturbed = conditions.neighbours(run)
     return shown.plus(Block(name="also", sentences=(disturbed,))) if disturbed else shown

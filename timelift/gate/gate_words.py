@@ -18,6 +18,7 @@ from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.answer import NOT_DECIDED
 from timelift.present.document import SCREEN_LINES, Block, Document, More, Shown
+from timelift.present.summary import TITLE
 from timelift.present.tables import Column, Table
 from timelift.present.words import percent, percent_interval, percent_more
 
@@ -64,7 +65,7 @@ def section(gate: GateFindings) -> Document:
     told = tuple(filter(None, (_sentence(row, gate.against) for row in rows)))
     others = (*_other_weights(outcomes), *_changed_names(gate.against))
     return Document(
-        title="timelift report",
+        title=TITLE,
         state=conditions.NOT_OVER if gate.is_provisional else "",
         answer=_headline(gate, outcomes),
         below=_counts(gate),

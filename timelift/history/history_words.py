@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from timelift.errors import counted
+from timelift.escape import NAME_LIMIT
 from timelift.history import WORSE, Cause, Change, ChangeState, CommonShift, compare_words
 from timelift.history.levels import MachineRuns
 from timelift.history.many_runs import CaseHistory, History
@@ -172,7 +173,13 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         ),
         Column("commits", "between commits", of_since(commits), drop_order=2),
         number("runs_now", "runs", drop_order=5),
-        Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),
+        Column(
+            "with_it",
+            "with it",
+            of_since(partial(drift_in_words, history)),
+            drop_order=4,
+            limit=2 * NAME_LIMIT,
+        ),
     )
     return Table("history", "Cases", columns, rows)
 

@@ -39,8 +39,11 @@ class Noise:
     df: Samples
 
     def half_width(self, level: float) -> Samples:
-        """Return what so noisy a log ratio exceeds by chance at a one-sided level."""
-        return half_width(np.sqrt(self.variance), self.df, level)
+        """Return what so noisy a log ratio exceeds by chance at a one-sided level.
+
+        Fewer degrees of freedom than one count as one.
+        """
+        return half_width(np.sqrt(self.variance), np.maximum(self.df, 1.0), level)
 
     def chance(self, distance: Samples | float) -> Samples:
         """Return the one-sided p of a distance from zero; 1/2 where the noise is unknown."""

@@ -8,7 +8,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.case import Backend, Mode, Phase, TimeAxis
 from timelift.commands import PREFIX
-from timelift.commands.additions import findings_with_additions
+from timelift.commands.additions import findings_with_additions, section
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import GateFindings
@@ -42,10 +42,16 @@ def show_end(
         if not path:
             _write(_nothing_compared(session), reporter)
             return
-        findings, added = findings_with_additions(run, path, results, gate=gate)
         page = folder and _as_typed(folder / "index.html")
-        _write(_end(session, findings, added, path, page), reporter)
-        if folder and (run.measured or run.header.races_copies):
+        of_copies = run.header.races_copies
+        if of_copies:  # which have verdicts, however many or few were measured
+            _write(_end_of_copies(session, run, gate, path, page), reporter)
+        if of_copies and not folder:
+            return
+        findings, added = findings_with_additions(run, path, results, gate=gate)
+        if not of_copies:
+            _write(_end(session, findings, added, path, page), reporter)
+        if folder and (run.measured or of_copies):
             from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
             code = usage.code_of_run(run, session.request.project)
@@ -75,15 +81,24 @@ def _nothing_compared(session: Session) -> Document:
     return gate_words.nothing_compared(race.header_entry(), {**race.reasons, **untried}.values())
 
 
+def _end_of_copies(
+    session: Session, run: Run, gate: GateFindings | None, path: Path, page: Path | None
+) -> Document:
+    """Return the verdicts on copies; the result of a self-test is stored."""
+    if isinstance(session.race, TwinsRace):
+        return end_of_selftest(run, path.parent)
+    document = section(run, gate)
+    assert document
+    return document.plus(what_next(RunFindings(run), page, [str(_as_typed(path))]))
+
+
 def _end(
     session: Session, findings: RunFindings, added: Additions, path: Path, page: Path | None
 ) -> Document:
-    """Return the end of a run, whose `page` is written below; a self-test's result is stored."""
+    """Return the end of a usual run, whose `page` is written below."""
     run, request = findings.run, session.request
-    if isinstance(session.race, TwinsRace):
-        return end_of_selftest(run, path.parent)
     names = [] if is_latest(path, request.project.results) else [str(_as_typed(path))]
-    is_stored = path.exists() and bool(run.measured or added.section)
+    is_stored = path.exists() and bool(run.measured)
     document = summary(findings, added, names, is_stored=is_stored)
     if not is_stored:
         return document

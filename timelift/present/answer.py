@@ -156,7 +156,7 @@ class AnswerRow:
 
 
 def answer_table(findings: RunFindings) -> Table:
-    """Return a row a workload and machine or backend, without empty columns."""
+    """Return a row a workload and machine or backend, the most settings first, no empty column."""
     baseline = _common_baseline(findings)
     columns = (
         Column("workload"),
@@ -172,7 +172,7 @@ def answer_table(findings: RunFindings) -> Table:
         Column("price", "costs over the best, at most", drop_order=2),
         Column("slower", "another faster", limit=_LONGEST_CELL),
     )
-    rows = [*_rows(findings, baseline)]
+    rows = sorted(_rows(findings, baseline), key=lambda row: -row.settings)  # else by name
     return Table("answer", "What to write", columns, rows).without_empty_columns()
 
 

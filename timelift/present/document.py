@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from timelift.errors import counted
-from timelift.escape import markdown
+from timelift.escape import markdown, plain
 from timelift.present.tables import Table, markdown_lines
 
 #: The most lines of a screen.
@@ -48,11 +48,15 @@ class Shown(StrEnum):
 
 
 class More(NamedTuple):
-    """The most parts of a block on a screen, and what it says of the others: noun and place."""
+    """The most parts of a block on a screen, and what it says of the others: noun and place.
+
+    However full a screen is, it shows the `least`.
+    """
 
     most: int
     noun: str
     where: str
+    least: int = 0
 
     def of(self, hidden: int) -> str:
         return f"{counted(hidden, self.noun)}: {self.where}"
@@ -96,9 +100,10 @@ class Block:
 
     def up_to(self, most: int) -> "Block":
         """Return the block with at most so many rows, lines or sentences, one of them for more."""
-        if self.more is None or self._length <= min(most, self.more.most):
+        most = max(min(most, self.more.most), self.more.least) if self.more else self._length
+        if self.more is None or self._length <= most:
             return self
-        kept = max(min(most, self.more.most) - 1, 0)
+        kept = max(most - 1, 0)
         hidden = self._length - kept
         told, short = self.more.of(hidden), replace(self, more=None, hidden=hidden)
         if self.table:
@@ -179,7 +184,7 @@ def _in_markdown(block: Block) -> Iterator[list[str]]:
     lines = ((line.label, line.written(at_length=True)) for line in block.lines)
     yield [f"- **{markdown(label)}:** {markdown(text)}" for label, text in lines]
     yield [f"- {markdown(text)}" for text in block.sentences]
-    yield [f"    {command}" for command in block.commands]
+    yield [f"    {plain(command)}" for command in block.commands]
 
 
 # As JSON -----------------------------------------------------------------------------------------

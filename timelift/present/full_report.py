@@ -12,12 +12,21 @@ from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
 from timelift.case import AXES, Setting, several_valued
 from timelift.errors import counted
+from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.lines import flattened
 from timelift.present import case_table, conditions
 from timelift.present.answer import answer_table, cost_in_words, recommended_in_words
 from timelift.present.document import Block, Document, Shown, lines
 from timelift.present.meaning import changed_in_training
-from timelift.present.summary import NO_ADDITIONS, Additions, notes, summary
+from timelift.present.summary import (
+    NO_ADDITIONS,
+    TITLE,
+    Additions,
+    notes,
+    summary,
+    tables_command,
+    warnings,
+)
 from timelift.present.words import meaning_in_words, percent, value_in_words
 
 #: A detectable ratio from here on is too large for its size to help a reader.
@@ -29,22 +38,32 @@ def report(
 ) -> Document:
     """Return the report of a run at length, or the tables of some of its workloads alone.
 
-    A run of copies has its conditions below what is said of them. The answer of a whole run is not
+    Copies are no answer: a run of them begins with their verdicts. The answer of a whole run is not
     that of some workloads.
     """
-    if workloads:
-        additions = additions._replace(section=None)
-    document = summary(findings, additions)
-    if additions.section:
-        document = document.plus(replace(notes(findings, additions), shown=Shown.AT_LENGTH))
-    if workloads:
-        table = answer_table(findings)
-        rows = [row for row in table.rows if row.workload in workloads]
-        answers, *others = document.blocks
-        own = replace(answers, table=replace(table, rows=rows))
-        document = replace(document, answer="", below="", blocks=(own, *others))
+    if findings.run.header.races_copies:
+        document = _of_copies(findings, additions, has_verdicts=not workloads)
+    else:
+        document = _usual(findings, additions, workloads)
     settings = _settings(findings, workloads)
     return document.plus(_machine(findings), *_strategies(findings.run), *settings)
+
+
+def _of_copies(findings: RunFindings, additions: Additions, *, has_verdicts: bool) -> Document:
+    section = additions.section if has_verdicts else None
+    document = section or Document(title=TITLE, state=conditions.state(findings.run))
+    below = warnings(findings, tables_command(findings)), notes(findings, additions)
+    return document.plus(*(replace(block, shown=Shown.AT_LENGTH) for block in below))
+
+
+def _usual(findings: RunFindings, additions: Additions, workloads: Collection[str]) -> Document:
+    """Return the end of a run, with a whole row for every workload or for those asked for."""
+    document, table = summary(findings, additions), answer_table(findings)
+    rows = [row for row in table.rows if not workloads or row.workload in workloads]
+    answers, *others = document.blocks
+    own = replace(answers, table=replace(table, rows=rows))
+    document = replace(document, blocks=(own, *others))
+    return replace(document, answer="", below="") if workloads else document
 
 
 def _baselines(findings: RunFindings) -> str:
@@ -87,11 +106,13 @@ def _pairs(fields: Mapping[str, Any]) -> str:
 
 def _strategies(run: Run) -> Iterator[Block]:
     """Yield the title of each strategy, and what it declares of training."""
+    if run.header.races_whole_model:  # whose changes are told among the notes
+        return
     titles, told = dict(declared(run, "title")), list[tuple[str, str]]()
     for name, entry in run.header.strategies.items():
         meanings = (f"{title}: {word}" for title, word in meaning_in_words(entry.meaning))
         text = ". ".join(filter(None, (titles.get(name, ""), "; ".join(meanings))))
-        told += [(name, text)] if text else []
+        told += [(plain(name, NAME_LIMIT), text)] if text else []
     if told:
         yield Block(heading="strategies", lines=lines(told), shown=Shown.AT_LENGTH)
 

@@ -18,6 +18,8 @@ from timelift.present.meaning import changed_in_training, unknown_meanings
 from timelift.present.tables import Table
 from timelift.present.words import duration, value_in_words
 
+#: The title of its file.
+TITLE = "timelift report"
 #: The most rows of the table on a screen.
 ROWS = 12
 #: The words of the table that mean more than they say.
@@ -68,20 +70,20 @@ def summary(
             Line(label, plain(reason, _LONGEST_REASON), reason)
             for label, reason in conditions.left_out_in_words(findings)
         ),
-        more=More(_MOST_REASONS, "more reason", command),
-    )
-    warnings = Block(
-        name="warnings",
-        lines=lines(("warning", text) for text in findings.run.warnings),
-        more=More(_MOST_WARNINGS, "more warning", command),
+        more=More(_MOST_REASONS, "more reason", command, least=_MOST_REASONS),
     )
     return Document(
-        title="timelift report",
+        title=TITLE,
         state=conditions.state(findings.run, is_stored=is_stored),
         top=what_was_measured(findings),
         answer=headline(findings),
         below=below,
-        blocks=(answers, left_out, warnings, notes(findings, additions)),
+        blocks=(
+            answers,
+            left_out,
+            warnings(findings, command),
+            notes(findings, additions),
+        ),
         fits_a_screen=True,
     )
 
@@ -153,6 +155,15 @@ def _named(runs: Sequence[str]) -> str:
     if not runs:
         return ""
     return " RUN" if len(runs) == 1 else " RUNS"
+
+
+def warnings(findings: RunFindings, command: str) -> Block:
+    """Return what was wrong with the file of a run; `command` prints all of it."""
+    return Block(
+        name="warnings",
+        lines=lines(("warning", text) for text in findings.run.warnings),
+        more=More(_MOST_WARNINGS, "more warning", command, least=_MOST_WARNINGS),
+    )
 
 
 def notes(findings: RunFindings, additions: Additions) -> Block:

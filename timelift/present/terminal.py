@@ -93,9 +93,11 @@ class _Layout:
     def __init__(self, console: Console, *, at_length: bool = False) -> None:
         self._console, self._at_length = console, at_length
         self.width = min(console.width, SCREEN_WIDTH)
+        self._most = self.width  # of a table of words
 
     def lines(self, document: Document) -> Iterator[Sequence[Segment]]:
         """Yield the lines of a document, an empty one between its parts."""
+        self._most = self.width if document.fits_a_screen else self._console.width
         is_first = True
         for part in self._parts(document):
             lines = [line for shown in part for line in self._rendered(shown)]
@@ -103,8 +105,10 @@ class _Layout:
             is_first = is_first and not lines
 
     def _rendered(self, shown: RenderableType) -> list[list[Segment]]:
-        """Return a table as wide as the console, and a text as wide as it is."""
-        width = _NO_LIMIT if isinstance(shown, Text) else self._console.width
+        """Return a table as wide as the console, a text less wide, a command as wide as it is."""
+        width = self._console.width
+        if isinstance(shown, Text):
+            width = _NO_LIMIT if shown.no_wrap else self.width
         options = self._console.options.update(width=width)
         return self._console.render_lines(shown, options, pad=False)
 
@@ -135,8 +139,8 @@ class _Layout:
         yield from self._labelled(block.lines)
         for sentence in block.sentences:
             yield from self._wrapped(sentence, first=indent, rest=f"{indent}  ")
-        # whole, for a reader to copy them
-        yield from (Text(f"  {plain(command)}") for command in block.commands)
+        for command in block.commands:  # whole, for a reader to copy it
+            yield Text(f"  {plain(command)}", no_wrap=True)
 
     def _labelled(self, lines: Sequence[Line]) -> Iterator[Text]:
         """Yield each text beside its label, which stands once where several have it."""
@@ -166,29 +170,39 @@ class _Layout:
             subsequent_indent=rest,
             break_on_hyphens=False,
         )
-        return [Text(line.replace("\xa0", " "), style) for line in lines]
+        return [Text(line.replace("\xa0", " "), style, overflow="fold") for line in lines]
 
     def _table(self, table: Table) -> RenderableType:
         if any(column.number or column.right for column in table.columns):
             return _figures(table, self._console.width)
-        return _words(table, self.width)
+        return _words(table, self.width, self._most)
 
 
 # Tables ------------------------------------------------------------------------------------------
 
 
-def _words(table: Table, width: int) -> RenderableType:
-    """Return a table of words, without columns whose `drop_order` is above 1 if room is little.
+def _words(table: Table, width: int, most: int) -> RenderableType:
+    """Return a table of words in `width` columns, or in at most so many if it needs them.
 
-    Each column is as wide as its texts, except for the last one, which has the remaining room.
+    It loses the columns whose `drop_order` is above 1 if there is too little room. Each column is
+    as wide as its texts, except for the last one, which has the remaining room.
     """
-    for shown in (table, table.up_to(1)):
-        columns = [[*_heading(column), *column.cells(table.rows)] for column in shown.columns]
-        widths = [min(max(map(cell_len, own)), _WIDEST) for own in columns[:-1]]
-        room = width - sum(widths) - _NARROW_GAP * len(widths)
-        if room >= max(cell_len(word) for text in columns[-1] for word in text.split()):
+    for shown, limit in ((table, width), (table, most), (table.up_to(1), width)):
+        headings = [_heading(column) for column in shown.columns]
+        cells = [column.cells(table.rows) for column in shown.columns]
+        texts = [[*heading, *own] for heading, own in zip(headings, cells, strict=True)]
+        widths = [min(max(map(cell_len, own)), _WIDEST) for own in texts[:-1]]
+        room = limit - sum(widths) - _NARROW_GAP * len(widths)
+        words = [cell_len(word) for text in headings[-1] for word in text.split()]
+        if room >= max(words + [_least_width(text) for text in cells[-1]]):
             return _grid(shown, [*widths, room])
     return _stacked(table)
+
+
+def _least_width(text: str) -> int:
+    """Return the columns that a text needs: a long one those of its longest word."""
+    whole = cell_len(text)
+    return whole if whole <= _LONGEST_HEADING else max(map(cell_len, text.split()))
 
 
 def _heading(column: Column) -> list[str]:
@@ -214,8 +228,9 @@ def _styled(table: Table) -> Iterator[tuple[Text, ...]]:
 def _stacked(table: Table) -> Group:
     """Return the table for little room: the cells of a row below each other."""
     parts: list[RenderableType] = []
+    title = plain(table.columns[0].heading)
     for name, *rest in _styled(table):
-        parts.append(Text(name.plain, "bold", overflow="fold"))
+        parts += [Text(f"{title}: {name}", "bold", overflow="fold")] if name.plain else []
         for column, cell in zip(table.columns[1:], rest, strict=True):
             line = Text.assemble(f"{plain(column.heading)}: ", cell, overflow="fold")
             parts += [Padding.indent(line, 2)] if cell.plain else []

@@ -29,6 +29,7 @@ from timelift.journal.files import SELFTEST_FOLDER, replace_file
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.document import Block, Document
+from timelift.present.summary import TITLE
 from timelift.present.words import percent, sentence
 
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
@@ -215,7 +216,7 @@ def section(run: Run) -> Document:
     """Return what is shown of a self-test."""
     first, *others = _sentences(trust_from_run(run))
     return Document(
-        title="timelift report",
+        title=TITLE,
         state=conditions.state(run),
         answer=sentence(first),
         blocks=(Block(name="also", sentences=tuple(others)),),

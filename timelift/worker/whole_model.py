@@ -170,7 +170,7 @@ class Results:
 
 
 def results_of(model: Any, data: Data, *, training: bool, reads_losses: bool = True) -> Results:
-    """Call a model and restore its variables; no gradients. Nobody reads losses of a served one."""
+    """Call a model and restore its variables; no gradients. A served one has no losses."""
     fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
     with restored(model.variables) as before:
         returned = model(data.inputs, training=training)

@@ -6,7 +6,6 @@ are weighed keep gradients away from 0: where a gradient that was not zero becom
 shrink to denormal numbers in some 800 calls, with which processors compute slowly.
 """
 
-import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -106,8 +105,9 @@ def loss_of(outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[
         if getattr(output.shape, "rank", 0) is None:
             continue  # unknown to TensorFlow while it traces
         shapes = tuple(output.shape), tuple(cotangent.shape)
-        sizes = itertools.zip_longest(*shapes, fillvalue=0)
-        if any(None not in pair and pair[0] != pair[1] for pair in sizes):
+        has_rank = len(shapes[0]) == len(shapes[1])
+        sizes = zip(*shapes, strict=True) if has_rank else ()
+        if not has_rank or any(None not in pair and pair[0] != pair[1] for pair in sizes):
             raise ValueError(f"outputs have shape {shapes[0]}, their cotangent {shapes[1]}")
     products = [total(each * by) for each, by in zip(outputs, cotangents, strict=True)]
     return reduce(operator.add, products)  # `sum` would add to 0, one operation more
