@@ -8,7 +8,7 @@ from pathlib import Path
 
 from timelift.analyse.results import Run
 from timelift.case import Case
-from timelift.commands import write_lines
+from timelift.commands import EXIT_INTERRUPTED, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.commands.bisect import PASSED, SLOWER, UNKNOWN, WORDS
 from timelift.errors import UserError
@@ -71,4 +71,7 @@ def verdict(run: Run, case: Case) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(step(*sys.argv[1:]))
+    try:
+        sys.exit(step(*sys.argv[1:]))
+    except KeyboardInterrupt:  # git stops at a code above 127
+        sys.exit(EXIT_INTERRUPTED)
