@@ -34,6 +34,7 @@ from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.place import Place
 from timelift.measure.request import RunRequest
+from timelift.messages import Change
 from timelift.present.terminal import to_text
 from timelift.project import Project
 
@@ -151,7 +152,8 @@ def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
     assert [*rivals_of_whole(changes[:1])] == ["as_written", "changed"]
     changed = races._as_strategy("changed", rivals["changed"], STRATEGIES)
     assert changed.title == "fold_time instead of lift 1, native instead of lift 2."
-    assert changed.changes == tuple((i, str(STRATEGIES[name].path), {}) for i, name in changes)
+    made = tuple(Change(lift, str(STRATEGIES[name].path), {}) for lift, name in changes)
+    assert changed.changes == made
 
 
 def in_worker(call):

@@ -188,13 +188,13 @@ def root(tmp_path):
 
 def test_strategies_of_the_project_come_first(root, run_command):
     lines = run_command(0, "strategies", root=root).out.splitlines()
-    assert lines[0] == "strategies/, measured by default:"
+    assert lines[0] == "strategies/, measured by default"
     assert lines[1].startswith("  fold_time ")
     assert lines[1].endswith(" (instead of timelift's)")
     assert lines[2].startswith("  zig_zag ")
     assert not lines[2].endswith(")")
-    assert lines[3] == "timelift/strategies/, measured by default:"
-    assert not any(line.startswith("  fold_time ") for line in lines[3:])
+    assert lines[3:5] == ["", "timelift/strategies/, measured by default"]
+    assert not any(line.startswith("  fold_time ") for line in lines[5:])
 
 
 def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, run_command):

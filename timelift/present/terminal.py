@@ -136,13 +136,13 @@ class _Layout:
         yield from self._wrapped(block.heading, "bold")
         if block.table and block.table.rows:
             yield self._table(block.table)
-        yield from self._labelled(block.lines)
+        yield from self._labelled(block.lines, indent)
         for sentence in block.sentences:
             yield from self._wrapped(sentence, first=indent, rest=f"{indent}  ")
         for command in block.commands:  # whole, for a reader to copy it
             yield Text(f"  {plain(command)}", no_wrap=True)
 
-    def _labelled(self, lines: Sequence[Line]) -> Iterator[Text]:
+    def _labelled(self, lines: Sequence[Line], indent: str = "") -> Iterator[Text]:
         """Yield each text beside its label, which stands once where several have it."""
         wide = max((cell_len(plain(line.label)) for line in lines), default=0)
         column = min(wide, self.width // 2) + _NARROW_GAP
@@ -150,14 +150,12 @@ class _Layout:
         for line in lines:
             label, style = plain(line.label), _STYLES.get(line.label, "")
             text = line.written(at_length=self._at_length)
-            if label == shown:
-                first = " " * column
-            elif cell_len(label) + _NARROW_GAP <= column:
-                first = f"{label}{' ' * (column - cell_len(label))}"
-            else:
-                yield from self._wrapped(label, style)
-                first = " " * column
-            yield from self._wrapped(text, style, first, " " * column) or [Text(label, style)]
+            first = rest = indent + " " * column
+            if label != shown and cell_len(label) + _NARROW_GAP > column:
+                yield from self._wrapped(label, style, indent, indent)
+            elif label != shown:
+                first = f"{indent}{label}{' ' * (column - cell_len(label))}"
+            yield from self._wrapped(text, style, first, rest) or [Text(first, style)]
             shown = label
 
     def _wrapped(self, text: str, style: str = "", first: str = "", rest: str = "") -> list[Text]:
