@@ -8,7 +8,7 @@ RUN := $(VENV)/bin
 BACKENDS ?= jax,torch
 
 #: Three processes, since many tests wait (tests/conftest.py); `alone` is what races two sides.
-SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --no-loadscope-reorder
 
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =
@@ -23,11 +23,11 @@ quick: setup  ## the same on a small grid
 		--seq-lens 10 --batch-sizes 8 --launches 2 --report
 
 test: setup backends lint browser  ## lint, types and tests, in minutes
-	@$(RUN)/pytest $(SIDE_BY_SIDE)
+	@$(RUN)/pytest $(SIDE_BY_SIDE) --dist loadfile
 	@$(RUN)/pytest -m "alone and not whole" $$(grep -l 'mark\.alone' tests/*.py)
 
 test-all: setup backends lint browser  ## the same with every cell of the law and every study
-	@$(RUN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	@$(RUN)/pytest $(SIDE_BY_SIDE) --dist loadgroup -m "not alone"
 	@$(RUN)/pytest -m alone $$(grep -l 'mark\.alone' tests/*.py)
 
 test-gpu: setup backends  ## the tests that need a GPU

@@ -1,8 +1,9 @@
 """What all tests have in common: where they keep things, and how `make test` deals them out.
 
-Each test goes to the next of three processes that is free, but for groups, which stay in one:
-tests with a fixture of their module, such as a run that they all look at, and those marked
-`xdist_group`, which share an engine's answer. A process imports a backend once for all its tests.
+A file goes to the next of three processes that is free; in `make test-all`, whose grids are long,
+each test does, but for groups, which stay in one: tests with a fixture of their module, such as a
+run that they all look at, and those marked `xdist_group`, which share an engine's answer. A process
+imports a backend once for all its tests.
 """
 
 import os
