@@ -37,14 +37,14 @@ def document(
             data=_undecided(query, answer, findings),
         )
     changes, facts = _changes(query, answer, findings), page_words.facts(answer.row, findings)
-    assert answer.ranking
-    not_ranked = of_unknown_meaning(answer.ranking, findings).items()
-    use, _, call = how_to_use(answer.strategy, query.setting, findings.run, project).partition(": ")
+    data = _decided(query, answer, findings, project, trust)
+    not_ranked = (f"{name} is not ranked: {why}" for name, why in data["not_ranked"].items())
+    use, _, call = data["use"].partition(": ")
     told = {
         **dict(zip(page_words.FACTS, facts, strict=True)),
-        "what": _title(answer.strategy, findings),
+        "what": data["title"],
         "trust": trust,
-        "noise": conditions.neighbours(findings.run),
+        "noise": data["noise"],
     }
     return Document(
         state=is_open,
@@ -53,7 +53,7 @@ def document(
         if changes
         else "",
         blocks=(
-            Block(sentences=tuple(f"{name} is not ranked: {why}" for name, why in not_ranked)),
+            Block(sentences=tuple(not_ranked)),
             Block(lines=lines(pair for pair in told.items() if pair[1])),
             Block(
                 name="use",
@@ -61,7 +61,7 @@ def document(
                 commands=(call,) if call else (),
             ),
         ),
-        data=_decided(query, answer, findings, project, trust),
+        data=data,
     )
 
 

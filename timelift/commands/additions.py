@@ -48,8 +48,10 @@ def section(run: Run, gate: GateFindings | None = None) -> Document | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
     if not run.header.races_copies:
         return None
-    is_gate = run.header.against is not None
-    shown = gate_words.section(gate or gate_findings(run)) if is_gate else trust.section(run)
-    shown = replace(shown, state=conditions.state(run))
+    if run.header.against is None:
+        shown = trust.section(run)
+    else:
+        verdicts = gate_words.section(gate or gate_findings(run))
+        shown = replace(verdicts, state=conditions.state(run))
     disturbed = conditions.neighbours(run)
     return shown.plus(Block(name="also", sentences=(disturbed,))) if disturbed else shown

@@ -15,7 +15,6 @@ from timelift.gate.outcomes import CaseOutcome, Ending, GateFindings, gate_rules
 from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
-from timelift.present import conditions
 from timelift.present.answer import NOT_DECIDED
 from timelift.present.document import SCREEN_LINES, Block, Document, More, Shown
 from timelift.present.summary import TITLE
@@ -66,7 +65,6 @@ def section(gate: GateFindings) -> Document:
     others = (*_other_weights(outcomes), *_changed_names(gate.against))
     return Document(
         title=TITLE,
-        state=conditions.NOT_OVER if gate.is_provisional else "",
         answer=_headline(gate, outcomes),
         below=_counts(gate),
         fits_a_screen=True,

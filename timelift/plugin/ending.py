@@ -43,15 +43,15 @@ def show_end(
             _write(_nothing_compared(session), reporter)
             return
         page = folder and _as_typed(folder / "index.html")
-        of_copies = run.header.races_copies
-        if of_copies:  # which have verdicts, however many or few were measured
+        if run.header.races_copies:  # which have verdicts, however many or few were measured
             _write(_end_of_copies(session, run, gate, path, page), reporter)
-        if of_copies and not folder:
-            return
-        findings, added = findings_with_additions(run, path, results, gate=gate)
-        if not of_copies:
+            if not folder:
+                return
+            findings, added = findings_with_additions(run, path, results, gate=gate)
+        else:
+            findings, added = findings_with_additions(run, path, results)
             _write(_end(session, findings, added, path, page), reporter)
-        if folder and (run.measured or of_copies):
+        if folder and (run.measured or run.header.races_copies):
             from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
             code = usage.code_of_run(run, session.request.project)

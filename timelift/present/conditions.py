@@ -33,7 +33,7 @@ _MODES = {
     (Mode.GRAPH, Backend.TORCH): "torch.compile",
 }
 #: The first line about a run that is not over, since all below it may change.
-NOT_OVER = "provisional: the run is going on, or was interrupted"
+_NOT_OVER = "provisional: the run is going on, or was interrupted"
 #: A suggested budget is a multiple of so many seconds, and has so many of these steps at least.
 _BUDGET_STEP, _FEWEST_STEPS = 300, 3
 #: How a strategy ended, where its status is no verb.
@@ -114,7 +114,7 @@ def state(run: Run, *, is_stored: bool = True) -> str:
     if run.is_provisional:
         resumes = is_stored and not run.header.races_copies
         remedy = "--resume goes on with it" if resumes else "then measure it anew"
-        return f"{NOT_OVER} ({remedy})"
+        return f"{_NOT_OVER} ({remedy})"
     if run.cut_short:
         return "cut short: the run ended before every case had its launches"
     return ""

@@ -60,7 +60,7 @@ def summary(
     noun = "more row" if any(row.place for row in table.rows) else "more workload"
     answers = Block(
         name="answer",
-        table=_without_repetition(table, findings),
+        table=without_repetition(table, findings),
         sentences=(words,) if below else (),
         more=More(ROWS, noun, command),
     )
@@ -88,7 +88,7 @@ def summary(
     )
 
 
-def _without_repetition(table: Table, findings: RunFindings) -> Table:
+def without_repetition(table: Table, findings: RunFindings) -> Table:
     """Return the table of workloads without what the headline says."""
     answer = findings.answer
     if not answer or {row.write for row in table.rows} != {answer.strategy}:
@@ -180,7 +180,7 @@ def notes(findings: RunFindings, additions: Additions) -> Block:
         *conditions.evidence(run),
         *([] if run.header.races_copies else [("noise", "; ".join(filter(None, noise)))]),
     ]
-    trust = [Line("trust", *additions[:2])] if additions.trust else []
+    trust = [Line("trust", additions.trust, additions.trust_at_length)] if additions.trust else []
     return Block(name="notes", lines=(*lines(pairs), *trust))
 
 

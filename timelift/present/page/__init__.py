@@ -25,7 +25,13 @@ from timelift.present.document import Document, Line, to_markdown
 from timelift.present.figures import sheet
 from timelift.present.full_report import report
 from timelift.present.page.data import along, inside_html, page_data
-from timelift.present.summary import ROWS, Additions, processor_and_memory, what_was_measured
+from timelift.present.summary import (
+    ROWS,
+    Additions,
+    processor_and_memory,
+    what_was_measured,
+    without_repetition,
+)
 from timelift.present.tables import (
     Column,
     Table,
@@ -180,6 +186,11 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     """Return the words of the first screen; of a run of copies, those of their verdicts."""
     of_copies, answer = findings.run.header.races_copies, findings.answer
     table, words = document.block("answer").table, document.block("answer").sentences
+    answers, hidden = table, 0
+    if table and of_copies:
+        answers, hidden = replace(table, rows=table.rows[:ROWS]), len(table.rows) - ROWS
+    elif table:
+        answers = without_repetition(table, findings)
     shown = [document.block(name) for name in ("left_out", "warnings", "notes")]
     left_out, *notes = (block.on_screen for block in shown)
     disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
@@ -192,8 +203,8 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
         "names": () if of_copies else {each.strategy for each in recommended if each},
         "below": document.below,
         "words": " ".join(words),
-        "answers": replace(table, rows=table.rows[:ROWS]) if table and of_copies else table,
-        "hidden": len(table.rows) - ROWS if table and of_copies else 0,
+        "answers": answers,
+        "hidden": hidden,
         "left_out": [*noise, *left_out.lines[: -1 if left_out.hidden else None]],
         "more_reasons": left_out.hidden,
         "notes": [
