@@ -5,6 +5,7 @@ import signal
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import psutil
@@ -13,13 +14,14 @@ import pytest
 from tests.support import engines, hostile
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import messages
-from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import WorkerState
+from timelift.measure.worker_state import WorkerState, measure_until_finished
+from timelift.measurement import CaseInLaunch
 from timelift.messages import PLAYING, TRACING, Busy, Go, RivalSpec, Task
 from timelift.project import Project
 
@@ -237,6 +239,35 @@ def test_sides_that_fit_into_memory_alone_are_refused_together(launch, tmp_path)
         "b_old": Status.MEASURED,
         "b_new": Status.OUT_OF_MEMORY,
     }
+
+
+SIDES = ("a_old", "b_old", "a_new", "b_new")
+
+
+def test_sides_that_both_run_out_of_memory_end_once_each():
+    sides = [replace(HERE[0], name=name, pair=name.partition("_")[0]) for name in SIDES]
+    asked = task(rivals=tuple(sides))
+
+    def one_side(rest):
+        """A worker in which the first rival finds no memory beside others."""
+        worker = WorkerState(rest, lambda _: None)
+        first, *others = rest.rivals
+        worker.exhausted = bool(others)
+        status = Status.OUT_OF_MEMORY if others else Status.MEASURED
+        worker.ended = [CaseInLaunch(Case(rest.setting, first.name), 1, status=status)]
+        return worker
+
+    def run_workers(rest):
+        by_side = groupby(rest.rivals, key=lambda rival: rival.name.partition("_")[2])
+        return [one_side(replace(rest, rivals=tuple(rivals))) for _, rivals in by_side]
+
+    outcomes = measure_until_finished(asked, run_workers, stopped=lambda: False)
+    assert sorted((outcome.case.strategy, outcome.status) for outcome in outcomes) == [
+        ("a_new", Status.REFUSED),
+        ("a_old", Status.REFUSED),
+        ("b_new", Status.MEASURED),
+        ("b_old", Status.MEASURED),
+    ]
 
 
 @pytest.mark.parametrize(

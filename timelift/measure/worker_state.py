@@ -122,13 +122,13 @@ def measure_until_finished(
     before measured is measured again, unless the run is `stopped`. After a death that no rival
     clearly caused, the tracer is not warmed up: that may have been the cause.
     """
-    ended: list[CaseInLaunch] = []
+    ended: dict[str, CaseInLaunch] = {}  # how a rival ended first, by its name
     rivals, spared = task.rivals, False
     while rivals:
         workers = run_workers(replace(task, rivals=rivals, warms=task.warms and not spared))
         outcomes = [outcome for worker in workers for outcome in worker.ended]
         if not any(worker.unfinished for worker in workers):
-            return ended + outcomes
+            return [*ended.values(), *outcomes]
         lost = [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
         dead = next((worker for worker in workers if worker.died), None)
         if dead and dead.is_clear:
@@ -139,13 +139,14 @@ def measure_until_finished(
                 for outcome in dead.charged
             ]
         for outcome in lost:
-            ended += _ended_together(replace(task, rivals=rivals), outcome, run_workers)
+            if outcome.case.strategy not in ended:
+                for line in _ended_together(replace(task, rivals=rivals), outcome, run_workers):
+                    ended.setdefault(line.case.strategy, line)
         spared |= dead is not None and not dead.is_clear
         if stopped():
             break
-        names = {outcome.case.strategy for outcome in ended}
-        rivals = tuple(rival for rival in rivals if rival.name not in names)
-    return ended
+        rivals = tuple(rival for rival in rivals if rival.name not in ended)
+    return [*ended.values()]
 
 
 def _ended_together(
