@@ -137,6 +137,18 @@ def run(folder, monkeypatch, *words):
     return code
 
 
+@pytest.mark.parametrize("codes", [(0, 0, 0, 1, 143), (0, 0, 143, 1, 1)])
+def test_a_step_that_was_killed_is_no_skipped_commit(tmp_path, monkeypatch, capfd, codes):
+    folder = tmp_path / "project"
+    for number, of_commit in enumerate(codes):
+        commit(write(folder, {"sub/code": f"{of_commit}", "sub/number": f"{number}"}))
+    monkeypatch.setattr(bisect, "STEP", [sys.executable, "-c", SCRIPTED])
+    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD") == 1
+    out, err = capfd.readouterr()
+    assert "ended before its verdict" in err
+    assert "skipped" not in out
+
+
 @pytest.mark.parametrize(
     ("codes", "first"),
     [

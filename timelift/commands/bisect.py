@@ -13,13 +13,15 @@ from timelift.case import Case
 from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
 from timelift.errors import UserError
 from timelift.journal.reading import opened, read_medians
-from timelift.measure.launch import environment, run_folder
+from timelift.measure.launch import cause_of_end, environment, run_folder
 from timelift.measure.options import AXIS_OPTIONS
 from timelift.project import Project, git, resolve_commit
 
 #: The exit codes of a step (https://git-scm.com/docs/git-bisect#_bisect_run), and their words.
 PASSED, SLOWER, UNKNOWN = 0, 1, 125
 WORDS = {PASSED: "good", SLOWER: "bad ", UNKNOWN: "skip"}
+#: The exit code of `git bisect run` if every commit that is left was skipped.
+ONLY_SKIPPED = 2
 #: A step runs this timelift, not the one in the worktree.
 STEP = (sys.executable, "-P", "-m", "timelift.commands.bisect_step")
 
@@ -48,21 +50,10 @@ def bisect(options: Options, project: Project) -> int:
         cleanup.callback(git, project.root, "worktree", "remove", "--force", str(tree))
         step = [*STEP, str(tree / inside), asked(case, good, options.gate)]
         if (code := subprocess.call(step, cwd=tree, env=environment())) != SLOWER:
-            why = (
-                "is not shown to be slower, so there is nothing to find"
-                if code == PASSED
-                else "was not decided, for the reason above, so no commit is looked for"
-            )
-            write_lines([f"{options.bad} {why}"])
+            write_lines([f"{options.bad} {_why_nothing_is_looked_for(code)}"])
             return EXIT_NOT_YES
         git(tree, "bisect", "start", bad, good)
-        run = ["git", "-C", str(tree), "bisect", "run", *step]
-        with subprocess.Popen(
-            run, stdout=subprocess.PIPE, errors="replace", env=environment()
-        ) as steps:
-            shown = (*WORDS.values(), "Bisecting")
-            write_lines(line.rstrip() for line in steps.stdout or () if line.startswith(shown))
-        if steps.returncode:
+        if not _is_found(tree, step):
             left = ("log", "--format=%h %s", "refs/bisect/bad", "--not", "--glob=refs/bisect/good*")
             undecided = "no single commit can be named, since the skipped were not decided; one of:"
             write_lines([undecided, *git(tree, *left).splitlines()])
@@ -70,6 +61,28 @@ def bisect(options: Options, project: Project) -> int:
         first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", "refs/bisect/bad")
     write_lines([f"first slower commit: {first}"])
     return 0
+
+
+def _why_nothing_is_looked_for(code: int) -> str:
+    """Return how the race of BAD ended that did not find it slower; raises UserError if killed."""
+    if code == PASSED:
+        return "is not shown to be slower, so there is nothing to find"
+    if code == UNKNOWN:
+        return "was not decided, for the reason above, so no commit is looked for"
+    raise UserError(f"the race ended before its verdict ({cause_of_end(code)}); run it again")
+
+
+def _is_found(tree: Path, step: list[str]) -> bool:
+    """Run git bisect; False if only skipped commits are left, UserError if a step was killed."""
+    run = ["git", "-C", str(tree), "bisect", "run", *step]
+    with subprocess.Popen(
+        run, stdout=subprocess.PIPE, errors="replace", env=environment()
+    ) as steps:
+        shown = (*WORDS.values(), "Bisecting")
+        write_lines(line.rstrip() for line in steps.stdout or () if line.startswith(shown))
+    if steps.returncode not in {0, ONLY_SKIPPED}:
+        raise UserError("a race ended before its verdict, so git bisect stopped; run it again")
+    return steps.returncode == 0
 
 
 def bisect_options(parser: argparse.ArgumentParser) -> None:
