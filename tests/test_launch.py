@@ -20,7 +20,7 @@ from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import WorkerState, measure_until_finished
+from timelift.measure.worker_state import Launch, WorkerState
 from timelift.measurement import CaseInLaunch
 from timelift.messages import PLAYING, TRACING, Busy, Go, RivalSpec, Task
 from timelift.project import Project
@@ -257,11 +257,12 @@ def test_sides_that_both_run_out_of_memory_end_once_each():
         worker.ended = [CaseInLaunch(Case(rest.setting, first.name), 1, status=status)]
         return worker
 
-    def run_workers(rest):
-        by_side = groupby(rest.rivals, key=lambda rival: rival.name.partition("_")[2])
-        return [one_side(replace(rest, rivals=tuple(rivals))) for _, rivals in by_side]
+    class Scripted(Launch):
+        def _run_workers(self, rest, _):
+            by_side = groupby(rest.rivals, key=lambda rival: rival.name.partition("_")[2])
+            return [one_side(replace(rest, rivals=tuple(rivals))) for _, rivals in by_side]
 
-    outcomes = measure_until_finished(asked, run_workers, stopped=lambda: False)
+    outcomes = Scripted().measure(asked)
     assert sorted((outcome.case.strategy, outcome.status) for outcome in outcomes) == [
         ("a_new", Status.REFUSED),
         ("a_old", Status.REFUSED),

@@ -21,8 +21,7 @@ from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
-from timelift.measurement import CaseInLaunch
+from timelift.measure.worker_state import Launch, ShowStage, WorkerState
 from timelift.messages import Described, Look, Message, Task
 
 #: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
@@ -112,7 +111,7 @@ def cause_of_end(code: int) -> str:
     return f"signal {signal.Signals(-code).name if -code in {*signal.Signals} else -code}"
 
 
-class LaunchProcess:
+class LaunchProcess(Launch):
     """A fresh process of an interpreter, in which the import of the backend begins at once."""
 
     def __init__(
@@ -127,7 +126,7 @@ class LaunchProcess:
         self._limit_alone = first_call_limit
         self._worker: WorkerState | None = None
         self._ready = False
-        self._tasks, self._finishing = 0, False
+        self._tasks = 0
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in close()
         reader, writer = os.pipe()
         self._events = reader
@@ -187,15 +186,8 @@ class LaunchProcess:
             why = f"importing or calling it ended the process that did ({how})"
         return Described({"error": f"{why}; import it by itself"})
 
-    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
-        """Measure a setting; if a rival kills the worker, another one measures the rest."""
-        return measure_until_finished(
-            task,
-            lambda rest: [self._run_worker(WorkerState(rest, show_stage))],
-            stopped=lambda: self._finishing,
-        )
-
-    def _run_worker(self, worker: WorkerState) -> WorkerState:
+    def _run_workers(self, task: Task, show_stage: ShowStage) -> list[WorkerState]:
+        worker = WorkerState(task, show_stage)
         with self._lock.building():
             if not self._finishing:
                 self.build(worker)
@@ -206,7 +198,7 @@ class LaunchProcess:
                     self.follow(worker)
         if self._finishing and worker.waiting:
             self.kill_worker(worker)
-        return worker
+        return [worker]
 
     def finish_early(self) -> None:
         """End after the round that is being played; what is being built is abandoned."""

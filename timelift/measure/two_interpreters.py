@@ -15,7 +15,7 @@ from timelift import messages, rounds
 from timelift.case import Status
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
+from timelift.measure.worker_state import Launch, ShowStage, WorkerState
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Task
 from timelift.rounds import Player
@@ -43,7 +43,7 @@ class _OneSide:
         return followed
 
 
-class TwoInterpreters:
+class TwoInterpreters(Launch):
     """A launch process of this interpreter and one of another, with the methods of one alone."""
 
     def __init__(
@@ -57,7 +57,7 @@ class TwoInterpreters:
             LaunchProcess(backend, first_call_limit, variables=variables),
             LaunchProcess(backend, first_call_limit, python, variables),
         )
-        self._lock, self._finishing = BuildOrPlayLock(), False
+        self._lock = BuildOrPlayLock()
 
     def share_lock(self, lock: BuildOrPlayLock, first_call_limit: float) -> None:
         self._lock = lock
@@ -81,11 +81,6 @@ class TwoInterpreters:
     def close(self) -> None:
         for launch in self._launches:
             launch.close()
-
-    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
-        return measure_until_finished(
-            task, lambda rest: self._run_workers(rest, show_stage), stopped=lambda: self._finishing
-        )
 
     def _run_workers(self, task: Task, show_stage: ShowStage) -> list[WorkerState]:
         sides = []

@@ -11,6 +11,7 @@ to every rival of this layer.
 import contextlib
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +21,6 @@ from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task
 
 ShowStage = Callable[[str], None]
-RunWorkers = Callable[[Task], Sequence["WorkerState"]]
 
 
 @dataclass
@@ -113,55 +113,65 @@ class WorkerState:
         self.charged = [self.task.unmeasured(rival.name, status, reason) for rival in charged]
 
 
-def measure_until_finished(
-    task: Task, run_workers: RunWorkers, stopped: Callable[[], bool]
-) -> list[CaseInLaunch]:
-    """Measure a setting until its workers finish it, each time without the rivals that failed.
+class Launch(ABC):
+    """What plays the tasks of a launch: a process, or those of two interpreters."""
 
-    Samples are compared by their rounds. So if a worker has to be started again, what the one
-    before measured is measured again, unless the run is `stopped`. After a death that no rival
-    clearly caused, the tracer is not warmed up: that may have been the cause.
-    """
-    ended: dict[str, CaseInLaunch] = {}  # how a rival ended first, by its name
-    rivals, spared = task.rivals, False
-    while rivals:
-        workers = run_workers(replace(task, rivals=rivals, warms=task.warms and not spared))
-        outcomes = [outcome for worker in workers for outcome in worker.ended]
-        if not any(worker.unfinished for worker in workers):
-            return [*ended.values(), *outcomes]
-        lost = [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
-        dead = next((worker for worker in workers if worker.died), None)
-        if dead and dead.is_clear:
-            lost += dead.charged
-        elif dead and spared:
-            lost += [
-                replace(outcome, reason=f"{outcome.reason} (for the second time)")
-                for outcome in dead.charged
-            ]
-        for outcome in lost:
-            if outcome.case.strategy not in ended:
-                for line in _ended_together(replace(task, rivals=rivals), outcome, run_workers):
-                    ended.setdefault(line.case.strategy, line)
-        spared |= dead is not None and not dead.is_clear
-        if stopped():
-            break
-        rivals = tuple(rival for rival in rivals if rival.name not in ended)
-    return [*ended.values()]
+    _finishing = False
 
+    @abstractmethod
+    def _run_workers(self, task: Task, show_stage: ShowStage) -> Sequence[WorkerState]:
+        """Build and play the rivals of a task in workers begun for it, and return how they ended.
 
-def _ended_together(
-    task: Task, lost: CaseInLaunch, run_workers: RunWorkers
-) -> Sequence[CaseInLaunch]:
-    """Return how a rival ended, and its other side, too, if memory ran out only beside others.
+        Called again without those that failed, if a worker died.
+        """
 
-    Chance decides for which side memory runs out. So if one fits alone, both are refused.
-    """
-    (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
-    if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:
-        return [lost]
-    workers = run_workers(replace(task, rivals=(rival,), round_seconds=0.0))
-    if [end.status for worker in workers for end in worker.ended] != [Status.MEASURED]:
-        return [lost]
-    why = "one side fits into memory alone, and not beside the others of its setting."
-    pair = (other.name for other in task.rivals if other.pair == rival.pair)
-    return [task.unmeasured(name, Status.REFUSED, why) for name in pair]
+    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
+        """Measure a setting until its workers finish it, each time without the rivals that failed.
+
+        Samples are compared by their rounds. So if a worker has to be started again, what the one
+        before measured is measured again, unless the launch is to end early. After a death that no
+        rival clearly caused, the tracer is not warmed up: that may have been the cause.
+        """
+        ended: dict[str, CaseInLaunch] = {}  # how a rival ended first, by its name
+        rest, spared = task, False
+        while rest.rivals:
+            workers = self._run_workers(rest, show_stage)
+            outcomes = [outcome for worker in workers for outcome in worker.ended]
+            if not any(worker.unfinished for worker in workers):
+                return [*ended.values(), *outcomes]
+            lost = [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
+            dead = next((worker for worker in workers if worker.died), None)
+            if dead and dead.is_clear:
+                lost += dead.charged
+            elif dead and spared:
+                lost += [
+                    replace(outcome, reason=f"{outcome.reason} (for the second time)")
+                    for outcome in dead.charged
+                ]
+            for outcome in lost:
+                if outcome.case.strategy not in ended:
+                    for line in self._ended_together(rest, outcome, show_stage):
+                        ended.setdefault(line.case.strategy, line)
+            spared |= dead is not None and not dead.is_clear
+            if self._finishing:
+                break
+            left = tuple(rival for rival in rest.rivals if rival.name not in ended)
+            rest = replace(task, rivals=left, warms=task.warms and not spared)
+        return [*ended.values()]
+
+    def _ended_together(
+        self, task: Task, lost: CaseInLaunch, show_stage: ShowStage
+    ) -> Sequence[CaseInLaunch]:
+        """Return how a rival ended, and its other side, too, if memory ran out only beside others.
+
+        Chance decides for which side memory runs out. So if one fits alone, both are refused.
+        """
+        (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
+        if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:
+            return [lost]
+        alone = self._run_workers(replace(task, rivals=(rival,), round_seconds=0.0), show_stage)
+        if [end.status for worker in alone for end in worker.ended] != [Status.MEASURED]:
+            return [lost]
+        why = "one side fits into memory alone, and not beside the others of its setting."
+        pair = (other.name for other in task.rivals if other.pair == rival.pair)
+        return [task.unmeasured(name, Status.REFUSED, why) for name in pair]
