@@ -56,7 +56,7 @@ class ScriptedLaunch:
 class ScriptedPool(AbstractContextManager):
     """Stands in for the processes; notes every task with the number of its launch."""
 
-    import_seconds = 1.0
+    import_seconds, _finishing = 1.0, False
     measure, add_peaks = LaunchPool.measure, LaunchPool.add_peaks
 
     def __init__(self, clock, script=None):
@@ -240,6 +240,26 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
         before.setdefault((1, case.setting), []).append(line)
     _, _, campaign = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
     assert peaks(campaign) == [(2, 8)]
+
+
+def test_a_layer_that_could_not_be_made_elsewhere_leaves_a_launch_to_be_resumed(play):
+    ended = CaseInLaunch(CASES[3], 1, rivals=1, status=Status.NO_LAYER, reason="of another setting")
+    before = {(1, CASES[3].setting): [ended]}
+    words = {"played": before, "launches": LaunchRange(1, 1)}
+    played, _, campaign = play(ScriptedReferee(), **words)
+    assert sorted(played) == [(1, 4, NAMES), (1, 8, NAMES[1:])]
+    assert campaign.results[CASES[3]].status is Status.NO_LAYER
+
+
+def test_a_case_is_recorded_once_in_a_launch(tmp_path):
+    """Another setting's launch ends a case while it plays, since neither could make the layer."""
+    written, catalogue = [], catalogue_of(tmp_path, NAMES)
+    campaign = Campaign(CASES, catalogue, OPTIONS, ScriptedReferee(), Heard(), write=written.extend)
+    tasks = [campaign.task(1, setting, CASES) for setting in (CASES[0].setting, CASES[3].setting)]
+    for task in tasks:
+        lines = [task.unmeasured(name, Status.NO_LAYER, "no layer") for name in NAMES]
+        campaign.record(task, lines)
+    assert sorted(line.case.label for line in written) == sorted(case.label for case in CASES)
 
 
 def test_only_launches_in_which_something_is_left_are_started():

@@ -10,6 +10,7 @@ from itertools import repeat
 from types import SimpleNamespace
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 from distributed import CancelledError, KilledWorker
 
@@ -18,6 +19,7 @@ from tests.support.campaigns import Heard, ScriptedReferee, catalogue_of
 from tests.support.projects import SMALL, bench, project, records_of, strategy
 from tests.support.started_runs import GOOD, LONGER, played, start, wait_for_lines, wait_until
 from timelift.case import Case
+from timelift.cluster.parcel import Ended, Failed
 from timelift.cluster.place import Nodes, Patience
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError
@@ -31,14 +33,16 @@ CASES = [journals.case(name, "tokens", seq_len=size) for size in (4, 8, 16) for 
 EVERYTHING = Counter((case, launch) for case in CASES for launch in (1, 2))
 
 
+def written(told):
+    return msgspec.json.encode(told).decode()
+
+
 class Unit:
     """A unit as Dask's future; it ends as it is sent, in the first of the ways that are left."""
 
     def __init__(self, cluster, address, name, order):
         self.cluster, self.address, self.name = cluster, address, name
         self.ends_with, self.cancel = None, Mock()
-        for task in order["tasks"]:
-            del task["reads_peak"]
         self.tasks = [Task.from_fields(task) for task in order["tasks"]]
 
     def add_done_callback(self, end_unit):
@@ -56,11 +60,10 @@ class Unit:
         hear((0.0, {"unit": self.name, "line": line}))
 
     def lines(self):
-        for part, task in enumerate(self.tasks):
+        for index, task in enumerate(self.tasks):
             cases = [Case(task.setting, rival.name) for rival in task.rivals]
             lines = [CaseInLaunch(case, task.launch, seconds_per_call=[1e-3]) for case in cases]
-            fields = [line.fields() for line in lines]
-            yield json.dumps({"part": part, "lines": fields, "seconds": 1.0})
+            yield written(Ended(index, [line.fields() for line in lines], 1.0))
 
     # Ways in which it ends
 
@@ -85,7 +88,7 @@ class Unit:
         self.cluster.seen[self.address] = -Patience().hangs - 1.0
 
     def launch_dies(self):
-        self.ends_with = [json.dumps({"error": "a launch died"})]
+        self.ends_with = [written(Failed("a launch died"))]
 
     def lacks_room(self):
         self.ends_with = UserError("cannot write '/tmp'; make room there")
@@ -166,15 +169,15 @@ def test_whatever_a_node_does_everything_is_played_once(play, way):
     assert all(line.mark for line in done.lines)
 
 
-FOREIGN = json.dumps(CaseInLaunch(journals.case("another", "tokens", seq_len=4), 1).fields())
+FOREIGN = CaseInLaunch(journals.case("another", "tokens", seq_len=4), 1).fields()
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        *("", "[]", '{"part": 0}'),
-        *(f'{{"part": {part}, "lines": [], "seconds": 1}}' for part in (-1, 99)),
-        f'{{"part": 0, "lines": [{FOREIGN}], "seconds": 1}}',
+        *("", "[]", '{"type": "Ended", "index": 0}', '{"type": "Else"}'),
+        *(written(Ended(index, [], 1.0)) for index in (-1, 99)),
+        *(written(Ended(0, [line], 1.0)) for line in ({}, FOREIGN)),
     ],
 )
 def test_a_node_that_tells_what_cannot_be_read_is_lost_alone(play, line):

@@ -18,14 +18,14 @@ from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool, locks
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot, read_peaks, with_peaks
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey, read_peaks, with_peaks
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.options import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
 OPTIONS = replace(RunOptions.read({"launches": "2"}), reads_peak_memory=False)
-WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
+WANTED = [ProcessKey(number, Backend.JAX) for number in (1, 2, 9)]
 
 
 class ScriptedLaunch:
@@ -55,6 +55,8 @@ class ScriptedLaunch:
     def close(self):
         self.closed = True
 
+    kill = close
+
 
 @pytest.fixture
 def launch(monkeypatch):
@@ -81,7 +83,7 @@ def test_what_reads_peaks_is_waited_for_and_may_fail_to_start(launch, monkeypatc
             raise UserError("it cannot be imported")
 
     monkeypatch.setattr(launch, "wait_until_ready", wait)
-    with LaunchPool(OPTIONS, [*WANTED, (2, Backend.JAX, sys.executable)]):
+    with LaunchPool(OPTIONS, [*WANTED, ProcessKey(2, Backend.JAX, sys.executable)]):
         assert waited == launch.made
         assert len(waited) == 3
 
@@ -91,6 +93,13 @@ def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeyp
     monkeypatch.setattr(launch, "signal", staticmethod(pool.finish_early))
     with pool:
         assert all(process.early_finishes for process in launch.made)
+
+
+def test_a_launch_that_starts_after_all_were_killed_is_killed_too(launch):
+    pool = LaunchPool(OPTIONS)
+    pool.kill()
+    pool.open(LaunchSlot(1, (1,), BuildOrPlayLock()), Backend.JAX)
+    assert [process.closed for process in launch.made] == [True]
 
 
 def test_launches_of_a_run_share_a_folder_of_compiled_code_which_ends_with_it(launch):

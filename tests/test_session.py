@@ -72,7 +72,7 @@ class ScriptedPlace(Place):
 
     def play(self, campaign):
         for group in self.groups:
-            task = campaign.task(group[0].number, group[0].case.setting, campaign.results, seed=1)
+            task = campaign.task(group[0].number, group[0].case.setting, campaign.results)
             campaign.record(task, group)
         if self.error:
             raise self.error

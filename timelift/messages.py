@@ -11,6 +11,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, get_args
 
 from timelift.case import Backend, Case, Setting, Status
@@ -77,6 +78,12 @@ class RivalSpec:
         return self.factory, self.home if self.factory else ""
 
 
+class PeakReading(StrEnum):
+    """When a reader beside a launch reads peak memory: not at all, while it builds, or then."""
+
+    NEVER, BESIDE, AFTER = "", "beside", "after"
+
+
 @dataclass(frozen=True)
 class Task:
     """One setting to measure in one launch."""
@@ -102,6 +109,8 @@ class Task:
     #: The peak of the host's memory in a call of each rival is read. The law is not checked, since
     #: launches do that.
     reads_peak_memory: bool = False
+    #: Whether and when a reader is asked for those peaks.
+    peaks: PeakReading = PeakReading.NEVER
     #: The number of operations of each kind in a rival's graph is reported.
     counts_operations: bool = False
     #: The tracer is warmed up before the first rival is built.
@@ -121,7 +130,8 @@ class Task:
             for rival in fields["rivals"]
         )
         inputs = LayerInputs.from_fields(fields["inputs"])
-        return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
+        read = {"inputs": inputs, "setting": setting, "rivals": rivals}
+        return cls(**{**fields, **read, "peaks": PeakReading(fields["peaks"])})
 
     def unmeasured(self, rival: str, status: Status, reason: str) -> CaseInLaunch:
         """Return the record of a rival, by its name, that was not measured."""

@@ -13,10 +13,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 from distributed import Worker, get_worker
 
 import timelift
-from timelift.cluster.parcel import BROUGHT, SENT, Parcel, translated, unpack
+from timelift.cluster.parcel import (
+    BROUGHT,
+    SENT,
+    Failed,
+    Parcel,
+    Said,
+    read_told,
+    translated,
+    unpack,
+)
 from timelift.errors import UserError
 from timelift.project import Project
 
@@ -72,8 +82,9 @@ def look(core: int | None) -> dict[str, Any]:
 def run_unit(
     unit: str, parcel: Parcel, by_path: Mapping[str, str], order: Mapping[str, Any]
 ) -> list[str]:
-    """Run the launch of a unit, and log each line that it writes as an event; return all of them.
+    """Run the launch of a unit, log each line that it writes as an event, and return them.
 
+    Sentences are not returned: nobody needs to read them a second time.
     The files in `by_path`, by their digests, have to be here; raises UserError.
     """
     asked = _PLAYING[unit] = threading.Event()
@@ -101,19 +112,20 @@ def _sent(parcel: Parcel, by_path: Mapping[str, str]) -> Path:
 
 
 def _lines(unit: str, order: Mapping[str, Any], asked: threading.Event) -> list[str]:
-    """Return what the launch of a unit writes, and why it died, if it did."""
+    """Return what the launch of a unit tells but for sentences, and why it died, if it did."""
     worker, lines = get_worker(), list[str]()
     with tempfile.TemporaryFile("w+") as printed:  # a pipe that nobody reads would fill up
         process = _started(order, Path(order["folder"]), printed)
         threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
         for line in process.stdout or ():
-            lines.append(line)
+            if not isinstance(read_told(line, {}), Said):
+                lines.append(line)
             worker.log_event(TOPIC, {"unit": unit, "line": line})
         code = process.wait()
         printed.seek(0)
-        if code and not any('"error"' in line for line in lines):
+        if code and not any(isinstance(read_told(line, {}), Failed) for line in lines):
             died = f"a launch died with exit code {code}: {printed.read()[-300:]}"
-            lines.append(json.dumps({"error": died.rstrip(": ")}))
+            lines.append(msgspec.json.encode(Failed(died.rstrip(": "))).decode())
     return lines
 
 

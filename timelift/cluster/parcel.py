@@ -1,4 +1,4 @@
-"""A project's own Python files as one parcel, and its paths as they are on another machine."""
+"""What goes between the coordinator and a node: a project's own files, its paths, and lines."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+import msgspec
+from msgspec import Struct
+
 from timelift.errors import UserError, path_is, writing
+from timelift.messages import json_object
 
 #: What stands in an order for the folder of the files that were sent, and for timelift's own.
 SENT, BROUGHT = "/timelift-sent", "/timelift-brought"
@@ -121,3 +125,38 @@ def left_behind(value: Any, roots: Sequence[Path]) -> list[Path]:
     files = {Path(part) for part in parts if part.startswith("/") and path_is(Path(part).is_file)}
     sent = {path for paths in _python_files(roots).values() for path in paths}
     return sorted(files - sent - {path.resolve() for path in sent})
+
+
+# What the launch of a unit tells ------------------------------------------------------------------
+
+
+class Said(Struct, tag=True, frozen=True):
+    """A sentence for the terminal."""
+
+    text: str
+
+
+class Failed(Struct, tag=True, frozen=True):
+    """Why the launch measured nothing more."""
+
+    why: str
+
+
+class Ended(Struct, tag=True, frozen=True):
+    """How the rivals of a task ended, by its index in the unit, after so many seconds."""
+
+    index: int
+    lines: list[dict[str, Any]]
+    seconds: float
+
+
+Told = Said | Failed | Ended
+
+
+def read_told(line: str, folders: Mapping[str, str]) -> Told | None:
+    """Read a line with its folders put in place; None where it is nothing that a launch tells."""
+    try:
+        told: Told = msgspec.convert(translated(json_object(line), folders), Told)
+    except msgspec.ValidationError:
+        return None
+    return told

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import queue
-import random
 import threading
 import time
 import uuid
@@ -21,13 +20,24 @@ from distributed.comm import CommClosedError
 from timelift.case import Case, Setting
 from timelift.cluster.node import TOPIC, file_digest, run_unit, stop_units
 from timelift.cluster.nodes import Cluster
-from timelift.cluster.parcel import BROUGHT, SENT, left_behind, pack, translated
+from timelift.cluster.parcel import (
+    BROUGHT,
+    SENT,
+    Ended,
+    Failed,
+    Said,
+    left_behind,
+    pack,
+    read_told,
+    translated,
+)
 from timelift.cluster.schedule import Item, Node, Schedule
 from timelift.errors import UserError, counted
 from timelift.measure import progress
-from timelift.measure.campaign import SEEDS, Campaign, by_setting
+from timelift.measure.campaign import Campaign, by_setting
+from timelift.measure.launch_pool import LaunchOptions
 from timelift.measurement import CaseInLaunch, is_again
-from timelift.messages import Task, json_object
+from timelift.messages import PeakReading, Task
 from timelift.project import Project
 
 # In seconds:
@@ -49,47 +59,36 @@ class Patience:
     stopping: float = 30.0  # for units that were asked to stop
 
 
-@dataclass(frozen=True)
-class _Part:
-    """An item as it is sent; peak memory is read "beside" or "after" it, or not."""
-
-    item: Item
-    task: Task
-    reads_peak: str
-
-
 @dataclass
 class _Unit:
-    """The parts that a node plays in one launch, and in `told` the places of those reported."""
+    """The tasks that a node plays in one launch, and in `told` the indexes of those reported."""
 
     node: Node
-    parts: list[_Part]
+    tasks: list[Task]
     future: Future
     told: set[int] = field(default_factory=set)
     heard: float = field(default_factory=time.monotonic)
 
-    def read(self, told: Mapping[str, Any]) -> tuple[int, list[CaseInLaunch], float] | None:
-        """Read the place of a part that ended, the lines of its rivals, and its seconds.
-
-        None where anything else was told, or lines of other rivals.
-        """
+    def lines_of(self, ended: Ended) -> list[CaseInLaunch] | None:
+        """Read the lines of the rivals of a task that ended; None where they are not its own."""
         try:
-            place, lines = told["part"], [CaseInLaunch.from_fields(line) for line in told["lines"]]
-            part, seconds = dict(enumerate(self.parts))[place], float(told["seconds"])
+            lines = [CaseInLaunch.from_fields(line) for line in ended.lines]
+            task = dict(enumerate(self.tasks))[ended.index]
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
-        asked = {Case(part.item[1], rival.name) for rival in part.task.rivals}
-        is_own = all(line.number == part.item[0] and line.case in asked for line in lines)
-        return (place, lines, seconds) if is_own else None
+        asked = {Case(task.setting, rival.name) for rival in task.rivals}
+        is_own = all(line.number == task.launch and line.case in asked for line in lines)
+        return lines if is_own else None
 
 
 class Nodes:
     """Plays launches of settings as a `Schedule` hands them out; each is recorded once, as it ends.
 
-    Lines are taken as a node streams them and once more from the result of its unit; a second
-    telling is dropped. Unlike on one machine no launch waits for others: a setting goes on as soon
-    as its own launches are in and a node is free. All happens in one loop, in the thread of `play`:
-    what Dask calls from threads of its own waits in an inbox.
+    How tasks ended is taken as a node streams it and once more from the result of its unit; a
+    second telling is dropped. Unlike on one machine no launch waits for others: a setting goes on
+    as soon as its own launches are in and a node is free for which nothing waits. All fewest
+    launches are played, and none again for a disturbance, which marks it alone. All happens in one
+    loop, in the thread of `play`: what Dask calls from threads of its own waits in an inbox.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class Nodes:
             while not self._is_over():
                 self._step()
         finally:
-            self._ask_to_stop()
+            self._ask_to_stop(self._units)
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 client.unsubscribe_topic(TOPIC)
 
@@ -134,7 +133,7 @@ class Nodes:
             self._hand_out()
         elif not self._asked_to_stop:
             self._asked_to_stop = time.monotonic()
-            self._ask_to_stop()
+            self._ask_to_stop(self._units)
         with contextlib.suppress(queue.Empty):
             action = self._inbox.get(timeout=0.2)
             while True:
@@ -142,6 +141,8 @@ class Nodes:
                 action = self._inbox.get_nowait()
         if time.monotonic() - self._looked > self._patience.between_looks:
             self._look_for_nodes()
+            if self._asked_to_stop:  # once more, since a unit that waited may have begun
+                self._ask_to_stop(self._units)
             self._looked = time.monotonic()
 
     def _is_over(self) -> bool:
@@ -153,17 +154,18 @@ class Nodes:
     def _later(self, action: Callable[..., None], *arguments: Any) -> None:
         self._inbox.put(partial(action, *arguments))
 
-    def _ask_to_stop(self) -> None:
-        units = {name: unit.node.address for name, unit in self._units.items()}
+    def _ask_to_stop(self, units: Mapping[str, _Unit], hears: float = _HEARS) -> None:
+        """Ask nodes to stop these units, and wait for so many seconds until they have heard."""
+        names, nodes = [*units], [unit.node.address for unit in units.values()]
 
         def ask() -> None:
             with contextlib.suppress(Exception):  # of nodes that are gone, which Dask tries long
-                self._cluster.client.run(stop_units, [*units], workers=[*units.values()])
+                self._cluster.client.run(stop_units, names, workers=nodes)
 
-        if units:
+        if names:
             asking = threading.Thread(target=ask, daemon=True)
             asking.start()
-            asking.join(_HEARS)
+            asking.join(hears)
 
     # What is due ---------------------------------------------------------------------------------
 
@@ -187,8 +189,7 @@ class Nodes:
         self._planned[setting] = last
 
     def _may_go_on(self) -> bool:
-        if self._has_news and not self._schedule.waiting:
-            self._has_news = False
+        if not self._schedule.waiting:
             self._plan_further()
         budget = self._campaign.budget
         return bool(self._schedule.waiting) and budget.left(beyond_fewest=False) > 0
@@ -196,7 +197,12 @@ class Nodes:
     def _plan_further(self) -> None:
         """Plan launches up to the next decision for open settings whose last ones have ended."""
         campaign, most = self._campaign, self._campaign.options.launches.most
-        if not campaign.is_contested or campaign.budget.left(beyond_fewest=True) <= 0:
+        has_news, self._has_news = self._has_news, False
+        if (
+            not has_news
+            or not campaign.is_contested
+            or campaign.budget.left(beyond_fewest=True) <= 0
+        ):
             return
         for setting, cases in campaign.doubtful().items():
             last = self._planned[setting]
@@ -209,37 +215,37 @@ class Nodes:
         busy = {unit.node.address for unit in self._units.values()}
         for node in [*self._cluster.nodes.values()]:
             while node.address not in busy and self._may_go_on():
+                if not self._schedule.waits_for(node.address):  # but for nodes of other kinds
+                    self._plan_further()
                 left = self._campaign.budget.left(beyond_fewest=False)
                 self._schedule.unit_seconds = min(_UNIT, left)
                 items = self._schedule.next_unit(node.address)
-                parts = [part for item in items if (part := self._part(node, item))]
-                if parts:
-                    self._send(node, parts)
-                if parts or not items:
+                tasks = [task for item in items if (task := self._task(node, item))]
+                if tasks:
+                    self._send(node, tasks)
+                if tasks or not items:
                     break
 
-    def _part(self, node: Node, item: Item) -> _Part | None:
-        """Return an item with its task; None where no case of it is open."""
+    def _task(self, node: Node, item: Item) -> Task | None:
+        """Return what a node plays of an item; None where no case of it is open."""
         (number, setting), campaign = item, self._campaign
-        dice = random.Random(f"{campaign.options.seed} {number} {setting.label}")
-        task = campaign.task(number, setting, self._asked[setting], dice.randrange(SEEDS))
+        task = campaign.task(number, setting, self._asked[setting])
         if not task.rivals:
-            self._end_item(node, item, 0.0)
+            self._end_item(node, item, None)
             return None
-        if not campaign.claim_reader(number, setting):
-            return _Part(item, task, "")
-        is_beside = number == campaign.options.launch_with_reader
-        return _Part(item, task, "beside" if is_beside else "after")
+        kinds = (PeakReading.BESIDE, PeakReading.AFTER)
+        peaks = next((when for when in kinds if campaign.claim_reader(task, when)), task.peaks)
+        return replace(task, peaks=peaks)
 
-    def _send(self, node: Node, parts: list[_Part]) -> None:
+    def _send(self, node: Node, tasks: list[Task]) -> None:
         name, core, shipment = uuid.uuid4().hex, self._cluster.core_of(node.address), self._shipment
-        tasks = [dataclasses.asdict(part.task) | {"reads_peak": part.reads_peak} for part in parts]
-        order = translated(shipment.order | {"core": core, "tasks": tasks}, shipment.there)
+        order = shipment.order | {"core": core, "tasks": [*map(dataclasses.asdict, tasks)]}
+        order = translated(order, shipment.there)
         is_there = node.address in self._sent
         parcel = shipment.parcel._replace(data=b"") if is_there else shipment.parcel
         self._sent.add(node.address)  # where it is unpacked
         future = self._cluster.submit(node.address, run_unit, name, parcel, shipment.by_path, order)
-        self._units[name] = _Unit(node, parts, future)
+        self._units[name] = _Unit(node, tasks, future)
         future.add_done_callback(lambda _: self._later(self._end_unit, name))
 
     # What nodes tell -----------------------------------------------------------------------------
@@ -248,33 +254,30 @@ class Nodes:
         self._later(self._take, event[1]["unit"], event[1]["line"])
 
     def _take(self, name: str, line: str) -> None:
-        """Take a line of a unit: a sentence, why its launch failed, or how a part of it ended."""
+        """Take a line of a unit: a sentence, why its launch failed, or how a task of it ended."""
         unit = self._units.get(name)
         if unit is None:  # it was lost
             return
         unit.heard = time.monotonic()
-        told = translated(json_object(line), self._shipment.back)
-        if "said" in told:
-            self._campaign.display.say(f"{unit.node.address}: {told['said']}")
-        elif "error" in told:
-            self._note_failure(unit, told["error"])
-        elif ended := unit.read(told):
-            self._end_part(unit, *ended)
-        else:
-            self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
+        match read_told(line, self._shipment.back):
+            case Said(text):
+                self._campaign.display.say(f"{unit.node.address}: {text}")
+            case Failed(why):
+                self._note_failure(unit, why)
+            case Ended() as ended if (lines := unit.lines_of(ended)) is not None:
+                self._end_task(unit, ended, lines)
+            case _:
+                self._lose(unit.node.address, f"it told what cannot be read: {line:.80}")
 
-    def _end_part(
-        self, unit: _Unit, place: int, lines: Iterable[CaseInLaunch], seconds: float
-    ) -> None:
-        """Record how a part of a unit ended, unless that was told before."""
-        if place in unit.told:
+    def _end_task(self, unit: _Unit, ended: Ended, lines: Iterable[CaseInLaunch]) -> None:
+        """Record how a task of a unit ended, unless that was told before."""
+        if ended.index in unit.told:
             return
-        unit.told.add(place)
-        part = unit.parts[place]
+        unit.told.add(ended.index)
+        task = unit.tasks[ended.index]
         self._failed.discard(unit.node.address)
-        self._end_item(unit.node, part.item, seconds)
-        marked = [replace(line, mark=unit.node.mark) for line in lines]
-        self._campaign.record(part.task, marked, at_once=2 if part.reads_peak == "beside" else 1)
+        self._end_item(unit.node, (task.launch, task.setting), ended.seconds)
+        self._campaign.record(task, [replace(line, mark=unit.node.mark) for line in lines])
 
     def _note_failure(self, unit: _Unit, why: str) -> None:
         """Try a node once more if its launch failed: a second time in a row is the node's fault."""
@@ -294,7 +297,7 @@ class Nodes:
         if not self._cluster.nodes:
             raise UserError(f"--cluster: {why}")
 
-    def _end_item(self, node: Node, item: Item, seconds: float) -> None:
+    def _end_item(self, node: Node, item: Item, seconds: float | None) -> None:
         self._schedule.played(node.address, item, seconds)
         self._ended[item[1]] += 1
         self._has_news = True
@@ -324,7 +327,14 @@ class Nodes:
         for line in lines:
             self._take(name, line)
         if self._units.pop(name, None):
+            self._return_readers(unit)
             self._schedule.ended(unit.node.address)
+
+    def _return_readers(self, unit: _Unit) -> None:
+        """Let others claim the readers of tasks of which nothing was told."""
+        for index, task in enumerate(unit.tasks):
+            if task.peaks is not PeakReading.NEVER and index not in unit.told:
+                self._campaign.return_reader(task.setting)
 
     # Nodes that come and go ----------------------------------------------------------------------
 
@@ -336,13 +346,13 @@ class Nodes:
         latest, patience = max(offered.values(), default=0.0), self._patience
         for address in [*self._cluster.nodes]:
             if address not in offered:
-                self._later(self._lose, address, "it left")
+                self._lose(address, "it left")
             elif latest - offered[address] > patience.hangs:
-                self._later(self._lose, address, "it hangs")
+                self._lose(address, "it hangs")
                 self._known.discard(address)  # it may go on later
-        for unit in self._units.values():
+        for unit in [*self._units.values()]:
             if self._is_silent(unit):
-                self._later(self._lose, unit.node.address, "its launch hangs")
+                self._lose(unit.node.address, "its launch hangs")
         self._known &= offered.keys()
         for address in offered.keys() - self._known:
             self._known.add(address)
@@ -355,11 +365,12 @@ class Nodes:
 
     def _is_silent(self, unit: _Unit) -> bool:
         """True if nothing came for longer than a wait for the lock and all stages may take."""
-        first_calls = self._patience.first_calls * max(len(part.task.rivals) for part in unit.parts)
+        first_calls = self._patience.first_calls * max(len(task.rivals) for task in unit.tasks)
         seconds = first_calls * self._campaign.options.first_call_limit
         return time.monotonic() - unit.heard > self._patience.waits + seconds
 
     def _join(self, address: str, looked: Future) -> None:
+        self._sent.discard(address)  # another process may have taken the address
         if looked.status != "cancelled":
             try:
                 self._schedule.join(self._cluster.join(self._cluster.read(address, looked)))
@@ -372,10 +383,9 @@ class Nodes:
             return
         for name in [name for name, unit in self._units.items() if unit.node.address == address]:
             unit = self._units.pop(name)
+            self._ask_to_stop({name: unit}, hears=0.0)  # Dask ends no function that has begun
             unit.future.cancel()
-            for place, part in enumerate(unit.parts):
-                if part.reads_peak and place not in unit.told:
-                    self._campaign.return_reader(part.item[1])
+            self._return_readers(unit)
         alone = f"; for {self._patience.alone:.0f} s another one may join"
         say = self._campaign.display.say
         say(f"lost the node {address}: {why}{'' if self._cluster.nodes else alone}")
@@ -399,22 +409,19 @@ class Shipment:
         named = [dataclasses.asdict(rival) for rival in rivals]
         sources = {text for workload in workloads for text in (workload.factory, workload.data)}
         homes = [home for rival in rivals for home in rival.home.split(os.pathsep) if home]
-        own = [path.resolve() for path in options.import_folders]
-        folders, brought = [*dict.fromkeys([*own, *map(Path, homes)])], Project(Path()).brought
+        own = tuple(str(path.resolve()) for path in options.import_folders)
+        folders, brought = [*dict.fromkeys(map(Path, (*own, *homes)))], Project(Path()).brought
         others = left_behind([named, sorted(sources)], [*folders, brought])
         by_path = [path for path in others if path.suffix != ".py"]
         by_path += [Path(options.other_python)] if options.other_python else []
         self.by_path = {str(path): file_digest(path) for path in by_path}
         self.parcel = pack([*folders, *(path for path in others if path.suffix == ".py")])
-        sent = {root: f"{SENT}/{place}" for root, place in self.parcel.places.items()}
+        sent = {root: f"{SENT}/{folder}" for root, folder in self.parcel.places.items()}
         self.there = {str(brought): BROUGHT, **sent, **{path: path for path in self.by_path}}
         self.back = {there: here for here, there in self.there.items()}
         here = Path.cwd()
         self.order = {
-            "first_call_limit": options.first_call_limit,
-            "two_sided": options.two_sided,
-            "other_python": options.other_python,
-            "import_folders": [*map(str, own)],
+            "options": dataclasses.asdict(replace(LaunchOptions.of(options), import_folders=own)),
             "folder": str(here if any(map(here.is_relative_to, folders)) else (*own, SENT)[0]),
         }
 

@@ -58,6 +58,10 @@ class Schedule:
     def join(self, node: Node) -> None:
         self._nodes[node.address] = node
 
+    def waits_for(self, address: str) -> bool:
+        """True if an item waits for a machine of the node's kind."""
+        return bool(self._settings[self._nodes[address].machine])
+
     def next_unit(self, address: str) -> tuple[Item, ...]:
         """Return what a free node plays, all of one launch; () if there is nothing for it now.
 
@@ -106,11 +110,12 @@ class Schedule:
                 return tuple(units[launch])
         return max(map(tuple, units.values()), key=len, default=())
 
-    def played(self, address: str, item: Item, seconds: float) -> None:
-        """Note that an item of the node's unit ended."""
+    def played(self, address: str, item: Item, seconds: float | None) -> None:
+        """Note that an item of the node's unit ended; None where nothing of it was to be played."""
         self._units[address].remove(item)
-        kind, a_rival = (item[1].workload, item[1].phase), seconds / self._rivals.pop(item)
-        self._a_rival[kind] += _LEARNING * (a_rival - self._a_rival[kind])
+        kind, rivals = (item[1].workload, item[1].phase), self._rivals.pop(item)
+        if seconds is not None:
+            self._a_rival[kind] += _LEARNING * (seconds / rivals - self._a_rival[kind])
 
     def ended(self, address: str) -> None:
         """Note that the node's unit ended: what it did not play waits again."""

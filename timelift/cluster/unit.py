@@ -1,8 +1,8 @@
 """The launch of a unit: a process of its own on a node, which Dask's worker starts.
 
-It reads one order, a JSON object on a line of standard input, and writes one line of JSON for what
-it has done: a description of the machine, or each setting once its rivals have ended. A second line
-of input asks it to stop; the end of its input means that the node has died, and it exits at once.
+It reads one order, a JSON object on a line of standard input, and writes lines of JSON: a
+description of the machine, or what there is to tell of its tasks (`parcel.Told`). A second line of
+input asks it to stop; the end of its input means that the node has died, and it exits at once.
 """
 
 import json
@@ -13,21 +13,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from timelift.canary import text_of
-from timelift.cluster.parcel import BROUGHT, SENT, translated
+from timelift.cluster.parcel import BROUGHT, SENT, Ended, Failed, Said, Told, translated
 from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.backends import installed_backends
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot
+from timelift.measure.launch_pool import LaunchOptions, LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import NAME, BuildOrPlayLock, machine_lock
-from timelift.measure.options import RunOptions, device_names
-from timelift.messages import Task
+from timelift.measure.options import device_names
+from timelift.messages import PeakReading, Task
 from timelift.project import Project
 
 #: Seconds that a unit waits for another run on its machine.
@@ -42,10 +41,14 @@ def main() -> int:
         _write(describe_node())
         return 0
     back = {order.pop("sent"): SENT, str(Project(Path()).brought): BROUGHT}
+
+    def tell(told: Told) -> None:
+        _write(translated(msgspec.to_builtins(told), back))
+
     try:
-        measure_unit(order, lambda told: _write(translated(told, back)))
+        measure_unit(order, tell)
     except UserError as error:
-        _write({"error": str(error)})
+        tell(Failed(str(error)))
         return 1
     except KeyboardInterrupt:  # asked to stop while another run measured here
         pass
@@ -68,36 +71,28 @@ def describe_node() -> dict[str, Any]:
     }
 
 
-def measure_unit(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> None:
+def measure_unit(order: Mapping[str, Any], tell: Callable[[Told], None]) -> None:
     """Measure the settings of one launch, and tell how each ended; raises UserError."""
-    reads = [task.pop("reads_peak") for task in order["tasks"]]
     tasks = [*map(Task.from_fields, order["tasks"])]
-    options = replace(
-        RunOptions.read({}),
-        first_call_limit=order["first_call_limit"],
-        two_sided=order["two_sided"],
-        other_python=order["other_python"],
-        import_folders=tuple(map(Path, order["import_folders"])),
-    )
+    options = msgspec.convert(order["options"], LaunchOptions)
     slot = LaunchSlot(1, (1,), BuildOrPlayLock())
-    pool = LaunchPool(options, [(1, task.setting.backend, "") for task in tasks])
+    pool = LaunchPool(options, [ProcessKey(1, task.setting.backend) for task in tasks])
     stop = threading.Event()
     threading.Thread(target=_await_stop, args=(stop, pool), daemon=True).start()
 
     def say(text: str) -> None:
-        tell({"said": text})
+        tell(Said(text))
 
     with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
-        for part, task in enumerate(tasks):
+        for index, task in enumerate(tasks):
             started = time.monotonic()
-            slot = replace(slot, reads_beside=reads[part] == "beside")
             outcomes = pool.measure(slot, task, lambda _: None)
-            if reads[part] == "after" and not stop.is_set():
-                outcomes = pool.add_peaks(slot, task, outcomes, lambda _: None)
-            if stop.is_set() and len(outcomes) < len(task.rivals):
+            if not outcomes:
                 break
+            if task.peaks is PeakReading.AFTER and not stop.is_set():
+                outcomes = pool.add_peaks(slot, task, outcomes, lambda _: None)
             lines = [outcome.fields() for outcome in outcomes]
-            tell({"part": part, "lines": lines, "seconds": time.monotonic() - started})
+            tell(Ended(index, lines, time.monotonic() - started))
 
 
 def _lock(core: int | None) -> Path:

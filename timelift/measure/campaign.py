@@ -1,5 +1,6 @@
 """The campaign: what a run has measured, what is due, and what it may still cost."""
 
+import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,10 +14,10 @@ from timelift.measure import progress
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.options import RunOptions
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement, is_again
-from timelift.messages import RivalSpec, Task
+from timelift.messages import PeakReading, RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
-SEEDS = 2**31
+_SEEDS = 2**31
 #: Seconds of rounds that a rival plays in one of the fewest launches.
 _ROUND_SECONDS = 0.1
 #: Launches beyond the fewest play so many times as long: few rivals are left in them, each built
@@ -67,7 +68,7 @@ class Campaign:
         self.catalogue, self.options = catalogue, options
         self.referee, self.display = referee, display
         self.results = {case: Measurement(case) for case in cases}
-        self.played: PlayedSettings = played or {}
+        self._taken = set[tuple[Case, int]]()
         self.budget = progress.Budget(options.budget, options.spare_seconds, clock)
         self.pace = progress.Pace(clock)
         self.interrupted = False
@@ -75,6 +76,18 @@ class Campaign:
         self._doubtful: Wanted | None = None
         self._doubtful_peaks: frozenset[Setting] = frozenset()
         self._peaks_read: set[Setting] = set()
+        self.played = self._without_layerless(played or {})
+
+    def _without_layerless(self, played: PlayedSettings) -> PlayedSettings:
+        """Take settings of which only a layer was recorded that could not be made elsewhere.
+
+        Rivals with another layer, such as the own side's, are still to be played in that launch.
+        """
+        left = dict(played)
+        for key, lines in played.items():
+            if lines and all(line.status is Status.NO_LAYER for line in lines):
+                self.take(left.pop(key))
+        return left
 
     @property
     def plan(self) -> str:
@@ -166,18 +179,19 @@ class Campaign:
     def _open(self, cases: Iterable[Case]) -> dict[Setting, list[Case]]:
         return by_setting(filter(self._is_open, cases))
 
-    def claim_reader(self, number: int, setting: Setting) -> bool:
-        """Have a launch read the peak memory of a setting; False if it does not.
+    def claim_reader(self, task: Task, when: PeakReading) -> bool:
+        """Have the peak memory of a task read then; False if it is not.
 
         The reader goes to the first launch from `launch_with_reader` on that claims it; in a
-        resumed run that may be a later one. Further claims are granted where the referee doubts a
-        peak, beyond the fewest launches. A reader takes about as long as a new launch, and a budget
-        must have that left.
+        resumed run that may be a later one. It builds beside that launch, and after any other one.
+        Further claims are granted where the referee doubts a peak, beyond the fewest launches. A
+        reader takes about as long as a new launch, and a budget must have that left.
         """
-        options = self.options
+        options, setting, number = self.options, task.setting, task.launch
         if self.interrupted or not (options.reads_peak_memory and setting.on_cpu):
             return False
-        if number < options.launch_with_reader:
+        is_beside = number == options.launch_with_reader
+        if number < options.launch_with_reader or is_beside != (when is PeakReading.BESIDE):
             return False
         if not self.budget.fits_any([setting], beyond_fewest=False):
             return False
@@ -189,8 +203,9 @@ class Campaign:
         """Let another launch claim the reader of one that was lost."""
         self._peaks_read.discard(setting)
 
-    def task(self, number: int, setting: Setting, cases: Iterable[Case], seed: int) -> Task:
+    def task(self, number: int, setting: Setting, cases: Iterable[Case]) -> Task:
         """Return what a launch has to measure: those of the cases that are open."""
+        dice = random.Random(f"{self.options.seed} {number} {setting.label}")
         workload, options = self.catalogue.workloads[setting.workload], self.options
         is_first = number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
@@ -201,7 +216,7 @@ class Campaign:
             rivals=tuple(rivals),
             factory=workload.factory,
             inputs=workload.inputs,
-            seed=seed,
+            seed=dice.randrange(_SEEDS),
             launch=number,
             round_seconds=0.0 if options.once else round_seconds,
             is_model=workload.is_model,
@@ -217,11 +232,12 @@ class Campaign:
     def record(self, task: Task, lines: Sequence[CaseInLaunch], at_once: int = 1) -> None:
         """Record how the rivals of a task ended, and those that have the same inner layer.
 
-        If several processes were building `at_once`, facts that they disturbed are left out. If the
-        inner layer could not be made, the cases of other settings with it end, too, except those
-        that were measured before: their layer could be made.
+        If a reader or other launches, of `at_once`, built beside it, facts that they disturbed are
+        left out. If the inner layer could not be made, the cases of other settings with it end,
+        too, except those that were measured before: their layer could be made.
         """
-        if at_once > 1 and not self.options.two_sided:
+        is_beside = at_once > 1 or task.peaks is PeakReading.BESIDE
+        if is_beside and not self.options.two_sided:
             unknown = dict.fromkeys(WAITED_FACTS)
             lines = [replace(line, facts=replace(line.facts, **unknown)) for line in lines]
         self._record_setting(lines)
@@ -241,7 +257,8 @@ class Campaign:
             self._record_setting(of_setting)
 
     def _record_setting(self, lines: Sequence[CaseInLaunch]) -> None:
-        together = [replace(line, rivals=len(lines)) for line in lines]
+        new = [line for line in lines if (line.case, line.number) not in self._taken]
+        together = [replace(line, rivals=len(new)) for line in new]
         self.take(together)
         if together:
             self._write(together)
@@ -251,6 +268,7 @@ class Campaign:
         for line in lines:
             if (line.facts.peak_bytes, line.facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
+            self._taken.add((line.case, line.number))
             if line.case in self.results:
                 self.results[line.case] = self.results[line.case].plus(line)
                 self.referee.take(line)

@@ -83,7 +83,7 @@ def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) 
     return merged | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
-def importing_from(folders: Iterable[Path]) -> dict[str, str]:
+def importing_from(folders: Iterable[Path | str]) -> dict[str, str]:
     """Variables by which a process finds modules in these folders; if none, nor in its own."""
     own = [*map(str, folders)]
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)

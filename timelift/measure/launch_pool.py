@@ -8,6 +8,7 @@ builds.
 """
 
 import contextlib
+import dataclasses
 import shutil
 import sys
 import tempfile
@@ -15,8 +16,9 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
@@ -26,7 +28,7 @@ from timelift.measure.options import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import CaseInLaunch, Facts
-from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
+from timelift.messages import COMPILED_FOLDER, PeakReading, RivalSpec, Task
 
 #: Launches that import the backend together at the start, which takes less time than one by one.
 _TOGETHER = 3
@@ -42,8 +44,29 @@ STEADY_ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
 }
-#: The number of a launch, its backend, and the interpreter of a reader, '' if it plays.
-ProcessKey = tuple[int, Backend, str]
+
+
+class ProcessKey(NamedTuple):
+    """A process of a launch; one that reads peak memory has the interpreter it `reads_with`."""
+
+    launch: int
+    backend: Backend
+    reads_with: str = ""
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """The options of a run that its launches obey, here and on a node."""
+
+    first_call_limit: float
+    two_sided: bool
+    other_python: str
+    import_folders: tuple[str, ...]
+
+    @classmethod
+    def of(cls, options: RunOptions) -> Self:
+        own = {each.name: getattr(options, each.name) for each in dataclasses.fields(cls)}
+        return cls(**own | {"import_folders": tuple(map(str, options.import_folders))})
 
 
 @dataclass(frozen=True)
@@ -67,22 +90,23 @@ class LaunchPool:
     Of the `wanted` processes those of the first few launches are started at once.
     """
 
-    def __init__(self, options: RunOptions, wanted: Iterable[ProcessKey] = ()) -> None:
+    def __init__(self, options: LaunchOptions, wanted: Iterable[ProcessKey] = ()) -> None:
         self._options, self._lock = options, threading.Lock()
-        self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
+        self._wanted = [key for key in dict.fromkeys(wanted) if key.launch <= _TOGETHER]
         self._live: dict[ProcessKey, AnyLaunch] = {}
-        self.import_seconds, self._finishing, self._compiled = 0.0, False, ""
+        self._finishing = self._killed = False
+        self.import_seconds, self._compiled = 0.0, ""
 
     def __enter__(self) -> Self:
         started = time.monotonic()
         self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-", dir=run_folder())
         try:
             launches = {key: self._start(key) for key in self._wanted}
-            for (_, _, peak_python), launch in launches.items():
+            for key, launch in launches.items():
                 try:
                     launch.wait_until_ready()  # or it would import while another one is timed
                 except UserError:
-                    if not peak_python:  # a run goes on without a reader
+                    if not key.reads_with:  # a run goes on without a reader
                         raise
         except BaseException:
             self.__exit__()
@@ -95,9 +119,9 @@ class LaunchPool:
             launch.close()
         shutil.rmtree(self._compiled, ignore_errors=True)
 
-    def open(self, slot: LaunchSlot, backend: Backend, peak_python: str = "") -> AnyLaunch:
-        """Return a launch, or the reader of it that runs `peak_python`, ready for tasks."""
-        key = slot.number, backend, peak_python
+    def open(self, slot: LaunchSlot, backend: Backend, reads_with: str = "") -> AnyLaunch:
+        """Return a launch, or the reader of it with that interpreter, ready for tasks."""
+        key = ProcessKey(slot.number, backend, reads_with)
         launch = self._live.get(key) or self._start(key)
         launch.share_lock(slot.lock, slot.at_once * self._options.first_call_limit)
         launch.wait_until_ready()
@@ -118,13 +142,28 @@ class LaunchPool:
                 readers[in_other_python] = self.open(slot, backend, python)
         return readers
 
-    def measure(self, slot: LaunchSlot, task: Task, show_stage: ShowStage) -> list[CaseInLaunch]:
-        """Measure a setting in a launch, with a reader of peak memory if the slot has one."""
+    def measure(
+        self,
+        slot: LaunchSlot,
+        task: Task,
+        show_stage: ShowStage,
+        paying: AbstractContextManager[None] | None = None,
+    ) -> list[CaseInLaunch]:
+        """Measure a setting in a launch, with a reader of peak memory beside it if it is to have.
+
+        `paying` is entered once the launch is ready, since importing is no price of a setting.
+        Returns nothing if the launch ended early, before all rivals had ended.
+        """
+        is_beside = task.peaks is PeakReading.BESIDE
+        slot = replace(slot, reads_beside=is_beside)
         launch = self.open(slot, task.setting.backend)
-        if not slot.reads_beside:
-            return launch.measure(task, show_stage)
-        readers = self.open_peak_readers(slot, task.setting.backend, task.rivals)
-        return measure_with_peaks(launch, task, readers, show_stage)
+        with paying or nullcontext():
+            if is_beside:
+                readers = self.open_peak_readers(slot, task.setting.backend, task.rivals)
+                outcomes = measure_with_peaks(launch, task, readers, show_stage)
+            else:
+                outcomes = launch.measure(task, show_stage)
+        return [] if self._finishing and len(outcomes) < len(task.rivals) else outcomes
 
     def add_peaks(
         self, slot: LaunchSlot, task: Task, outcomes: list[CaseInLaunch], show_stage: ShowStage
@@ -136,14 +175,14 @@ class LaunchPool:
         return with_peaks(outcomes, read_peaks(measured, readers, show_stage))
 
     def _start(self, key: ProcessKey) -> AnyLaunch:
-        options, (_, backend, peak_python) = self._options, key
+        options, backend = self._options, key.backend
         limit = options.first_call_limit
         launch: AnyLaunch
         variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
         timed = variables | (STEADY_ALLOCATOR if options.two_sided else {})
-        if peak_python:
+        if key.reads_with:
             reading = PEAK_READING_ENVIRONMENT | variables
-            launch = LaunchProcess(backend, limit, peak_python, variables=reading)
+            launch = LaunchProcess(backend, limit, key.reads_with, variables=reading)
         elif options.other_python:
             python = options.other_python
             launch = TwoInterpreters(backend, limit, python, timed)
@@ -151,13 +190,15 @@ class LaunchPool:
             launch = LaunchProcess(backend, limit, variables=timed)
         with self._lock:
             self._live[key] = launch
+            if self._killed:  # by another launch's thread, meanwhile
+                launch.kill()
         if self._finishing:  # the signal came while it was started
             launch.finish_early()
         return launch
 
     def close(self, slot: LaunchSlot) -> None:
         with self._lock:
-            keys = [key for key in self._live if key[0] == slot.number]
+            keys = [key for key in self._live if key.launch == slot.number]
             launches = [self._live.pop(key) for key in keys]
         for launch in launches:
             launch.close()
@@ -171,6 +212,7 @@ class LaunchPool:
     def kill(self) -> None:
         """End every process at once; threads that wait for one find it dead."""
         with self._lock:
+            self._killed = True
             for launch in self._live.values():
                 launch.kill()
 

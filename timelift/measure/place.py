@@ -15,12 +15,11 @@ from typing import Protocol
 from timelift.case import Backend, Setting
 from timelift.journal.lines import Machine
 from timelift.measure import machine, progress
-from timelift.measure.campaign import SEEDS, Campaign, Wanted, by_setting
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
+from timelift.measure.campaign import Campaign, Wanted, by_setting
+from timelift.measure.launch_pool import LaunchOptions, LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock, Note, machine_lock
-from timelift.measure.worker_state import ShowStage
-from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, CaseInLaunch, is_again
-from timelift.messages import Task
+from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, is_again
+from timelift.messages import PeakReading, Task
 
 
 class CampaignPlayer(Protocol):
@@ -60,7 +59,8 @@ class Place:
 
     def player(self, campaign: Campaign) -> CampaignPlayer:
         """Return what plays a campaign here; raises UserError if it cannot be played."""
-        return Here(campaign, LaunchPool(campaign.options, first_processes(campaign)))
+        options = LaunchOptions.of(campaign.options)
+        return Here(campaign, LaunchPool(options, first_processes(campaign)))
 
 
 def first_processes(campaign: Campaign) -> Iterator[ProcessKey]:
@@ -69,9 +69,9 @@ def first_processes(campaign: Campaign) -> Iterator[ProcessKey]:
     numbers = range(1, 1 + options.launches.fewest)
     for number, setting in itertools.product(numbers, by_setting(campaign.results)):
         if (number, setting) not in campaign.played:
-            yield number, setting.backend, ""
+            yield ProcessKey(number, setting.backend)
             if number == options.launch_with_reader and setting.on_cpu:
-                yield number, setting.backend, sys.executable
+                yield ProcessKey(number, setting.backend, sys.executable)
 
 
 class Here:
@@ -145,38 +145,32 @@ class Here:
                 raise
 
     def _play_launch(self, slot: LaunchSlot, wanted: Wanted) -> None:
-        campaign, number = self._campaign, slot.number
-        dice = random.Random(f"{self._options.seed} {number}")
-        for place, (setting, cases) in enumerate(wanted.items(), start=1):
-            task = campaign.task(number, setting, cases, dice.randrange(SEEDS))
+        campaign, number, group = self._campaign, slot.number, slot.group
+        for turn, (setting, cases) in enumerate(wanted.items(), start=1):
             if (number, setting) in campaign.played:
                 with self._lock:
                     campaign.take(campaign.played[number, setting])
                 continue
+            task = campaign.task(number, setting, cases)
             if task.rivals and not campaign.has_stopped and self._in_time(slot, setting):
-                reads_beside = number == self._options.launch_with_reader and self._claims(task)
-                slot_of_setting = replace(slot, reads_beside=reads_beside)
-                show_stage = partial(self._show_stage, slot, setting, place, len(wanted))
-                outcomes = self._measure(slot_of_setting, task, show_stage)
-                if campaign.interrupted and len(outcomes) < len(task.rivals):
+                if self._claims_reader(task, PeakReading.BESIDE):
+                    task = replace(task, peaks=PeakReading.BESIDE)
+                show_stage = partial(self._show_stage, slot, setting, turn, len(wanted))
+                show_stage("starting")
+                paying = campaign.budget.paying(setting)
+                outcomes = self._pool.measure(slot, task, show_stage, paying)
+                if not outcomes:
                     break  # unfinished: --resume plays the setting again
+                if self._claims_reader(task, PeakReading.AFTER):
+                    outcomes = self._pool.add_peaks(slot, task, outcomes, show_stage)
                 with self._lock:
-                    campaign.record(task, outcomes, slot_of_setting.at_once)
+                    campaign.record(task, outcomes, at_once=len(group))
             campaign.pace.step()
         self._pool.close(slot)
 
-    def _measure(self, slot: LaunchSlot, task: Task, show_stage: ShowStage) -> list[CaseInLaunch]:
-        show_stage("starting")
-        self._pool.open(slot, task.setting.backend)  # importing is no price of a setting
-        with self._campaign.budget.paying(task.setting):
-            outcomes = self._pool.measure(slot, task, show_stage)
-        if slot.reads_beside or not self._claims(task):
-            return outcomes
-        return self._pool.add_peaks(slot, task, outcomes, show_stage)
-
-    def _claims(self, task: Task) -> bool:
+    def _claims_reader(self, task: Task, when: PeakReading) -> bool:
         with self._lock:
-            return self._campaign.claim_reader(task.launch, task.setting)
+            return self._campaign.claim_reader(task, when)
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
@@ -190,28 +184,28 @@ class Here:
             return self._fits.setdefault((slot.group[0], setting), fits)
 
     def _show_stage(
-        self, slot: LaunchSlot, setting: Setting, place: int, settings: int, doing: str
+        self, slot: LaunchSlot, setting: Setting, turn: int, settings: int, doing: str
     ) -> None:
         campaign, launches = self._campaign, self._options.launches
         is_more = campaign.is_beyond_fewest(slot.number)
         of = f"at most {launches.most}" if is_more else str(launches.fewest)
         launch = f"launch {slot.number} of {of}"
         launch = "disturbed settings again" if is_again(slot.number) else launch
-        where = f"{launch} · setting {place} of {settings}"
+        where = f"{launch} · setting {turn} of {settings}"
         with self._lock:
-            left = self._seconds_left(slot.group, place, settings)
+            left = self._seconds_left(slot.group, turn, settings)
             seconds = campaign.pace.seconds_gone, left
             campaign.display.show(
                 progress.StageBegun(where, f"{doing} · {setting.label}", *seconds)
             )
 
-    def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
+    def _seconds_left(self, group: Sequence[int], turn: int, settings: int) -> float:
         """Return the seconds that the remaining launches take, or those that they may take."""
         launches, budget = self._options.launches, self._campaign.budget
         if is_again(group[0]):
             return budget.left_again
         seconds_for = self._campaign.pace.seconds_for
-        played = group[0] - 1 + len(group) * (place - 1) / settings
+        played = group[0] - 1 + len(group) * (turn - 1) / settings
         more = launches.most - max(played, launches.fewest)
         imports = more * budget.import_seconds / 2  # they come in pairs, which import at once
         most = seconds_for((launches.most - played) * settings) + imports
@@ -222,8 +216,8 @@ class Here:
 
 def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
     """Draw an order in which settings that differ in the backend alone stay together."""
-    place: dict[Setting, int] = {}
+    turns: dict[Setting, int] = {}
     drawn = dice.sample(settings, len(settings))
     for setting in drawn:
-        place.setdefault(replace(setting, backend=Backend.TENSORFLOW), len(place))
-    return sorted(drawn, key=lambda setting: place[replace(setting, backend=Backend.TENSORFLOW)])
+        turns.setdefault(replace(setting, backend=Backend.TENSORFLOW), len(turns))
+    return sorted(drawn, key=lambda setting: turns[replace(setting, backend=Backend.TENSORFLOW)])
