@@ -6,7 +6,7 @@ import signal
 from collections import Counter
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import repeat
+from itertools import cycle, product, repeat
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -46,6 +46,7 @@ class Unit:
         self.tasks = [Task.from_fields(task) for task in order["tasks"]]
 
     def add_done_callback(self, end_unit):
+        self.ended = end_unit
         next(self.cluster.ways, Unit.streams)(self)
         if self.ends_with is not None:
             end_unit(self)
@@ -101,14 +102,15 @@ class Unit:
 
 
 class StubCluster:
-    def __init__(self, nodes=2, ways=()):
-        names = [f"node {number}" for number in range(nodes)]
-        self.nodes = {name: Node(name, f"mark of {name}") for name in names}
+    def __init__(self, nodes=2, ways=(), kinds=("",)):
+        names = {f"node {number}": kind for number, kind in zip(range(nodes), cycle(kinds))}
+        self.nodes = {name: Node(name, f"mark of {name}", kind) for name, kind in names.items()}
         self.seen, self.ways, self.units = dict.fromkeys(names, 0.0), iter(ways), []
         self.client, self.core_of = Mock(), Mock(return_value=None)
 
-    def submit(self, address, _play, name, _parcel, _by_path, order):
+    def submit(self, address, _play, name, parcel, _by_path, order):
         self.units.append(Unit(self, address, name, order))
+        self.units[-1].brings_files = bool(parcel.data)
         return self.units[-1]
 
     def offered(self):
@@ -133,7 +135,7 @@ def play(tmp_path):
     """Play a campaign on a stub: what was recorded, the end, and what was said."""
     catalogue = catalogue_of(tmp_path, GOOD)
 
-    def run(cluster, lines=(), most=2, **patience):
+    def run(cluster, lines=(), most=2, cases=CASES, **patience):
         options = replace(RunOptions.read({}), import_folders=(tmp_path,))
         options = replace(options, launches=LaunchRange(2, most))
         before = {(line.number, line.case.setting): [] for line in lines}
@@ -141,7 +143,7 @@ def play(tmp_path):
             before[line.number, line.case.setting].append(line)
         done, heard = SimpleNamespace(lines=[], error=""), Heard()
         referee, write = ScriptedReferee(*GOOD, until=most), done.lines.extend
-        campaign = Campaign(CASES, catalogue, options, referee, heard, write=write, played=before)
+        campaign = Campaign(cases, catalogue, options, referee, heard, write=write, played=before)
         nodes = Nodes(cluster, campaign, Patience(**{"between_looks": 0.0, **patience}))
         cluster.interrupt = nodes.interrupt
         try:
@@ -222,6 +224,8 @@ def test_a_joiner_is_used_and_so_is_a_node_that_comes_back_at_its_address(play):
     cluster = StubCluster(nodes=1, ways=[is_replaced, is_replaced])
     assert play(cluster).played == EVERYTHING
     assert [unit.address for unit in cluster.units][:3] == ["node 0", "joiner", "node 0"]
+    assert all(unit.brings_files for unit in cluster.units[:3])  # another process, another folder
+    assert not any(unit.brings_files for unit in cluster.units[3:])
 
 
 @pytest.mark.parametrize(
@@ -257,6 +261,44 @@ def test_nodes_that_lack_something_are_left_out_and_no_setting_is_to_blame(play)
     assert "make room" in play(StubCluster(nodes=1, ways=[Unit.lacks_room])).error
 
 
+def test_a_reader_that_read_nothing_goes_to_another_launch(play):
+    cluster = StubCluster(nodes=1, ways=[Unit.ends_early])
+    play(cluster)
+    first, *others = (task for unit in cluster.units for task in unit.tasks if task.peaks)
+    assert first.setting in {task.setting for task in others}
+
+
+def test_nodes_of_a_kind_go_on_while_another_kind_has_work(play):
+    """The first unit of the slow kind ends once the quick kind has played to the end."""
+    quick, slow = (
+        [Case(replace(case.setting, machine=kind), case.strategy) for case in cases]
+        for kind, cases in {"quick": CASES[:2], "slow": CASES[2:]}.items()
+    )
+    slow_units = []
+
+    def streams_or_waits(unit):
+        if unit.tasks[0].setting.machine == "slow":
+            slow_units.append(unit)
+        if len(slow_units) != 1 or unit is not slow_units[0]:
+            unit.streams()
+        if unit.tasks[0].launch == 8 and unit not in slow_units:
+            slow_units[0].streams()
+            slow_units[0].ended(slow_units[0])
+
+    cluster = StubCluster(ways=repeat(streams_or_waits), kinds=("quick", "slow"))
+    done = play(cluster, most=8, cases=[*quick, *slow], waits=9.0, first_calls=0)
+    assert done.played == Counter(product((*quick, *slow), range(1, 9)))
+    assert "lost" not in done.said
+
+
+def test_a_unit_that_is_lost_is_asked_to_stop(play):
+    cluster, asked = StubCluster(ways=[lambda unit: unit.tell("")]), []
+    cluster.client.run = lambda _stop, names, *, workers: asked.append((*names, *workers))
+    assert play(cluster).played == EVERYTHING
+    wait_until(lambda: asked, "an order to stop")
+    assert asked == [(cluster.units[0].name, "node 0")]
+
+
 def test_units_are_asked_to_stop_where_a_run_is_interrupted(play):
     cluster, asked = StubCluster(ways=[Unit.is_interrupted]), {}
 
@@ -267,6 +309,21 @@ def test_units_are_asked_to_stop_where_a_run_is_interrupted(play):
     assert play(cluster, stopping=0.0).end is RunEnd.INTERRUPTED
     playing = [unit for unit in cluster.units if unit.ends_with is None]
     assert asked == {unit.name: unit.address for unit in playing} != {}
+
+
+def test_a_unit_that_begins_after_it_was_asked_to_stop_is_asked_again(play):
+    cluster, asked = StubCluster(nodes=1, ways=[Unit.is_interrupted]), []
+
+    def run(_stop, names, **_):
+        asked.extend(names)
+        if len(asked) == 2:
+            cluster.units[0].is_silent()
+            cluster.units[0].ended(cluster.units[0])
+
+    cluster.client.run = run
+    done = play(cluster, stopping=9.0)
+    assert (done.end, len(asked)) == (RunEnd.INTERRUPTED, 2)
+    assert done.played.total() == sum(len(task.rivals) for task in cluster.units[0].tasks)
 
 
 NODES = ("--cluster", "local:2")

@@ -161,3 +161,16 @@ def test_units_last_their_seconds_as_learnt_and_are_small_at_the_end():
     assert sizes[0] == 8  # four rivals, a second each where nothing is known
     assert 18 <= sizes[5] <= 22
     assert max(sizes[-9:]) <= 2
+
+
+def test_items_that_had_nothing_to_play_teach_no_seconds():
+    schedule = waiting(settings(900), 1, 30.0)
+    (node,) = nodes(1)
+    schedule.join(node)
+    sizes = []
+    for _ in range(9):
+        unit = schedule.next_unit(node.address)
+        sizes.append(len(unit))
+        for item in unit:
+            schedule.played(node.address, item, None)
+    assert set(sizes) == {8}
