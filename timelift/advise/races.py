@@ -29,7 +29,7 @@ from timelift.measure.display import CampaignDisplay
 from timelift.measure.header import without_folders
 from timelift.measure.machine import refuse_without_backend
 from timelift.measure.options import RunOptions
-from timelift.measure.place import Place
+from timelift.measure.place import HERE, Place
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
 from timelift.messages import Change
@@ -58,12 +58,12 @@ def advise_on(  # noqa: PLR0913 - what the door has
     texts: Mapping[str, str],
     phase: Phase | None = None,
     *,
-    place: Place | None = None,
+    place: Place = HERE,
 ) -> list[ModelAdvice]:
     """Advise on a model as it is fed in each of several ways, which share the time.
 
     `model` and `texts`, options of a run, are as the user typed them. The model is looked at on
-    this machine, and measured in `place`, if any, which is kept until the last race has ended; the
+    this machine, and measured in `place`, which is kept until the last race has ended; the
     budget begins there. Ctrl-C ends all.
     """
     budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
@@ -80,7 +80,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
     command = without_folders(f"timelift advise {model}", project.root)
     if not any(lift.can_change for each in models for lift in each.lifts):
         return [*map(decide, models)]  # nothing to wait for
-    with (place or Place()).lock(say, command) as note:
+    with place.lock(say, command) as note:
         note(budget or math.inf)
         ends = time.monotonic() + (budget or math.inf)
         for fed in models:

@@ -78,13 +78,15 @@ def unknown_option(program: str, flag: str, known: Iterable[str]) -> UserError:
 
 def place_of(
     address: str, at_end: Callable[[Callable[[], None]], object], one_kind_for: str = ""
-) -> "Place | None":
-    """Return the cluster that `--cluster` names, None for this machine; raises UserError.
+) -> "Place":
+    """Return the cluster that `--cluster` names, or this machine; raises UserError.
 
     `at_end` takes what ends it. `one_kind_for` names a command that answers for one kind alone.
     """
+    from timelift.measure.place import HERE  # noqa: PLC0415 - most commands measure nothing
+
     if not address:
-        return None
+        return HERE
     from timelift.measure.backends import how_to_install  # noqa: PLC0415 - most commands need none
 
     try:

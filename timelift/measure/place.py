@@ -63,6 +63,10 @@ class Place:
         return Here(campaign, LaunchPool(options, first_processes(campaign)))
 
 
+#: This machine, which has no state.
+HERE = Place()
+
+
 def first_processes(campaign: Campaign) -> Iterator[ProcessKey]:
     """Yield the processes of the fewest launches with something left to play."""
     options = campaign.options

@@ -19,7 +19,7 @@ from timelift.measure.options import (
     option_flag,
     option_named,
 )
-from timelift.measure.place import Place
+from timelift.measure.place import HERE, Place
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
@@ -96,7 +96,7 @@ class RunRequest:
         resume: str = "",
         once: bool = False,
         stop_after: int = 0,
-        place: Place | None = None,
+        place: Place = HERE,
     ) -> None:
         texts = {option.name: texts.get(option.name, "") for option in OPTIONS}
         self.project, self.place = project, place
@@ -151,10 +151,9 @@ class RunRequest:
     def cases(self, question: Question) -> list[Case]:
         """Return the cases of a question, for each kind of machine."""
         cases = cases_of(question, self.axes, self.catalogue)
-        kinds = self.place.kinds if self.place else ("",)
         found = [
             replace(case, setting=replace(case.setting, machine=kind))
-            for kind in kinds
+            for kind in self.place.kinds
             for case in cases
         ]
         if len(labels := {case.label: case for case in found}) < len(found):

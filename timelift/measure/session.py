@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -35,7 +35,7 @@ from timelift.measure.header import (
     without_folders,
 )
 from timelift.measure.options import LaunchRange, RunOptions
-from timelift.measure.place import CampaignPlayer, Place
+from timelift.measure.place import CampaignPlayer
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
@@ -103,7 +103,7 @@ class Session:
     def __init__(self, race: Race) -> None:
         self.race, self.request = race, race.request
         self.catalogue, self.resumed = race.request.catalogue, race.request.resumed
-        self.place = race.request.place or Place()
+        self.place = race.request.place
         self.header = Header()
         self.lines: list[CaseInLaunch] = []
         self.not_tried: dict[Case, str] = {}
@@ -137,17 +137,19 @@ class Session:
         options = replace(self.race.options(), seed=self.request.seed)
         if options.once:
             options = replace(options, launches=LaunchRange(1, 1), reads_peak_memory=False)
-        campaign_of = partial(Campaign, chosen, self.catalogue, options, referee, display)
         if options.once:
-            self._begin(campaign_of()).play()
+            self._begin(Campaign(chosen, self.catalogue, options, referee, display)).play()
             return
         typed = shlex.join([program(), *sys.argv[1:]])
         command = without_folders(typed, self.request.project.root)
         with self.place.lock(display.say, command, lambda: self.interrupted) as note:
             note(options.budget or float("inf"))
             display.note = note
-            played = self._resume(chosen) if self.resumed else {}
-            self._run_in_journal(campaign_of(write=self._record, played=played))
+            played: PlayedSettings = {}
+            if self.resumed:
+                chosen, played = self._resume(chosen)
+            of_run = chosen, self.catalogue, options, referee, display
+            self._run_in_journal(Campaign(*of_run, write=self._record, played=played))
 
     def _begin(self, campaign: Campaign) -> CampaignPlayer:
         """Return what plays the campaign, which signals reach from now on."""
@@ -156,13 +158,16 @@ class Session:
             self._player.interrupt()
         return self._player
 
-    def _resume(self, chosen: list[Case]) -> PlayedSettings:
-        """Read the run again, since another process may have resumed it; limit `chosen` to it."""
+    def _resume(self, chosen: list[Case]) -> tuple[list[Case], PlayedSettings]:
+        """Return the cases of the run that goes on, and what of it was played.
+
+        It is read again, since another process may have resumed it.
+        """
         assert self.resumed is not None
         self.resumed = open_resumed(self.request.results_folder, str(self.resumed.path))
-        chosen[:] = [case for case in chosen if case.label in self.resumed.cases]
-        refuse_other_cases(self.resumed, chosen)
-        return self.resumed.played
+        own = [case for case in chosen if case.label in self.resumed.cases]
+        refuse_other_cases(self.resumed, own)
+        return own, self.resumed.played
 
     def _run_in_journal(self, campaign: Campaign) -> None:
         player = self._begin(campaign)  # before there is a journal, since it may be refused

@@ -25,7 +25,7 @@ from timelift.worker.prepare import SettingUnderTest, UnderTest, VaryingUnderTes
 from timelift.worker.system import Neighbours
 from timelift.worker.whole_model import ModelUnderTest
 
-Done = TypeVar("Done")
+T = TypeVar("T")
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
@@ -71,8 +71,8 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 
 def attempt(
-    under_test: UnderTest, rival: RivalSpec, work: Callable[[RivalSpec], Done]
-) -> Done | tuple[Status, str]:
+    under_test: UnderTest, rival: RivalSpec, work: Callable[[RivalSpec], T]
+) -> T | tuple[Status, str]:
     """Return what `work` makes of a rival; if that fails, status and reason."""
     try:
         return work(rival)
@@ -129,7 +129,7 @@ class Playing:
         gc.freeze()
         gc.disable()
         for prepared in self.dice.sample(rivals, len(rivals)):
-            end = attempt(varying, prepared.rival, varying.play)
+            end = attempt(varying, prepared.rival, varying.time_calls)
             if isinstance(end, rounds.Player):
                 self._report(prepared, end, shared | disturbances.facts())
             else:

@@ -332,7 +332,7 @@ class VaryingUnderTest(SettingUnderTest):
             at_lengths[length] = AtLength(model, compiled, feeds, feed, compiled.bind(feed))
         return at_lengths
 
-    def play(self, rival: RivalSpec) -> Player:
+    def time_calls(self, rival: RivalSpec) -> Player:
         """Return a prepared rival with its sample; raises LawBrokenError and LostError."""
         prepared, inner, at_lengths = self._built.pop(rival.name)
         self.tried, facts = prepared.tried, prepared.facts

@@ -42,7 +42,7 @@ def serve(events_fd: int, backend: str) -> None:
             work = partial(look, task) if isinstance(task, Look) else partial(measure_setting, task)
             _note_playing(0)
             if (code := system.fork_and_wait()) is None:
-                _run_worker(number, work, events)
+                _work_and_exit(number, work, events)
             events.write("\n")  # ends the line that the worker may have died in
             _emit(events, number, messages.Exited(code, int.from_bytes(_PLAYING[:4], "little")))
 
@@ -52,15 +52,15 @@ def _note_playing(place: int) -> None:
     _PLAYING[:4] = place.to_bytes(4, "little")
 
 
-def _run_worker(number: int, measure: Callable[[WorkerChannel], None], events: TextIO) -> NoReturn:
-    """Measure one task in this forked process, and exit without running any exit handler."""
+def _work_and_exit(number: int, work: Callable[[WorkerChannel], None], events: TextIO) -> NoReturn:
+    """Work on one task in this forked process, and exit without running any exit handler."""
     stops = list[int]()  # before the coordinator knows of this process
     signal.signal(signal.SIGUSR1, lambda number, _: stops.append(number))
     code, emit = 1, partial(_emit, events, number)
     try:
         emit(messages.Started(os.getpid()))
         channel = WorkerChannel(emit, partial(_listen, number), _note_playing, lambda: bool(stops))
-        measure(channel)
+        work(channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why
         traceback.print_exc()
