@@ -20,7 +20,7 @@ from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.commands.additions import additions, section
+from timelift.commands.additions import additions, verdicts_on_copies
 from timelift.measurement import CaseInLaunch
 from timelift.present import figures
 from timelift.present.document import to_markdown
@@ -221,7 +221,8 @@ def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
     unfinished.write_text("".join(AGAINST.read_text().splitlines(keepends=True)[:-1]))
     cut = tmp_path / "cut.jsonl"
     cut.write_text(AGAINST.read_text().replace('"exit":"complete"', '"exit":"cut short"'))
-    over, open_still, short = (section(results.load(path)) for path in (AGAINST, unfinished, cut))
+    runs = map(results.load, (AGAINST, unfinished, cut))
+    over, open_still, short = map(verdicts_on_copies, runs)
     assert over.state == ""
     assert open_still.state.startswith("provisional: ")
     assert short.state.startswith("cut short: ")

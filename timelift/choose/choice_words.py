@@ -65,15 +65,15 @@ def document(
     )
 
 
-def code_below(document: Document) -> Iterator[str]:
+def code_below(answer: Document) -> Iterator[str]:
     """Yield code to paste, below the answer as comments; raises UserError if there is none."""
-    if not (code := document.data["code"]):
+    if not (code := answer.data["code"]):
         raise UserError(
-            f"--code: expected a strategy that is here, received {document.data['strategy']!r}; "
+            f"--code: expected a strategy that is here, received {answer.data['strategy']!r}; "
             "its file is where it was measured"
         )
-    blocks = tuple(block for block in document.blocks if block.name != "use")
-    yield from (*as_comments(replace(document, blocks=blocks)), "", *code.rstrip("\n").split("\n"))
+    blocks = tuple(block for block in answer.blocks if block.name != "use")
+    yield from (*as_comments(replace(answer, blocks=blocks)), "", *code.rstrip("\n").split("\n"))
 
 
 def _nearest(query: Query, answer: Answer, findings: RunFindings) -> Block:

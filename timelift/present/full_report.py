@@ -50,8 +50,8 @@ def report(
 
 
 def _of_copies(findings: RunFindings, additions: Additions, *, has_verdicts: bool) -> Document:
-    section = additions.section if has_verdicts else None
-    document = section or Document(title=TITLE, state=conditions.state(findings.run))
+    verdicts = additions.verdicts if has_verdicts else None
+    document = verdicts or Document(title=TITLE, state=conditions.state(findings.run))
     below = warnings(findings, tables_command(findings)), notes(findings, additions)
     return document.plus(*(replace(block, shown=Shown.AT_LENGTH) for block in below))
 

@@ -33,7 +33,7 @@ class Additions(NamedTuple):
 
     trust: str = ""
     trust_at_length: str = ""
-    section: Document | None = None
+    verdicts: Document | None = None
 
 
 NO_ADDITIONS = Additions()
@@ -52,8 +52,8 @@ def summary(
     workload. A run of copies has what is said of these instead. `runs` are the words that name the
     runs; none names the latest.
     """
-    if additions.section:
-        return additions.section
+    if additions.verdicts:
+        return additions.verdicts
     below = " ".join(filter(None, (safety(findings), changed_in_training(findings))))
     command, table = tables_command(findings, runs), answer_table(findings)
     words = WORDS.format(conditions.over(findings.run))

@@ -198,7 +198,7 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     also = [text for block in document.blocks if block.name == "also" for text in block.sentences]
     recommended = (answer, *findings.places.answers.values())
     return {
-        "is_section": of_copies,
+        "of_copies": of_copies,
         "headline": plain(document.answer, _HEADLINE),
         "names": () if of_copies else {each.strategy for each in recommended if each},
         "below": document.below,
