@@ -28,7 +28,7 @@ _MOST_SKIPS = 40
 
 @dataclass
 class PreparedRival:
-    """A rival that is built, was called once and keeps the law, with its feed."""
+    """A rival that is built, with its feed; `facts` fill as it is called and checked."""
 
     rival: RivalSpec
     compiled: Compiled
