@@ -14,7 +14,7 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.case import Case, Dtype, Phase, Setting, TimeAxis
 from timelift.present import usage
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.project import Project
 
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
@@ -156,7 +156,7 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
 )
 def test_a_stored_command_is_told_if_it_is_ours(run, command, told):
     shown = replace(run, header=structs.replace(run.header, command=command.split()))
-    assert endings.told(report(RunFindings(shown))).get("command", "") == command * told
+    assert endings.told(full_report(RunFindings(shown))).get("command", "") == command * told
 
 
 def own(folder, name="Block", dtype=Dtype.FLOAT32, **options):

@@ -24,7 +24,7 @@ from timelift.commands.additions import additions, verdicts_on_copies
 from timelift.measurement import CaseInLaunch
 from timelift.present import figures
 from timelift.present.document import to_markdown
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page import page_html, page_tables
 from timelift.present.summary import summary
 from timelift.present.terminal import to_text
@@ -160,7 +160,7 @@ def test_a_run_is_provisional_until_its_last_line_closes_it(tmp_path, lines, is_
 
 
 def surfaces(seen):
-    written = report(seen)
+    written = full_report(seen)
     html = without_scripts(page_html(seen, written, page_tables(seen, written)))
     texts = [text for one in figures.of_run(seen).values() for text in one.findobj(Text)]
     return {
@@ -233,7 +233,8 @@ def test_copies_are_recommended_nowhere_and_what_was_wrong_with_their_file_is_to
     damaged = tmp_path / "damaged.jsonl"
     damaged.write_text(AGAINST.read_text().replace("\n", "\n{\n", 1))
     seen = RunFindings(results.load(damaged))
-    whole, part = (report(seen, additions(seen.run, tmp_path), one) for one in ((), ("tokens",)))
+    added = additions(seen.run, tmp_path)
+    whole, part = (full_report(seen, added, one) for one in ((), ("tokens",)))
     assert whole.answer
     assert not part.answer
     for document in (whole, part):

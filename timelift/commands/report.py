@@ -111,7 +111,7 @@ def _print_tables(
 ) -> None:
     """Print every setting of the workloads of runs."""
     from timelift.present import terminal  # noqa: PLC0415
-    from timelift.present.full_report import report as write  # noqa: PLC0415
+    from timelift.present.full_report import full_report  # noqa: PLC0415
 
     findings, additions = _read(runs, options, project)
     measured = {case.setting.workload for case in findings.run.by_case}
@@ -123,7 +123,7 @@ def _print_tables(
             f"expected no workload beside --output or --open, received {workloads[0]!r}; "
             "write the page of the whole run without it"
         )
-    terminal.show(write(findings, additions, workloads), at_length=True)
+    terminal.show(full_report(findings, additions, workloads), at_length=True)
 
 
 def _unknown_workload(name: str, measured: set[str], run: str, project: Project) -> str:

@@ -33,7 +33,7 @@ from timelift.present.words import meaning_in_words, percent, value_in_words
 _LARGEST_SEEN = 2.0
 
 
-def report(
+def full_report(
     findings: RunFindings, additions: Additions = NO_ADDITIONS, workloads: Collection[str] = ()
 ) -> Document:
     """Return the report of a run at length, or the tables of some of its workloads alone.

@@ -128,7 +128,7 @@ class GradientCalls:
         if self.feeds.setting.phase is Phase.TRAIN:
             return self._train(feed)
         result = waited_for(self.feeds.engine, self.compiled.bind(feed))
-        self.compiled.settle(result)
+        self.compiled.assign_changed(result)
         loss, by_sources, *_ = result
         gradients, by_inputs = list(by_sources), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
@@ -151,7 +151,7 @@ class GradientCalls:
         self.compiled.step().reset()
         result = find_loss_scale(engine, self.compiled, feed)
         gradients = self.compiled.step().gradients()
-        self.compiled.settle(result)
+        self.compiled.assign_changed(result)
         (loss,) = result.values()
         return float(engine.to_numpy(loss)), None, [gradients[index] for index in self.order]
 

@@ -35,7 +35,7 @@ _SPREAD = 0.06
 
 
 @dataclass(frozen=True)
-class Quantity:
+class Plotted:
     """A quantity that is drawn of each case, in the unit that `unit` chooses for its values.
 
     `title` has a place for the baseline, `label` for the unit; `bars` explains the bars. A speed-up
@@ -51,9 +51,9 @@ class Quantity:
 
 
 #: The quantities of each figure of a run, by the beginning of its file's name.
-QUANTITIES: Mapping[str, Sequence[Quantity]] = {
+QUANTITIES: Mapping[str, Sequence[Plotted]] = {
     "speed_up": [
-        Quantity(
+        Plotted(
             "Times as fast as {baseline}",
             "times as fast",
             "bars: 95 % intervals, which hold for all rivals of a setting at once, cut at the edge",
@@ -63,7 +63,7 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         )
     ],
     "time": [
-        Quantity(
+        Plotted(
             "Time per call",
             "time per call ({unit})",
             "bars: 95 % intervals, wider than those of ratios",
@@ -72,14 +72,14 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         )
     ],
     "first_call_and_memory": [
-        Quantity(
+        Plotted(
             "First call",
             "first call ({unit})",
             "bars: 95 % intervals; the first call builds, traces and compiles",
             lambda row, findings: findings.first_calls.get(row.case),
             lambda _: SECONDS,
         ),
-        Quantity(
+        Plotted(
             "peak memory of a call",
             "peak memory ({unit})",
             "",
@@ -102,10 +102,10 @@ def of_run(findings: RunFindings) -> dict[str, Figure]:
     return figures
 
 
-def _rows(quantities: Sequence[Quantity], findings: RunFindings) -> Iterator[dict[str, Any]]:
+def _rows(quantities: Sequence[Plotted], findings: RunFindings) -> Iterator[dict[str, Any]]:
     """Yield a row for each case and quantity with a known value, panel by panel."""
     looks = looks_of(case.strategy for case in findings.run.by_case)
-    panel_numbers: dict[tuple[Setting, Quantity], int] = {}
+    panel_numbers: dict[tuple[Setting, Plotted], int] = {}
     for ranking in sorted(findings.rankings, key=_order):
         setting = replace(ranking.setting, seq_len=0)
         for row in ranking.all_rows:

@@ -23,7 +23,7 @@ from timelift.present import case_table, conditions, figures
 from timelift.present.answer import known_as
 from timelift.present.document import Document, Line, to_markdown
 from timelift.present.figures import sheet
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.summary import (
     ROWS,
@@ -66,7 +66,7 @@ def write_report(
     findings: RunFindings, folder: Path, additions: Additions, code: CodeToPaste, top: Path
 ) -> None:
     """Write a report over an earlier one; raises UserError if the folder does not allow it."""
-    document = report(findings, additions)
+    document = full_report(findings, additions)
     with writing(folder, _ADVICE):
         for name in _replaced(findings):
             (refuse_link_out((folder / name).parent, top) / Path(name).name).unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def page_html(
             worthwhile=percent(WORTHWHILE, 0),
             over=conditions.over(findings.run),
             **_first_screen(findings, document),
-            **_charts(findings, has_chooser=not findings.run.header.races_copies),
+            **_charts(findings),
             tables=tables,
             figures=drawn,
             formats=sheet.FORMATS,
@@ -217,9 +217,9 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     }
 
 
-def _charts(findings: RunFindings, *, has_chooser: bool) -> dict[str, Any]:
+def _charts(findings: RunFindings) -> dict[str, Any]:
     """Return the charts for which the run has values, by their anchors, and what titles name."""
-    rankings = findings.rankings
+    rankings, has_chooser = findings.rankings, not findings.run.header.races_copies
     baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
     baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
     size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"
