@@ -48,9 +48,9 @@ def summary(
 ) -> Document:
     """Return the end of a run in a screenful: its answer, a row a workload, and a few lines.
 
-    The table leaves out the column of strategies where all are alike, and has no row for a single
-    workload. A run of copies has what is said of these instead. `runs` are the words that name the
-    runs; none names the latest.
+    Where all rows name the strategy of the headline, the table leaves that out, and a row that
+    would stand alone. A run of copies has the verdicts on these instead. `runs` are the words that
+    name the runs; none names the latest.
     """
     if additions.verdicts:
         return additions.verdicts
@@ -64,14 +64,6 @@ def summary(
         sentences=(words,) if below else (),
         more=More(ROWS, noun, command),
     )
-    left_out = Block(
-        name="left_out",
-        lines=tuple(
-            Line(label, plain(reason, _LONGEST_REASON), reason)
-            for label, reason in conditions.left_out_in_words(findings)
-        ),
-        more=More(_MOST_REASONS, "more reason", command, least=_MOST_REASONS),
-    )
     return Document(
         title=TITLE,
         state=conditions.state(findings.run, is_stored=is_stored),
@@ -80,12 +72,20 @@ def summary(
         below=below,
         blocks=(
             answers,
-            left_out,
+            _left_out(findings, command),
             warnings(findings, command),
             notes(findings, additions),
         ),
         fits_a_screen=True,
     )
+
+
+def _left_out(findings: RunFindings, command: str) -> Block:
+    """Return what has no figure, by its reasons; `command` prints all of them."""
+    reasons = conditions.left_out_in_words(findings)
+    cut = (Line(label, plain(reason, _LONGEST_REASON), reason) for label, reason in reasons)
+    more = More(_MOST_REASONS, "more reason", command, least=_MOST_REASONS)
+    return Block(name="left_out", lines=tuple(cut), more=more)
 
 
 def without_repetition(table: Table, findings: RunFindings) -> Table:

@@ -185,14 +185,10 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     """Return the words of the first screen; of a run of copies, those of their verdicts."""
     of_copies, answer = findings.run.header.races_copies, findings.answer
-    table, words = document.block("answer").table, document.block("answer").sentences
-    answers, hidden = table, 0
-    if table and of_copies:
-        answers, hidden = replace(table, rows=table.rows[:ROWS]), len(table.rows) - ROWS
-    elif table:
-        answers = without_repetition(table, findings)
-    shown = [document.block(name) for name in ("left_out", "warnings", "notes")]
-    left_out, *notes = (block.on_screen for block in shown)
+    answers, hidden = _answers(document.block("answer").table, findings)
+    left_out = document.block("left_out")
+    more_reasons = left_out.on_screen.hidden
+    notes = [document.block(name).on_screen for name in ("warnings", "notes")]
     disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
     noise = [Line("noise", disturbed)] if disturbed and not of_copies else []
     also = [text for block in document.blocks if block.name == "also" for text in block.sentences]
@@ -202,11 +198,11 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
         "headline": plain(document.answer, _HEADLINE),
         "names": () if of_copies else {each.strategy for each in recommended if each},
         "below": document.below,
-        "words": " ".join(words),
+        "words": " ".join(document.block("answer").sentences),
         "answers": answers,
         "hidden": hidden,
-        "left_out": [*noise, *left_out.lines[: -1 if left_out.hidden else None]],
-        "more_reasons": left_out.hidden,
+        "left_out": [*noise, *left_out.lines[: len(left_out.lines) - more_reasons]],
+        "more_reasons": more_reasons,
         "notes": [
             *([Line("also", "; ".join(also))] if also else []),
             *(line for block in notes for line in block.lines),
@@ -215,6 +211,15 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.price.is_bound,
     }
+
+
+def _answers(table: Table | None, findings: RunFindings) -> tuple[Table | None, int]:
+    """Return the table of the first screen, and how many rows the tables below alone have."""
+    if not table:
+        return None, 0
+    if findings.run.header.races_copies:
+        return replace(table, rows=table.rows[:ROWS]), max(len(table.rows) - ROWS, 0)
+    return without_repetition(table, findings), 0
 
 
 def _charts(findings: RunFindings) -> dict[str, Any]:
