@@ -92,6 +92,10 @@ class Run:
         return {measurement.case: measurement for measurement in self.measurements}
 
     @cached_property
+    def workloads(self) -> frozenset[str]:
+        return frozenset(case.setting.workload for case in self.by_case)
+
+    @cached_property
     def launches_by_setting(self) -> Mapping[Setting, list[CaseInLaunch]]:
         """The launches of all measured cases of each setting."""
         launches: dict[Setting, list[CaseInLaunch]] = {}

@@ -47,9 +47,8 @@ def show_end(
             _write(_end_of_copies(session, run, gate, path, page), reporter)
             if not folder:
                 return
-            findings, added = findings_with_additions(run, path, results, gate=gate)
-        else:
-            findings, added = findings_with_additions(run, path, results)
+        findings, added = findings_with_additions(run, path, results, gate=gate)
+        if not run.header.races_copies:
             _write(_end(session, findings, added, path, page), reporter)
         if folder and (run.measured or run.header.races_copies):
             from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second

@@ -145,7 +145,7 @@ def processor_and_memory(findings: RunFindings) -> str:
 
 def tables_command(findings: RunFindings, runs: Sequence[str] = ()) -> str:
     """Return the command that prints every setting."""
-    workloads = {case.setting.workload for case in findings.run.by_case}
+    workloads = findings.run.workloads
     of_one = shlex.quote(next(iter(workloads))) if len(workloads) == 1 else "WORKLOAD"
     return f"timelift report{_named(runs)} {of_one}"
 

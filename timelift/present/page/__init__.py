@@ -90,7 +90,7 @@ def _replaced(findings: RunFindings) -> Iterator[str]:
     Nothing else in the folder is removed.
     """
     yield from (f"tables/{name}.csv" for name in _TABLES)
-    workloads = {case.setting.workload for case in findings.run.by_case}
+    workloads = findings.run.workloads
     for stem in (
         kind + end for kind in figures.QUANTITIES for end in ("", *figures.endings(workloads))
     ):
