@@ -14,7 +14,7 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.case import Case, Dtype, Phase, Setting, TimeAxis
 from timelift.present import usage
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.project import Project
 
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
@@ -81,10 +81,8 @@ def test_pieces_compute_what_the_layer_does_at_every_step(run):
 def test_a_layer_is_lifted_twice_where_its_workload_says_so(run):
     documents = replace(SETTING, workload="documents"), run, Project(ROOT)
     assert errors({"twice": usage.code_to_paste("fold_time", *documents)})["twice"] < 1e-5
-    words = (
-        "then: layer = build(layer, (6, 12, 16)).layers[-1]; model = build(layer, (6, 6, 12, 16))"
-    )
-    assert usage.how_to_use("fold_time", *documents).endswith(words)
+    call = "layer = build(layer, (6, 12, 16)).layers[-1]; model = build(layer, (6, 6, 12, 16))"
+    assert usage.how_to_use("fold_time", *documents)[1] == call
 
 
 def test_a_piece_that_computes_something_else_has_a_large_error(run):
@@ -102,7 +100,7 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
 def test_parameters_are_told_as_python_writes_them(run):
     used = usage.how_to_use("fold_chunks[k=4,way=fast]", SETTING, run, Project(ROOT))
     call = "model = build(layer, (6, 32), k=4, way='fast')"
-    assert used == f"paste what `timelift strategies show fold_chunks` prints, then: {call}"
+    assert used == ("paste what `timelift strategies show fold_chunks` prints, then", call)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +118,7 @@ def test_parameters_are_told_as_python_writes_them(run):
 def test_the_shape_is_open_where_a_workload_does_not_declare_it(run, tmp_path, constants, words):
     write(tmp_path, {"workloads/mine.py": f'"""Mine."""\n{constants}\n'})
     setting = Setting("mine", 9, 4, Phase.FORWARD)
-    assert usage.how_to_use("native", setting, run, Project(tmp_path)).endswith(words)
+    assert usage.how_to_use("native", setting, run, Project(tmp_path))[1].endswith(words)
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
@@ -146,7 +144,8 @@ def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
 )
 def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
-    words, is_told, _ = usage.how_to_use(name, SETTING, run, Project(ROOT)).partition("` prints")
+    use, _ = usage.how_to_use(name, SETTING, run, Project(ROOT))
+    words, is_told, _ = use.partition("` prints")
     typed = shlex.split(words.removeprefix("paste what `")) if is_told else []
     assert typed == ([] if "[" in name else ["timelift", "strategies", "show", name])
 
@@ -156,7 +155,7 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
 )
 def test_a_stored_command_is_told_if_it_is_ours(run, command, told):
     shown = replace(run, header=structs.replace(run.header, command=command.split()))
-    assert endings.told(report(RunFindings(shown))).get("command", "") == command * told
+    assert endings.told(full_report(RunFindings(shown))).get("command", "") == command * told
 
 
 def own(folder, name="Block", dtype=Dtype.FLOAT32, **options):
@@ -227,8 +226,8 @@ def test_the_code_of_a_dtype_makes_layers_and_inputs_of_it(run):
     of, settings = Project(ROOT), {one: replace(SETTING, dtype=Dtype(one)) for one in DTYPES}
     codes = {one: usage.code_to_paste("fold_time", settings[one], run, of) for one in DTYPES}
     assert executed(codes)[1] == DTYPES
-    used = usage.how_to_use("native", settings["mixed_float16"], run, of)
-    assert "then: keras.config.set_dtype_policy('mixed_float16'); model = build(" in used
+    _, call = usage.how_to_use("native", settings["mixed_float16"], run, of)
+    assert call.startswith("keras.config.set_dtype_policy('mixed_float16'); model = build(")
 
 
 @pytest.mark.parametrize(

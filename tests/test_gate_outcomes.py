@@ -64,7 +64,7 @@ def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
     names = [f"{'long_name_' * 5}{place}" for place in range(40)]
     many = [replace(outcomes["fold_time"], case=journals.case(name)) for name in names]
     against = structs.replace(against, new=[f"new{place}" for place in range(300)])
-    lines = to_text(words.section(GateFindings(against, many)), width).splitlines()
+    lines = to_text(words.document(GateFindings(against, many)), width).splitlines()
     assert len(lines) <= SCREEN_LINES * 80 // min(width, 80)
     assert max(map(len, lines)) <= min(width, 80)
     said = " ".join(line.strip() for line in lines)
@@ -140,7 +140,7 @@ def test_a_side_that_was_not_played_has_lost_no_peak(tmp_path):
 
 def test_what_fails_alike_is_a_row_of_the_table_and_every_case_one_of_the_details(tmp_path):
     made = results.load(copies(tmp_path, (16, 32, 64)))
-    document = words.section(gate_findings(made))
+    document = words.document(gate_findings(made))
     rows = [row[:2] for row in document.block("answer").table.cells[:2]]
     assert rows == [("native, 3 of 3 cases", "fails"), ("fold_time, 3 of 3 cases", "fails")]
     assert len(document.block("copies").table.rows) == 12
@@ -153,7 +153,7 @@ def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
     for name, size in {"mild": 0.05, "worst": 0.3, "middle": 0.1}.items():
         changes = slow.changes | {Quantity.TIME: replace(slow.time, value=size)}
         changed.append(replace(slow, case=journals.case(name), changes=changes))
-    told = words.section(GateFindings(against, changed)).blocks[0].sentences
+    told = words.document(GateFindings(against, changed)).blocks[0].sentences
     names = ("worst", "middle", "mild")
     assert [line.partition(":")[0] for line in told] == [
         journals.case(name).label for name in names

@@ -132,7 +132,7 @@ class Rival:
     def bind(self, feed):
         return lambda: self.results(*feed.arguments)
 
-    def settle(self, _):
+    def assign_changed(self, _):
         """It changes no variables."""
 
     def results(self, x, _, cotangent=None):

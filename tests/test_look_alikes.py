@@ -20,11 +20,11 @@ from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.commands.additions import additions, section
+from timelift.commands.additions import additions, verdicts_on_copies
 from timelift.measurement import CaseInLaunch
 from timelift.present import figures
 from timelift.present.document import to_markdown
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page import page_html, page_tables
 from timelift.present.summary import summary
 from timelift.present.terminal import to_text
@@ -160,7 +160,7 @@ def test_a_run_is_provisional_until_its_last_line_closes_it(tmp_path, lines, is_
 
 
 def surfaces(seen):
-    written = report(seen)
+    written = full_report(seen)
     html = without_scripts(page_html(seen, written, page_tables(seen, written)))
     texts = [text for one in figures.of_run(seen).values() for text in one.findobj(Text)]
     return {
@@ -221,7 +221,8 @@ def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
     unfinished.write_text("".join(AGAINST.read_text().splitlines(keepends=True)[:-1]))
     cut = tmp_path / "cut.jsonl"
     cut.write_text(AGAINST.read_text().replace('"exit":"complete"', '"exit":"cut short"'))
-    over, open_still, short = (section(results.load(path)) for path in (AGAINST, unfinished, cut))
+    runs = map(results.load, (AGAINST, unfinished, cut))
+    over, open_still, short = map(verdicts_on_copies, runs)
     assert over.state == ""
     assert open_still.state.startswith("provisional: ")
     assert short.state.startswith("cut short: ")
@@ -232,7 +233,8 @@ def test_copies_are_recommended_nowhere_and_what_was_wrong_with_their_file_is_to
     damaged = tmp_path / "damaged.jsonl"
     damaged.write_text(AGAINST.read_text().replace("\n", "\n{\n", 1))
     seen = RunFindings(results.load(damaged))
-    whole, part = (report(seen, additions(seen.run, tmp_path), one) for one in ((), ("tokens",)))
+    added = additions(seen.run, tmp_path)
+    whole, part = (full_report(seen, added, one) for one in ((), ("tokens",)))
     assert whole.answer
     assert not part.answer
     for document in (whole, part):

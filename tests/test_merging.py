@@ -19,7 +19,7 @@ from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, machine_names
 from timelift.present import conditions
 from timelift.present.case_table import for_programs
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.summary import summary
 
 GPU = {
@@ -113,7 +113,7 @@ def test_intervals_say_what_they_are_over_and_three_runs_tell_of_a_run_tomorrow(
     (words,) = summary(findings).block("answer").sentences
     assert words.startswith(f"shown: beyond what {over} differ by")
     assert ("A run tomorrow: at least 1." in summary(findings).below) is is_told
-    assert f"intervals over {over}" in endings.told(report(findings))["speed-up"]
+    assert f"intervals over {over}" in endings.told(full_report(findings))["speed-up"]
     data = for_programs(findings).data
     known = {name for name, low in zip(data["strategy"], data["tomorrow_low"], strict=True) if low}
     assert known - {TD} == ({*RIVALS} - {TD} if is_told else set())

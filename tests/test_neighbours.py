@@ -90,7 +90,7 @@ def test_a_gate_beside_another_program_is_told_and_judged_as_it_is(tmp_path):
         results.load(gates.run_file(tmp_path / name, slow=1.2, **facts))
         for name, facts in {"quiet": {}, "loud": BESIDE.fields()}.items()
     )
-    told, not_told = additions.section(loud), additions.section(quiet)
+    told, not_told = additions.verdicts_on_copies(loud), additions.verdicts_on_copies(quiet)
     assert told.answer == not_told.answer
     *others, disturbed = told.blocks
     assert "took 0.9 of 2 cores in" in disturbed.sentences[0]

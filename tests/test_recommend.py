@@ -18,11 +18,11 @@ from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.choose.choices import Goal, Query, answer
-from timelift.commands.additions import section
+from timelift.commands.additions import verdicts_on_copies
 from timelift.journal.lines import Header
 from timelift.present.answer import answer_table, headline, recommended_in_words
 from timelift.present.document import to_markdown
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page import page_html
 from timelift.present.page.page_words import beside
 from timelift.present.summary import Additions, summary
@@ -30,7 +30,7 @@ from timelift.present.terminal import to_text
 
 
 def surfaces(findings):
-    words = report(findings, Additions(section=section(findings.run)))
+    words = full_report(findings, Additions(verdicts=verdicts_on_copies(findings.run)))
     return {
         "page": "\n".join(page_of(page_html(findings, words))),
         "ending": to_text(summary(findings), 400),

@@ -22,7 +22,7 @@ from timelift.analyse import results
 from timelift.case import Mode, Status
 from timelift.errors import UserError
 from timelift.present import figures
-from timelift.present.full_report import report as in_words
+from timelift.present.full_report import full_report
 
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 PLANTED = {"": (1, 1), "tables": (1, 0), ".report.md.new": (0, 0), "history.svg": (0, 0)}
@@ -173,8 +173,8 @@ def test_the_head_leaves_out_what_the_file_does_not_tell(tmp_path, changes, miss
         found(tmp_path / "run", header, journals.line(journals.case()))
         for header in (journals.header(), journals.header(**changes))
     )
-    assert missing in told(in_words(whole))
-    assert missing not in told(in_words(poor))
+    assert missing in told(full_report(whole))
+    assert missing not in told(full_report(poor))
 
 
 def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal):

@@ -29,7 +29,7 @@ from timelift.escape import csv_text, markdown, plain, slug, without_codes
 from timelift.journal.lines import Header
 from timelift.present import case_table, page, tables, terminal, words
 from timelift.present.document import Block, Document, to_markdown
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     cases = journals.grid(**sizes, mode=Mode.EAGER) + journals.grid(**sizes)
     seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     shown_tables = [
-        *(one.table for one in report(seen).blocks if one.heading and one.table),
+        *(one.table for one in full_report(seen).blocks if one.heading and one.table),
         case_table.of_page(seen),
         page.across_executions(execution_pairs(seen.run.measurements)),
     ]
@@ -311,7 +311,7 @@ def report_shown(seen):
     """The report as a wide terminal shows it, with its colours where it has some."""
     printed = io.StringIO()
     with mock.patch.dict(os.environ, COLUMNS="160"), contextlib.redirect_stdout(printed):
-        terminal.show(report(seen), at_length=True)
+        terminal.show(full_report(seen), at_length=True)
     return printed.getvalue()
 
 
@@ -325,7 +325,7 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
         "steps of a call (dynamic time axis); Masks: passed on to the next layer"
     )
     assert said in " ".join(report_shown(seen).split())
-    assert said in to_markdown(report(seen))
+    assert said in to_markdown(full_report(seen))
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
@@ -343,7 +343,7 @@ def test_no_colour_is_honoured(tmp_path, monkeypatch, name, value):
 def test_without_a_baseline_there_is_no_speed_up():
     seen = RunFindings(results.Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
     assert set(case_table.for_programs(seen).data["speed_up"]) == {None}
-    assert "speed-up" not in told(report(seen))
+    assert "speed-up" not in told(full_report(seen))
 
 
 #: What a call costs on each backend, over one on TensorFlow.

@@ -18,7 +18,7 @@ from timelift.analyse.stopping import Referee
 from timelift.case import TimeAxis
 from timelift.present import case_table
 from timelift.present.document import to_markdown
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page import page_html
 from timelift.present.summary import summary
 from timelift.present.terminal import to_text
@@ -51,12 +51,12 @@ def written(folder, times=TIMES, added=("statistics",), seen=None, declared=DECL
 def surfaces(run_command, path):
     """Every text in which a strategy is recommended, by its place."""
     seen = RunFindings(results.load(path))
-    page = page_html(seen, report(seen))
+    page = page_html(seen, full_report(seen))
     texts = {
         "ending": to_text(summary(seen)),
         "page": re.sub("<[^>]*>", "", page[: page.index("<nav")]),
         "your case": " ".join(data(page)["settings"]["lead"]),
-        "report.md": to_markdown(report(seen)).replace("\\", ""),
+        "report.md": to_markdown(full_report(seen)).replace("\\", ""),
         "choose": run_command(0, "choose", "--run", path).out,
     }
     return {name: html.unescape(" ".join(text.split())) for name, text in texts.items()}

@@ -42,9 +42,9 @@ def _visible(character: str) -> str:
     return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _HIDDEN else character
 
 
-def markdown(text: object, limit: int | None = None) -> str:
+def markdown(text: object) -> str:
     """Return text that Markdown shows as it is, in a table cell too."""
-    shown = html.escape(plain(text, limit), quote=False)
+    shown = html.escape(plain(text), quote=False)
     shown = _MARKDOWN.sub(lambda match: f"\\{match.group()}", shown)
     return re.sub(r"@(?=[\w\\-]+\.)", "@<!-- -->", shown)  # nor of mail, which no escape breaks
 

@@ -13,7 +13,7 @@ from timelift.journal.lines import Header, StrategyEntry
 from timelift.measurement import CaseInLaunch, Facts, Measurement
 from timelift.present import conditions
 from timelift.present.answer import answer_table, headline, safety
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.summary import summary
 
 PLACES = [
@@ -244,7 +244,7 @@ def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
 def noise(measured_run):
     """What is said of the asked precision, if it was not reached."""
     seen = RunFindings(measured_run)
-    return told(report(seen)).get("noise") if seen.is_too_noisy else None
+    return told(full_report(seen)).get("noise") if seen.is_too_noisy else None
 
 
 #: Machines, by what a run saw of them.

@@ -161,7 +161,7 @@ def told(folder):
 
 
 def _said(made):
-    document = words.section(gate_findings(made))
+    document = words.document(gate_findings(made))
     yield from filter(None, (document.state, document.answer))
     for block in document.blocks:
         yield from (text for text in block.sentences if not EVERYWHERE.match(text))

@@ -8,7 +8,7 @@ from tests.support import journals
 from timelift.analyse import results
 from timelift.analyse.findings import find_out
 from timelift.commands.additions import additions
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page import page_html, page_scripts, page_tables, write_report
 from timelift.present.usage import NO_CODE
 
@@ -33,7 +33,7 @@ def found(path, *records):
 
 def made(folder, *records, code=NO_CODE):
     seen = found(folder / "run.jsonl", *records)
-    document = report(seen)
+    document = full_report(seen)
     html = page_html(seen, document, page_tables(seen, document), code=code)
     (folder / "report").mkdir(exist_ok=True)
     (folder / "report" / "index.html").write_text(html)

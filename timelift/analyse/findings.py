@@ -25,7 +25,7 @@ from timelift.analyse.ranking import (
     rank_run,
 )
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
-from timelift.analyse.results import Run, Unit, launch_marks, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Evidence, Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
@@ -130,7 +130,7 @@ class RunFindings:
     def by_runs(self) -> frozenset[Setting]:
         """The settings in which runs are the evidence."""
         launches = self.run.launches_by_setting.items()
-        return frozenset(setting for setting, own in launches if Unit.of(own) is Unit.RUN)
+        return frozenset(setting for setting, own in launches if Evidence.of(own) is Evidence.RUN)
 
     def tomorrow(self, row: RankedCase) -> Interval | None:
         """Return where the speed-up of a further run would lie, where runs are the evidence."""

@@ -92,6 +92,10 @@ class Run:
         return {measurement.case: measurement for measurement in self.measurements}
 
     @cached_property
+    def workloads(self) -> frozenset[str]:
+        return frozenset(case.setting.workload for case in self.by_case)
+
+    @cached_property
     def launches_by_setting(self) -> Mapping[Setting, list[CaseInLaunch]]:
         """The launches of all measured cases of each setting."""
         launches: dict[Setting, list[CaseInLaunch]] = {}
@@ -117,8 +121,11 @@ def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
     return tuple(sorted({launch.number for rival in measurements for launch in rival.launches}))
 
 
-class Unit(StrEnum):
-    """What is the evidence in place of launches, by the name that a launch has for its own."""
+class Evidence(StrEnum):
+    """The evidence of a figure where three or more played: machines, or runs; else launches.
+
+    Each is named like the field of a launch that tells which one it belongs to.
+    """
 
     MACHINE = "machine"
     RUN = "run"
@@ -127,16 +134,16 @@ class Unit(StrEnum):
         return {getattr(launch, self) for launch in launches} - {""}
 
     @classmethod
-    def of(cls, launches: Sequence[CaseInLaunch]) -> "Unit | None":
-        """Return the highest one of which three or more played; None where launches are."""
+    def of(cls, launches: Sequence[CaseInLaunch]) -> "Evidence | None":
+        """Return machines before runs, if three or more played; None where launches are."""
         return next((one for one in cls if len(one.names(launches)) >= LEAST_MACHINES), None)
 
 
 def launch_marks(measurements: Iterable[Measurement], numbers: Sequence[int]) -> Sequence[str]:
     """Return each launch's run, where runs are the evidence, or machine, '' where unknown."""
     launches = [launch for rival in measurements for launch in rival.launches]
-    unit = Unit.of(launches) or Unit.MACHINE
-    marks = {one.number: name for one in launches if (name := getattr(one, unit))}
+    evidence = Evidence.of(launches) or Evidence.MACHINE
+    marks = {one.number: name for one in launches if (name := getattr(one, evidence))}
     return [marks.get(number, "") for number in numbers]
 
 

@@ -128,7 +128,12 @@ def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
 
 def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
     large = np.abs(estimates.effect) >= CLEAR
-    return large & _decided(estimates, families, [ALPHA] * len(LOOKS))
+    return large & _decided_at_once(estimates, families)
+
+
+def _decided_at_once(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
+    """True where a comparison has a verdict at the level of a single look."""
+    return _decided(estimates, families, [ALPHA] * len(LOOKS))
 
 
 def _decided(
@@ -174,10 +179,7 @@ def unsettled(
     `plan` is by default a `ranking_plan`.
     """
     plan, measured = plan or ranking_plan(), [*measurements]
-    last: dict[Setting, int] = {}
-    for each in measured:
-        numbers = (one.number for one in each.launches if not is_again(one.number))
-        last[each.case.setting] = max(last.get(each.case.setting, 0), *numbers, 0)
+    last = _last_launches(measured)
     playing = [rivals for rivals in aligned_samples(measured) if last[rivals.setting] < LOOKS[-1]]
     if not playing:
         return {}
@@ -191,23 +193,27 @@ def unsettled(
         _anchor(rivals, effect, plan.is_anchor)
         for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)
     ]
-    signs = [
-        1.0 if first == anchor else -1.0
-        for rivals, anchor in zip(playing, anchors, strict=True)
-        for first, _ in rivals.pairs
-    ]
-    slower = np.array(signs) * estimates.effect
+    slower = _signs(playing, anchors) * estimates.effect
     settled = plan.settled(estimates, families, slower)
     cheap = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
     kept = _gains_less(WORTHWHILE, estimates, families, -slower)
-    kept |= _decided(estimates, families, [ALPHA] * len(LOOKS))
+    kept |= _decided_at_once(estimates, families)
     columns = (np.split(column, ends) for column in (settled, cheap, kept))
-    parts = zip(playing, anchors, *columns, strict=True)
-    cases = {
-        part[0].setting: _to_play(*part) if last[part[0].setting] in LOOKS else part[0].cases
-        for part in parts
-    }
-    return {setting: to_play for setting, to_play in cases.items() if to_play}
+    cases = dict[Setting, tuple[Case, ...]]()
+    for rivals, anchor, *of_pairs in zip(playing, anchors, *columns, strict=True):
+        is_look = last[rivals.setting] in LOOKS
+        if to_play := _to_play(rivals, anchor, *of_pairs) if is_look else rivals.cases:
+            cases[rivals.setting] = to_play
+    return cases
+
+
+def _last_launches(measured: Iterable[Measurement]) -> dict[Setting, int]:
+    """Return the number of the last usual launch of each setting, 0 where it has none."""
+    last = dict[Setting, int]()
+    for each in measured:
+        numbers = (one.number for one in each.launches if not is_again(one.number))
+        last[each.case.setting] = max(last.get(each.case.setting, 0), *numbers, 0)
+    return last
 
 
 def _anchor(
@@ -219,6 +225,16 @@ def _anchor(
     count = np.isfinite(effect).sum(-1).astype(float)
     scores = fit_scores(mean_and_variance(effect)[0], count, len(samples.cases))
     return int(np.argmin(scores))
+
+
+def _signs(playing: Iterable[AlignedSamples], anchors: Iterable[int]) -> Samples:
+    """Return 1 for each pair whose effect is that over the anchor, and -1 for all others."""
+    signs = [
+        1.0 if first == anchor else -1.0
+        for rivals, anchor in zip(playing, anchors, strict=True)
+        for first, _ in rivals.pairs
+    ]
+    return np.array(signs)
 
 
 def _to_play(

@@ -6,7 +6,6 @@ from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.meaning import OtherWords
 from timelift.analyse.ranking import declared
 from timelift.choose.choices import Answer, Goal, Query, of_unknown_meaning
 from timelift.errors import UserError
@@ -36,10 +35,14 @@ def document(
             blocks=(_nearest(query, answer, findings), _deciding(query, answer, findings)),
             data=_undecided(query, answer, findings),
         )
-    changes, facts = _changes(query, answer, findings), page_words.facts(answer.row, findings)
-    data = _decided(query, answer, findings, project, trust)
+    facts = page_words.facts(answer.row, findings)
+    used = answer.strategy, query.setting, findings.run, project
+    use, call = how_to_use(*used)
+    data = _decided(query, answer, findings, trust) | {
+        "use": f"{use}: {call}" if call else use,
+        "code": code_to_paste(*used) or None,
+    }
     not_ranked = (f"{name} is not ranked: {why}" for name, why in data["not_ranked"].items())
-    use, _, call = data["use"].partition(": ")
     told = {
         **dict(zip(page_words.FACTS, facts, strict=True)),
         "what": data["title"],
@@ -49,8 +52,8 @@ def document(
     return Document(
         state=is_open,
         answer=lead,
-        below=f"{answer.strategy} changes in training: {words.changes_in_words(changes)}."
-        if changes
+        below=f"{answer.strategy} changes in training: {words.changes_in_words(data['meaning'])}."
+        if data["meaning"]
         else "",
         blocks=(
             Block(sentences=tuple(not_ranked)),
@@ -65,15 +68,15 @@ def document(
     )
 
 
-def code_below(document: Document) -> Iterator[str]:
+def code_below(answer: Document) -> Iterator[str]:
     """Yield code to paste, below the answer as comments; raises UserError if there is none."""
-    if not (code := document.data["code"]):
+    if not (code := answer.data["code"]):
         raise UserError(
-            f"--code: expected a strategy that is here, received {document.data['strategy']!r}; "
+            f"--code: expected a strategy that is here, received {answer.data['strategy']!r}; "
             "its file is where it was measured"
         )
-    blocks = tuple(block for block in document.blocks if block.name != "use")
-    yield from (*as_comments(replace(document, blocks=blocks)), "", *code.rstrip("\n").split("\n"))
+    blocks = tuple(block for block in answer.blocks if block.name != "use")
+    yield from (*as_comments(replace(answer, blocks=blocks)), "", *code.rstrip("\n").split("\n"))
 
 
 def _nearest(query: Query, answer: Answer, findings: RunFindings) -> Block:
@@ -98,16 +101,10 @@ def deciding_command(query: Query, answer: Answer, findings: RunFindings) -> str
         options.append(("--strategies", ",".join(answer.between)))
     if answer.longer:
         options += [("--precision", "1%"), ("--budget", "15m")]
-    is_measured = query.setting.workload in {case.setting.workload for case in findings.run.by_case}
+    is_measured = query.setting.workload in findings.run.workloads
     texts = header.layer_options.items()  # of the layer, which another workload has not
     options += [(option_flag(name), text) for name, text in texts if text and is_measured]
     return words.bench_command(options)
-
-
-def _changes(query: Query, answer: Answer, findings: RunFindings) -> OtherWords:
-    assert answer.ranking
-    baseline = answer.ranking.baseline
-    return {} if query.serves else findings.meanings.changes(answer.row.case, baseline)
 
 
 def _lead(query: Query, answer: Answer, findings: RunFindings) -> str:
@@ -134,12 +131,11 @@ def _title(strategy: str, findings: RunFindings) -> str:
 # As data: seconds, bytes and ratios ---------------------------------------------------------------
 
 
-def _decided(
-    query: Query, answer: Answer, findings: RunFindings, project: Project, trust: str
-) -> dict[str, Any]:
+def _decided(query: Query, answer: Answer, findings: RunFindings, trust: str) -> dict[str, Any]:
     strategy, row, run = answer.strategy, answer.row, findings.run
     assert answer.ranking
     baseline, speed_up = answer.ranking.baseline, row.speed_up
+    changes = {} if query.serves else findings.meanings.changes(row.case, baseline)
     measurement = run.by_case[row.case]
     peak, is_peak_bound = fact_or_bound(measurement, "peak_bytes")
     return {
@@ -168,12 +164,10 @@ def _decided(
         "first_call_seconds": fact_or_bound(measurement, "first_call_seconds")[0],
         "peak_bytes": None if peak is None else round(peak),
         "is_peak_bound": is_peak_bound,
-        "meaning": dict(_changes(query, answer, findings)) or None,
+        "meaning": dict(changes) or None,
         "not_ranked": of_unknown_meaning(answer.ranking, findings),
         "trust": trust,
         "noise": conditions.neighbours(run) or None,
-        "use": how_to_use(strategy, query.setting, run, project),
-        "code": code_to_paste(strategy, query.setting, run, project) or None,
     }
 
 

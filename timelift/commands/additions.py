@@ -39,19 +39,19 @@ def usual_run(runs: NamedRuns) -> Run:
 
 
 def additions(run: Run, results: Path, gate: GateFindings | None = None) -> Additions:
-    """Return how far to trust the machine of a run, and the section of a run of copies."""
+    """Return how far to trust the machine of a run, and the verdicts of a run of copies."""
     in_line_and_full = trust.trust_in_words(run, trust.machine_trust(results, run))
-    return Additions(*in_line_and_full, section(run, gate))
+    return Additions(*in_line_and_full, verdicts_on_copies(run, gate))
 
 
-def section(run: Run, gate: GateFindings | None = None) -> Document | None:
+def verdicts_on_copies(run: Run, gate: GateFindings | None = None) -> Document | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
     if not run.header.races_copies:
         return None
     if run.header.against is None:
-        shown = trust.section(run)
+        shown = trust.document(run)
     else:
-        verdicts = gate_words.section(gate or gate_findings(run))
+        verdicts = gate_words.document(gate or gate_findings(run))
         shown = replace(verdicts, state=conditions.state(run))
     disturbed = conditions.neighbours(run)
     return shown.plus(Block(name="also", sentences=(disturbed,))) if disturbed else shown

@@ -111,22 +111,21 @@ def _print_tables(
 ) -> None:
     """Print every setting of the workloads of runs."""
     from timelift.present import terminal  # noqa: PLC0415
-    from timelift.present.full_report import report as write  # noqa: PLC0415
+    from timelift.present.full_report import full_report  # noqa: PLC0415
 
     findings, additions = _read(runs, options, project)
-    measured = {case.setting.workload for case in findings.run.by_case}
     for name in workloads:
-        if name not in measured:
-            raise UserError(_unknown_workload(name, measured, runs[0][0], project))
+        if name not in findings.run.workloads:
+            raise UserError(_unknown_workload(name, findings.run.workloads, runs[0][0], project))
     if options.output or options.open:
         raise UserError(
             f"expected no workload beside --output or --open, received {workloads[0]!r}; "
             "write the page of the whole run without it"
         )
-    terminal.show(write(findings, additions, workloads), at_length=True)
+    terminal.show(full_report(findings, additions, workloads), at_length=True)
 
 
-def _unknown_workload(name: str, measured: set[str], run: str, project: Project) -> str:
+def _unknown_workload(name: str, measured: frozenset[str], run: str, project: Project) -> str:
     if run:
         return f"expected a workload of {run!r}, received {name!r}; {nearest(name, measured)}"
     runs = {*sorted(path.stem for path in runs_under(project.results))[-5:]}  # the latest

@@ -57,7 +57,7 @@ class _Row:
         return self.worst.time.verdict if self.worst.changes else "no figures"
 
 
-def section(gate: GateFindings) -> Document:
+def document(gate: GateFindings) -> Document:
     """Return what is shown of a run against another side: a sentence a row, and tables."""
     outcomes = sorted(gate.outcomes, key=attrgetter("gravity"))
     rows, every_case = [*_alike(outcomes)], [_Row([outcome]) for outcome in outcomes]

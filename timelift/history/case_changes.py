@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, Effects, aligned_samples
-from timelift.analyse.estimates import ALPHA, Interval, estimate
+from timelift.analyse.estimates import ALPHA, Interval, by_row, estimate
 from timelift.analyse.evidence import by_machine, pairs_by_setting
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples
@@ -246,22 +246,23 @@ def cases_between(old: Run, new: Run, sessions: Sessions, margin: float) -> tupl
     states[(states == ChangeState.FASTER) & ~moved] = ChangeState.UNKNOWN
     width = noise.half_width(ALPHA / 2)
     visible = noise.half_width(min(LEVEL, _FALSE_SHARE / len(effect)))
-    ends = np.column_stack([effect, effect - width, effect + width])
-    columns = (
-        changes.cases,
-        map(ChangeState, states.tolist()),
-        [Interval(*row) for row in ends.tolist()],
-        zip(*changes.launches.tolist(), strict=True),
-        changes.rivals.tolist(),
-        np.where(enough, np.maximum(visible, margin), np.nan).tolist(),
-        *([seconds[case] for case in changes.cases] for seconds in map(_seconds_in, (old, new))),
+    before, after = _seconds_in(old), _seconds_in(new)
+    rows = by_row(
+        CaseBetween,
+        case=changes.cases,
+        state=map(ChangeState, states.tolist()),
+        change=by_row(Interval, value=effect, low=effect - width, high=effect + width),
+        launches=zip(*changes.launches.tolist(), strict=True),
+        rivals=changes.rivals,
+        visible=np.where(enough, np.maximum(visible, margin), np.nan),
+        old=[before[case] for case in changes.cases],
+        new=[after[case] for case in changes.cases],
     )
 
     def suspects_first(row: CaseBetween) -> tuple[bool, float, Case]:
         # the names decide where changes agree but for rounding
         return row.state is not ChangeState.SUSPECT, -round(row.change.value, _DIGITS), row.case
 
-    rows = (CaseBetween(*row) for row in zip(*columns, strict=True))
     return tuple(sorted(rows, key=suspects_first))
 
 

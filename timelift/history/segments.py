@@ -148,15 +148,15 @@ def fit_segments(
     table: Samples,
     of_launches: Samples | float,
     known: Sequence[tuple[int, float]] = (),
-    common: Samples | None = None,
+    loud: Samples | None = None,
 ) -> list[Series]:
     """Cut every series of `table`, (series, runs), into segments; NaN does not count.
 
     `of_launches` are the variances that launches alone give; `known` are the runs at which most
-    cases shifted, each with the largest step that this excuses. For the series of what all cases
-    have in common, `common` is how loud the cases are in each run.
+    cases shifted, each with the largest step that this excuses. The one series of what all cases
+    have in common takes from them how `loud` each run is; others show it themselves.
     """
-    assumed, most = (ASSUMED, CHANCE) if common is None else (ASSUMED_COMMON, _COMMON_CHANCE)
+    assumed, most = (ASSUMED, CHANCE) if loud is None else (ASSUMED_COMMON, _COMMON_CHANCE)
     has_level = np.isfinite(table)
     expected = np.broadcast_to(of_launches, table.shape)
     expected = expected + session_noise(table, expected, assumed).variance[:, None]
@@ -165,8 +165,9 @@ def fit_segments(
     counts = has_level.sum(-1)
     long = counts >= 2 * LEAST_RUNS
     alone = long.sum() <= 1
-    loud = np.ones(table.shape[1]) if common is None else common
-    if not alone:
+    if loud is None and alone:
+        loud = np.ones(table.shape[1])
+    elif loud is None:
         loud = loudness(((table - middle) / np.sqrt(expected))[long])
     expected = expected * loud
     weights = np.where(has_level, 1 / expected, 0.0)

@@ -7,13 +7,14 @@ never for another description alone; else what moved the cases is what they shar
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
 from timelift.analyse.results import Samples
-from timelift.case import GPU
+from timelift.case import GPU, Case
 from timelift.history import Cause, CommonShift
 from timelift.history.levels import RunLevels, beyond_canary, median_polish
 from timelift.history.noise import LEAST_RUNS, sd_between
@@ -44,7 +45,7 @@ def common_shifts(levels: RunLevels, gate: float, cases: Sequence[Series]) -> li
     if enough.sum() < 2 * LEAST_RUNS:
         return []
     common = np.where(enough, median_polish(levels.over_canary), np.nan)
-    (series,) = fit_segments(common[None], 0.0, common=cases[0].loud)
+    (series,) = fit_segments(common[None], 0.0, loud=cases[0].loud)
     described = 1 + np.flatnonzero(np.diff(levels.description))
     changes = [[change.after for change in case.changes(gate)] for case in cases]
     crowded = {_placed(place, described): share for place, share in _crowded(levels, changes)}
@@ -104,13 +105,10 @@ def _shift(
     count = int(measured.sum())
     if count < _LEAST_CASES:
         return None
-    value = float(np.median(changes[measured]))
-    margin = math.log1p(gate)
-    either_way = np.abs(changes) >= margin
-    moved = either_way & (np.sign(changes) == np.sign(value))
+    value, margin = float(np.median(changes[measured])), math.log1p(gate)
     last, _ = _near(*sides)
-    are_most = moved.sum() > HALF * np.isfinite(levels.over_canary[:, last]).any(-1).sum()
-    moved = moved if are_most else either_way
+    lasting = np.isfinite(levels.over_canary[:, last]).any(-1)
+    moved, are_most = _moved(changes, value, margin, int(lasting.sum()))
     canary, moves = _canary(levels, *sides, gate)
     seconds = change_of_medians(levels.log_seconds, *sides)
     of_all = np.median(seconds[measured])
@@ -120,7 +118,6 @@ def _shift(
         return None
     cause = Cause.MACHINE if by_machine else Cause.SHARED if len(canary) else Cause.UNKNOWN
     told = moves if len(moves) else canary
-    on_gpu = [levels.cases[row].setting.device.startswith(GPU) for row in np.flatnonzero(moved)]
     return CommonShift(
         value,
         share=float(moved.sum() / count),
@@ -130,8 +127,26 @@ def _shift(
         sides=sides,
         cause=cause,
         canary=float(told[np.abs(told).argmax()]) if len(told) else math.nan,
-        on_gpu=bool(on_gpu) and float(np.mean(on_gpu)) > HALF,
+        on_gpu=_mostly_on_gpu([*compress(levels.cases, moved)]),
     )
+
+
+def _moved(
+    changes: Samples, value: float, margin: float, cases: int
+) -> tuple[NDArray[np.bool_], bool]:
+    """Return which cases moved by `margin` or more, and whether most of so many moved as `value`.
+
+    If so, they are those that moved in its direction; else those that moved either way.
+    """
+    either_way = np.abs(changes) >= margin
+    as_most = either_way & (np.sign(changes) == np.sign(value))
+    are_most = bool(as_most.sum() > HALF * cases)
+    return as_most if are_most else either_way, are_most
+
+
+def _mostly_on_gpu(cases: Sequence[Case]) -> bool:
+    on_gpu = sum(case.setting.device.startswith(GPU) for case in cases)
+    return on_gpu > HALF * len(cases)
 
 
 def change_of_medians(table: Samples, before: slice, after: slice) -> Samples:

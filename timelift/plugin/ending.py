@@ -8,7 +8,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.case import Backend, Mode, Phase, TimeAxis
 from timelift.commands import PREFIX
-from timelift.commands.additions import findings_with_additions, section
+from timelift.commands.additions import findings_with_additions, verdicts_on_copies
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import GateFindings
@@ -47,9 +47,8 @@ def show_end(
             _write(_end_of_copies(session, run, gate, path, page), reporter)
             if not folder:
                 return
-            findings, added = findings_with_additions(run, path, results, gate=gate)
-        else:
-            findings, added = findings_with_additions(run, path, results)
+        findings, added = findings_with_additions(run, path, results, gate=gate)
+        if not run.header.races_copies:
             _write(_end(session, findings, added, path, page), reporter)
         if folder and (run.measured or run.header.races_copies):
             from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
@@ -87,7 +86,7 @@ def _end_of_copies(
     """Return the verdicts on copies; the result of a self-test is stored."""
     if isinstance(session.race, TwinsRace):
         return end_of_selftest(run, path.parent)
-    document = section(run, gate)
+    document = verdicts_on_copies(run, gate)
     assert document
     return document.plus(what_next(RunFindings(run), page, [str(_as_typed(path))]))
 

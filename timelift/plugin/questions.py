@@ -92,15 +92,7 @@ def race_of(config: pytest.Config) -> Race:
         raise UserError(
             "timelift selftest races strategies against themselves; leave out --against"
         )
-    kind: type[Race] = UsualRace  # which imports no other kind
-    if is_selftest:
-        from timelift.selftest.twins import TwinsRace  # noqa: PLC0415
-
-        kind = TwinsRace
-    elif texts["against"]:
-        from timelift.gate.sides import SidesRace  # noqa: PLC0415
-
-        kind = SidesRace
+    kind = _kind_of(texts, is_selftest=is_selftest)
     request = RunRequest(
         Project(config.rootpath, pythonpath=tuple(config.getini("pythonpath"))),
         texts,
@@ -113,6 +105,19 @@ def race_of(config: pytest.Config) -> Race:
         ),
     )
     return kind(request)
+
+
+def _kind_of(texts: Mapping[str, str], *, is_selftest: bool) -> type[Race]:
+    """Return the kind of a race; no other kind is imported."""
+    if is_selftest:
+        from timelift.selftest.twins import TwinsRace  # noqa: PLC0415
+
+        return TwinsRace
+    if texts["against"]:
+        from timelift.gate.sides import SidesRace  # noqa: PLC0415
+
+        return SidesRace
+    return UsualRace
 
 
 class Questions:

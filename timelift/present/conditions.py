@@ -12,7 +12,7 @@ from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, disturbed, machine_activity, remedies
 from timelift.analyse.ranking import Ranking
-from timelift.analyse.results import LEAST_MACHINES, Run, Unit, launch_numbers
+from timelift.analyse.results import LEAST_MACHINES, Evidence, Run, launch_numbers
 from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
@@ -94,10 +94,10 @@ def over(run: Run) -> str:
 
 
 def _over(launches: Sequence[CaseInLaunch]) -> str:
-    unit, runs = Unit.of(launches), len(Unit.RUN.names(launches))
-    if unit is Unit.MACHINE:
+    evidence, runs = Evidence.of(launches), len(Evidence.RUN.names(launches))
+    if evidence is Evidence.MACHINE:
         return "machines"
-    return f"{runs} runs" if unit else f"launches of {_SESSIONS[runs]}"
+    return f"{runs} runs" if evidence else f"launches of {_SESSIONS[runs]}"
 
 
 def on_few_machines(ranking: Ranking, findings: RunFindings) -> str:

@@ -33,7 +33,7 @@ from timelift.present.words import meaning_in_words, percent, value_in_words
 _LARGEST_SEEN = 2.0
 
 
-def report(
+def full_report(
     findings: RunFindings, additions: Additions = NO_ADDITIONS, workloads: Collection[str] = ()
 ) -> Document:
     """Return the report of a run at length, or the tables of some of its workloads alone.
@@ -50,8 +50,8 @@ def report(
 
 
 def _of_copies(findings: RunFindings, additions: Additions, *, has_verdicts: bool) -> Document:
-    section = additions.section if has_verdicts else None
-    document = section or Document(title=TITLE, state=conditions.state(findings.run))
+    verdicts = additions.verdicts if has_verdicts else None
+    document = verdicts or Document(title=TITLE, state=conditions.state(findings.run))
     below = warnings(findings, tables_command(findings)), notes(findings, additions)
     return document.plus(*(replace(block, shown=Shown.AT_LENGTH) for block in below))
 

@@ -33,7 +33,7 @@ class Additions(NamedTuple):
 
     trust: str = ""
     trust_at_length: str = ""
-    section: Document | None = None
+    verdicts: Document | None = None
 
 
 NO_ADDITIONS = Additions()
@@ -48,12 +48,12 @@ def summary(
 ) -> Document:
     """Return the end of a run in a screenful: its answer, a row a workload, and a few lines.
 
-    The table leaves out the column of strategies where all are alike, and has no row for a single
-    workload. A run of copies has what is said of these instead. `runs` are the words that name the
-    runs; none names the latest.
+    Where all rows name the strategy of the headline, the table leaves that out, and a row that
+    would stand alone. A run of copies has the verdicts on these instead. `runs` are the words that
+    name the runs; none names the latest.
     """
-    if additions.section:
-        return additions.section
+    if additions.verdicts:
+        return additions.verdicts
     below = " ".join(filter(None, (safety(findings), changed_in_training(findings))))
     command, table = tables_command(findings, runs), answer_table(findings)
     words = WORDS.format(conditions.over(findings.run))
@@ -64,14 +64,6 @@ def summary(
         sentences=(words,) if below else (),
         more=More(ROWS, noun, command),
     )
-    left_out = Block(
-        name="left_out",
-        lines=tuple(
-            Line(label, plain(reason, _LONGEST_REASON), reason)
-            for label, reason in conditions.left_out_in_words(findings)
-        ),
-        more=More(_MOST_REASONS, "more reason", command, least=_MOST_REASONS),
-    )
     return Document(
         title=TITLE,
         state=conditions.state(findings.run, is_stored=is_stored),
@@ -80,12 +72,20 @@ def summary(
         below=below,
         blocks=(
             answers,
-            left_out,
+            _left_out(findings, command),
             warnings(findings, command),
             notes(findings, additions),
         ),
         fits_a_screen=True,
     )
+
+
+def _left_out(findings: RunFindings, command: str) -> Block:
+    """Return what has no figure, by its reasons; `command` prints all of them."""
+    reasons = conditions.left_out_in_words(findings)
+    cut = (Line(label, plain(reason, _LONGEST_REASON), reason) for label, reason in reasons)
+    more = More(_MOST_REASONS, "more reason", command, least=_MOST_REASONS)
+    return Block(name="left_out", lines=tuple(cut), more=more)
 
 
 def without_repetition(table: Table, findings: RunFindings) -> Table:
@@ -145,7 +145,7 @@ def processor_and_memory(findings: RunFindings) -> str:
 
 def tables_command(findings: RunFindings, runs: Sequence[str] = ()) -> str:
     """Return the command that prints every setting."""
-    workloads = {case.setting.workload for case in findings.run.by_case}
+    workloads = findings.run.workloads
     of_one = shlex.quote(next(iter(workloads))) if len(workloads) == 1 else "WORKLOAD"
     return f"timelift report{_named(runs)} {of_one}"
 

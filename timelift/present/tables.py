@@ -40,7 +40,7 @@ class Column:
     drop_order: int = 0
     number: bool = False
     right: bool = False
-    limit: int | None = None
+    limit: int = NAME_LIMIT
     style: Callable[[Any], str] | None = None
 
     @property
@@ -52,8 +52,8 @@ class Column:
         """Return the value of each row, a time in seconds and memory in bytes."""
         return map(self.value or attrgetter(self.name), rows)
 
-    def cells(self, rows: Iterable[Any], limit: int = NAME_LIMIT) -> list[str]:
-        return [plain(self._text(value), self.limit or limit) for value in self.values(rows)]
+    def cells(self, rows: Iterable[Any]) -> list[str]:
+        return [plain(self._text(value), self.limit) for value in self.values(rows)]
 
     def _text(self, value: Any) -> str:
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -110,9 +110,9 @@ def number(
     return Column(name, title, value, format, number=True, **options)
 
 
-def markdown_lines(table: Table, limit: int = NAME_LIMIT) -> list[str]:
+def markdown_lines(table: Table) -> list[str]:
     rules = ["---:" if column.number or column.right else "---" for column in table.columns]
-    cells = [column.cells(table.rows, limit) for column in table.columns]
+    cells = [column.cells(table.rows) for column in table.columns]
     headings = [column.heading for column in table.columns]
     rows = ([markdown(cell) for cell in row] for row in (headings, *zip(*cells, strict=True)))
     first, *others = (f"| {' | '.join(row)} |" for row in rows)

@@ -88,18 +88,19 @@ def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -
     return code.filled(_inputs(setting, run, project)) if code else ""
 
 
-def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
-    """Write what prints the file to copy, and the call of its `build`."""
+def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> tuple[str, str]:
+    """Write what prints the file to copy, and the call of its `build`; '' where it has none."""
     stem, variant = _stem_and_variant(strategy)
     if (parameters := _parameters(variant)) is None:
-        return "its file is where it was measured, and its parameters are no literals"
+        return "its file is where it was measured, and its parameters are no literals", ""
     at_step = _at_step(setting.workload, run, project)
     dtype, before = _argument(_dtype(setting, at_step)), _policy(setting.dtype).replace("\n", "; ")
     if at_step and at_step.lifts > 1:
         before += f"{_inner_call(f'{at_step.tensors[0].shape}{dtype}', parameters)}; "
     call = build_call("layer", f"{_shape(setting, at_step, '*features')}{dtype}", parameters)
     stem = shlex.quote(stem)
-    return f"paste what `timelift strategies show {stem}` prints, then: {before}model = {call}"
+    paste = f"paste what `timelift strategies show {stem}` prints, then"
+    return paste, f"{before}model = {call}"
 
 
 def _inner_call(shape: str, parameters: Iterable[str]) -> str:

@@ -212,7 +212,7 @@ def machine_trust(results: Path, run: Run) -> Trust | None:
 # Words -------------------------------------------------------------------------------------------
 
 
-def section(run: Run) -> Document:
+def document(run: Run) -> Document:
     """Return what is shown of a self-test."""
     first, *others = _sentences(trust_from_run(run))
     return Document(
@@ -245,14 +245,14 @@ def _sentences(trust: Trust | None) -> Iterator[str]:
 
 def end_of_selftest(run: Run, folder: Path) -> Document:
     """Return the result of a self-test, and store it in its `folder` if it is over."""
-    document, trust = section(run), trust_from_run(run)
+    shown, trust = document(run), trust_from_run(run)
     if trust is None:
-        return document
+        return shown
     try:
         stored = _store(trust, run, folder)
     except UserError as error:  # below a result that is known all the same
         stored = Block(sentences=(f"not stored: {error}",))
-    return document.plus(stored)
+    return shown.plus(stored)
 
 
 def _store(trust: Trust, run: Run, folder: Path) -> Block:

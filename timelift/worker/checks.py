@@ -28,7 +28,7 @@ _MOST_SKIPS = 40
 
 @dataclass
 class PreparedRival:
-    """A rival that is built, was called once and keeps the law, with its feed."""
+    """A rival that is built, with its feed; `facts` fill as it is called and checked."""
 
     rival: RivalSpec
     compiled: Compiled
@@ -128,7 +128,7 @@ class GradientCalls:
         if self.feeds.setting.phase is Phase.TRAIN:
             return self._train(feed)
         result = waited_for(self.feeds.engine, self.compiled.bind(feed))
-        self.compiled.settle(result)
+        self.compiled.assign_changed(result)
         loss, by_sources, *_ = result
         gradients, by_inputs = list(by_sources), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
@@ -151,7 +151,7 @@ class GradientCalls:
         self.compiled.step().reset()
         result = find_loss_scale(engine, self.compiled, feed)
         gradients = self.compiled.step().gradients()
-        self.compiled.settle(result)
+        self.compiled.assign_changed(result)
         (loss,) = result.values()
         return float(engine.to_numpy(loss)), None, [gradients[index] for index in self.order]
 

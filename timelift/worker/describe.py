@@ -64,13 +64,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
         model, another = find_model(name), find_model(name)
         data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
         lifts, others = _watched(model, data.inputs), find_lifts.find_lifts(another)
-        parts = [{id(part) for lift in each for part in lift.changed} for each in (lifts, others)]
-        if set.intersection(*parts):
-            why = "it has the same lifts at every call, and each way of changing it needs its own"
-            return {"error": f"{why}; name a function that makes the whole model anew"}
-        if len(lifts) != len(others):
-            why = "its lifts are not there before its first call; make them in __init__"
-            return {"error": why}
+        _refuse_other_lifts(lifts, others)
         with other_weights(model):
             disturbed = find_lifts.watch_lifts(model, data.inputs)
             described_lifts = [*map(describe_lift, lifts, disturbed)]
@@ -108,6 +102,16 @@ def other_weights(model: Any) -> AbstractContextManager[None]:
         return 1.1 * value + 0.01 * np.cos(np.arange(value.size)).reshape(value.shape)
 
     return revalued(model.trainable_weights, other)
+
+
+def _refuse_other_lifts(lifts: Sequence[Lift], others: Sequence[Lift]) -> None:
+    """Raise UserError where a model made twice has shared lifts, or some after a call alone."""
+    parts = [{id(part) for lift in each for part in lift.changed} for each in (lifts, others)]
+    if set.intersection(*parts):
+        why = "it has the same lifts at every call, and each way of changing it needs its own"
+        raise UserError(f"{why}; name a function that makes the whole model anew")
+    if len(lifts) != len(others):
+        raise UserError("its lifts are not there before its first call; make them in __init__")
 
 
 def _watched(model: Any, inputs: Any) -> list[Lift]:

@@ -26,7 +26,7 @@ from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.rounds import Clock, Player
 from timelift.worker import law, making, system
 from timelift.worker.checks import PreparedRival, check_rival, find_loss_scale, waited_for
-from timelift.worker.engines import Compiled, Engine, Feed
+from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, draw_shared, first_steps, layers_behind
 from timelift.worker.judge import InnerLayer
 from timelift.worker.law import LawBrokenError
@@ -181,11 +181,7 @@ class SettingUnderTest(UnderTest):
         compiled = self.engine.compile(model, setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, setting, shared, ragged)
-        if is_checked:
-            cotangents = inner.folded_reference.everywhere.cotangents
-        else:
-            floats = [leaf for leaf in keras.tree.flatten(returned) if "float" in leaf.dtype]
-            cotangents = [self._noise.standard_normal(x.shape).astype(x.dtype) for x in floats]
+        cotangents = self._cotangents(returned, inner if is_checked else None)
         feed = feeds.feed(cotangents if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts, module, self.tried, cotangents)
         begin(messages.TRACING)
@@ -195,16 +191,31 @@ class SettingUnderTest(UnderTest):
         if setting.phase is Phase.TRAIN:
             find_loss_scale(self.engine, compiled, feed)
         if is_checked:
-            is_changed = inner.trains_differently or inner.has_own_losses
-            check = check_in_training if is_changed else check_rival
-            facts["law_error"] = check(inner, model, prepared, feeds, begin)
-            if self.task.launch == 1:
-                check_mask(model, prepared, setting)
-                facts["meaning"] = prepared.meaning or None
-            if setting.phase is Phase.TRAIN:
-                facts["zero_gradients"] = inner.zero_gradients
+            self._hold_to_law(prepared, model, inner, feeds)
         facts.update(peak_facts(self.engine, self.task, begin, prepared))
         return prepared
+
+    def _cotangents(self, returned: Any, checked_by: InnerLayer | None) -> Sequence[Array]:
+        """Return the law's cotangents where a rival is checked, or draw some for its outputs."""
+        if checked_by:
+            return checked_by.folded_reference.everywhere.cotangents
+        floats = [leaf for leaf in keras.tree.flatten(returned) if "float" in leaf.dtype]
+        return [self._noise.standard_normal(x.shape).astype(x.dtype) for x in floats]
+
+    def _hold_to_law(
+        self, prepared: PreparedRival, model: Any, inner: InnerLayer, feeds: Feeds
+    ) -> None:
+        """Check a rival, and its mask in the first launch; raises LawBrokenError."""
+        setting, facts = self.task.setting, prepared.facts
+        is_changed = inner.trains_differently or inner.has_own_losses
+        check = check_in_training if is_changed else check_rival
+        begin = partial(self.begin, prepared.rival)
+        facts["law_error"] = check(inner, model, prepared, feeds, begin)
+        if self.task.launch == 1:
+            check_mask(model, prepared, setting)
+            facts["meaning"] = prepared.meaning or None
+        if setting.phase is Phase.TRAIN:
+            facts["zero_gradients"] = inner.zero_gradients
 
     def _warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.

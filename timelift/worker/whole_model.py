@@ -88,7 +88,7 @@ class ModelUnderTest(UnderTest):
         }
         if rival.changes and not self.task.reads_peak_memory:
             begin(CHECKING)
-            facts["law_error"] = max(law.check(model) for law in as_written.laws)
+            facts["law_error"] = max(each.check(model) for each in as_written.laws)
         call = call_of(model, data, setting.phase)
         begin(TRACING)
         started = time.perf_counter()
@@ -108,30 +108,33 @@ class _AsWritten:
         engine.seed(task.seed)
         model = find_model(task.factory)
         self.data = data_of(model, task.data, setting.batch, setting.seq_len, noise)
-        #: What `Lift` says of the inputs of each lift in a call, and of their mask.
         lifts = find_lifts.watch_lifts(model, self.data.inputs)
+        #: What `Lift` says of the inputs of each lift in a call, and of their mask.
         self.seen = [(lift.calls, lift.mask_shape) for lift in lifts]
         self.weights = model.get_weights()
-        if not task.reads_peak_memory:
-            tolerance = TOLERANCES[precision_of(model, engine, setting)]
-            # each gradient sums over all inputs of a lift, and each addition may round
-            tensors = [each for calls, *_ in self.seen for call in calls for each in call]
-            additions = max(math.prod(shape) for shape, _ in tensors)
-            allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
-            training = TrainingResults()
-            if setting.differentiates:
-                training = training_of(model, self.data, makes_steps=task.launch == 1)
-            law_of = partial(WholeLaw, engine, model, self.data, (tolerance.outputs, allowed))
-            called = partial(results_of, data=self.data)
-            infers = partial(called, training=False, reads_losses=setting.differentiates)
-            in_inference = setting.differentiates and not training.calls
-            self.laws = [law_of(infers, infers(model), differentiates=in_inference)]
-            law_of = partial(law_of, training=True, quiet=training.quiet)
-            if training.calls:
-                trained = partial(called, training=True)
-                self.laws.append(law_of(trained, training.calls, differentiates=True))
-            if training.steps:
-                self.laws.append(law_of(partial(step_of, data=self.data), training.steps))
+        self.laws = [] if task.reads_peak_memory else [*self._laws(engine, task, model)]
+
+    def _laws(self, engine: Engine, task: Task, model: Any) -> Iterator["WholeLaw"]:
+        """Yield the law of inference and, where these agree, those of training calls and steps."""
+        differentiates = task.setting.differentiates
+        tolerance = TOLERANCES[precision_of(model, engine, task.setting)]
+        # each gradient sums over all inputs of a lift, and each addition may round
+        tensors = [each for calls, *_ in self.seen for call in calls for each in call]
+        additions = max(math.prod(shape) for shape, _ in tensors)
+        allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
+        training = TrainingResults()
+        if differentiates:
+            training = training_of(model, self.data, makes_steps=task.launch == 1)
+        law_of = partial(WholeLaw, engine, model, self.data, (tolerance.outputs, allowed))
+        called = partial(results_of, data=self.data)
+        infers = partial(called, training=False, reads_losses=differentiates)
+        in_inference = differentiates and not training.calls
+        yield law_of(infers, infers(model), differentiates=in_inference)
+        law_of = partial(law_of, training=True, quiet=training.quiet)
+        if training.calls:
+            yield law_of(partial(called, training=True), training.calls, differentiates=True)
+        if training.steps:
+            yield law_of(partial(step_of, data=self.data), training.steps)
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Make the changes of the rival.

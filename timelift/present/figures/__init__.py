@@ -35,7 +35,7 @@ _SPREAD = 0.06
 
 
 @dataclass(frozen=True)
-class Quantity:
+class Plotted:
     """A quantity that is drawn of each case, in the unit that `unit` chooses for its values.
 
     `title` has a place for the baseline, `label` for the unit; `bars` explains the bars. A speed-up
@@ -51,9 +51,9 @@ class Quantity:
 
 
 #: The quantities of each figure of a run, by the beginning of its file's name.
-QUANTITIES: Mapping[str, Sequence[Quantity]] = {
+QUANTITIES: Mapping[str, Sequence[Plotted]] = {
     "speed_up": [
-        Quantity(
+        Plotted(
             "Times as fast as {baseline}",
             "times as fast",
             "bars: 95 % intervals, which hold for all rivals of a setting at once, cut at the edge",
@@ -63,7 +63,7 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         )
     ],
     "time": [
-        Quantity(
+        Plotted(
             "Time per call",
             "time per call ({unit})",
             "bars: 95 % intervals, wider than those of ratios",
@@ -72,14 +72,14 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
         )
     ],
     "first_call_and_memory": [
-        Quantity(
+        Plotted(
             "First call",
             "first call ({unit})",
             "bars: 95 % intervals; the first call builds, traces and compiles",
             lambda row, findings: findings.first_calls.get(row.case),
             lambda _: SECONDS,
         ),
-        Quantity(
+        Plotted(
             "peak memory of a call",
             "peak memory ({unit})",
             "",
@@ -102,10 +102,10 @@ def of_run(findings: RunFindings) -> dict[str, Figure]:
     return figures
 
 
-def _rows(quantities: Sequence[Quantity], findings: RunFindings) -> Iterator[dict[str, Any]]:
+def _rows(quantities: Sequence[Plotted], findings: RunFindings) -> Iterator[dict[str, Any]]:
     """Yield a row for each case and quantity with a known value, panel by panel."""
     looks = looks_of(case.strategy for case in findings.run.by_case)
-    panel_numbers: dict[tuple[Setting, Quantity], int] = {}
+    panel_numbers: dict[tuple[Setting, Plotted], int] = {}
     for ranking in sorted(findings.rankings, key=_order):
         setting = replace(ranking.setting, seq_len=0)
         for row in ranking.all_rows:
@@ -156,11 +156,7 @@ def endings(workloads: Iterable[str]) -> dict[str, str]:
 
 def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
     frame, left_out = _largest_batches(frame)
-    quantities = list(dict.fromkeys(frame.quantity))
-    units = {each: each.unit(frame.value[frame.quantity == each]) for each in quantities}
-    ends = ["value", "low", "high"]
-    sizes = frame.quantity.map(lambda quantity: units[quantity].size)
-    frame = frame.assign(**frame[ends].astype(float).div(sizes, axis=0))
+    frame, units = _in_units(frame)
     is_line = frame.groupby("panel").seq_len.transform("nunique") > 1
     names = [sheet.text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
     width = _WIDTH + max(names, default=0)
@@ -177,14 +173,27 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
             )
         else:
             _draw_dots(axes, rows, label)
-    baselines = [short_name(name) for name in dict.fromkeys(frame.baseline)]
-    title = " and ".join(quantity.title for quantity in quantities).format(
-        baseline=" or ".join(baselines)
-    )
-    bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
+    bars = frame.quantity.iloc[0].bars if frame.low.notna().any() else "no intervals"
     note = "; ".join([*notes, *left_out, bars])
     looks = dict(zip(frame.strategy[is_line], frame.look[is_line], strict=True))
-    return sheet.finish(grid, _COLUMNS, title[0].upper() + title[1:], note, looks)
+    return sheet.finish(grid, _COLUMNS, _title_of(frame), note, looks)
+
+
+def _in_units(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[Plotted, Unit]]:
+    """Return rows in the units of their quantities, and these units."""
+    quantities = dict.fromkeys(frame.quantity)
+    units = {each: each.unit(frame.value[frame.quantity == each]) for each in quantities}
+    sizes = frame.quantity.map(lambda quantity: units[quantity].size)
+    values = frame[["value", "low", "high"]].astype(float)
+    return frame.assign(**values.div(sizes, axis=0)), units
+
+
+def _title_of(frame: pd.DataFrame) -> str:
+    """Write the title of a figure, with its quantities and baselines."""
+    titles = " and ".join(quantity.title for quantity in dict.fromkeys(frame.quantity))
+    baselines = " or ".join(short_name(name) for name in dict.fromkeys(frame.baseline))
+    title = titles.format(baseline=baselines)
+    return title[0].upper() + title[1:]
 
 
 def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -36,6 +36,8 @@ _LEAST_WIDTH, _TITLE = 4.6, 0.3
 _BOLD = 1.6
 #: Any axis whose end is this many times its beginning has two of the digits 1, 2, 5 in it.
 _LEAST_SPAN = 5.5
+#: The most lengths with a label.
+_MOST_LENGTHS = 5
 _STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     **dict.fromkeys(("axes.edgecolor", "grid.color"), GRID),
@@ -168,9 +170,9 @@ def inside(locator: Locator, ends: tuple[float, float]) -> list[float]:
     return [tick for tick in locator.tick_values(*ends) if ends[0] <= tick <= ends[1]]
 
 
-def set_lengths(axes: Axes, lengths: Sequence[int], most: int = 5) -> None:
-    """Label at most so many of the rising lengths, always the last, none too close to the next."""
-    least = (lengths[-1] / lengths[0]) ** (1 / (most - 1))
+def set_lengths(axes: Axes, lengths: Sequence[int]) -> None:
+    """Label some of the rising lengths, always the last, none too close to the next."""
+    least = (lengths[-1] / lengths[0]) ** (1 / (_MOST_LENGTHS - 1))
     kept = [lengths[-1]]
     for length in reversed(lengths[:-1]):
         if length * least <= kept[-1] * (1 + 1e-9):

@@ -23,7 +23,7 @@ from timelift.present import case_table, conditions, figures
 from timelift.present.answer import known_as
 from timelift.present.document import Document, Line, to_markdown
 from timelift.present.figures import sheet
-from timelift.present.full_report import report
+from timelift.present.full_report import full_report
 from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.summary import (
     ROWS,
@@ -66,7 +66,7 @@ def write_report(
     findings: RunFindings, folder: Path, additions: Additions, code: CodeToPaste, top: Path
 ) -> None:
     """Write a report over an earlier one; raises UserError if the folder does not allow it."""
-    document = report(findings, additions)
+    document = full_report(findings, additions)
     with writing(folder, _ADVICE):
         for name in _replaced(findings):
             (refuse_link_out((folder / name).parent, top) / Path(name).name).unlink(missing_ok=True)
@@ -90,7 +90,7 @@ def _replaced(findings: RunFindings) -> Iterator[str]:
     Nothing else in the folder is removed.
     """
     yield from (f"tables/{name}.csv" for name in _TABLES)
-    workloads = {case.setting.workload for case in findings.run.by_case}
+    workloads = findings.run.workloads
     for stem in (
         kind + end for kind in figures.QUANTITIES for end in ("", *figures.endings(workloads))
     ):
@@ -127,7 +127,7 @@ def page_html(
             worthwhile=percent(WORTHWHILE, 0),
             over=conditions.over(findings.run),
             **_first_screen(findings, document),
-            **_charts(findings, has_chooser=not findings.run.header.races_copies),
+            **_charts(findings),
             tables=tables,
             figures=drawn,
             formats=sheet.FORMATS,
@@ -185,28 +185,24 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     """Return the words of the first screen; of a run of copies, those of their verdicts."""
     of_copies, answer = findings.run.header.races_copies, findings.answer
-    table, words = document.block("answer").table, document.block("answer").sentences
-    answers, hidden = table, 0
-    if table and of_copies:
-        answers, hidden = replace(table, rows=table.rows[:ROWS]), len(table.rows) - ROWS
-    elif table:
-        answers = without_repetition(table, findings)
-    shown = [document.block(name) for name in ("left_out", "warnings", "notes")]
-    left_out, *notes = (block.on_screen for block in shown)
+    answers, hidden = _answers(document.block("answer").table, findings)
+    left_out = document.block("left_out")
+    more_reasons = left_out.on_screen.hidden
+    notes = [document.block(name).on_screen for name in ("warnings", "notes")]
     disturbed = conditions.neighbours(findings.run)  # beside the answer, above the other notes
     noise = [Line("noise", disturbed)] if disturbed and not of_copies else []
     also = [text for block in document.blocks if block.name == "also" for text in block.sentences]
     recommended = (answer, *findings.places.answers.values())
     return {
-        "is_section": of_copies,
+        "of_copies": of_copies,
         "headline": plain(document.answer, _HEADLINE),
         "names": () if of_copies else {each.strategy for each in recommended if each},
         "below": document.below,
-        "words": " ".join(words),
+        "words": " ".join(document.block("answer").sentences),
         "answers": answers,
         "hidden": hidden,
-        "left_out": [*noise, *left_out.lines[: -1 if left_out.hidden else None]],
-        "more_reasons": left_out.hidden,
+        "left_out": [*noise, *left_out.lines[: len(left_out.lines) - more_reasons]],
+        "more_reasons": more_reasons,
         "notes": [
             *([Line("also", "; ".join(also))] if also else []),
             *(line for block in notes for line in block.lines),
@@ -217,9 +213,18 @@ def _first_screen(findings: RunFindings, document: Document) -> dict[str, Any]:
     }
 
 
-def _charts(findings: RunFindings, *, has_chooser: bool) -> dict[str, Any]:
+def _answers(table: Table | None, findings: RunFindings) -> tuple[Table | None, int]:
+    """Return the table of the first screen, and how many rows the tables below alone have."""
+    if not table:
+        return None, 0
+    if findings.run.header.races_copies:
+        return replace(table, rows=table.rows[:ROWS]), max(len(table.rows) - ROWS, 0)
+    return without_repetition(table, findings), 0
+
+
+def _charts(findings: RunFindings) -> dict[str, Any]:
     """Return the charts for which the run has values, by their anchors, and what titles name."""
-    rankings = findings.rankings
+    rankings, has_chooser = findings.rankings, not findings.run.header.races_copies
     baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
     baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
     size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"

@@ -52,7 +52,7 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
         "axes": [_axis(axis, values) for axis, values in axes.items()],
         "along": along(settings),
         "strategies": [
-            _strategy(name, findings, code.strategies.get(name)) | _look(look)
+            _strategy(name, findings, code.strategies.get(name)) | _style_of(look)
             for name, look in looks.items()
         ],
         "settings": _columns(
@@ -129,17 +129,17 @@ def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, 
     }
 
 
-def _look(style: LineStyle) -> dict[str, Any]:
-    """Return the look of a strategy, which is that of the figures; `own` is 1 for a user's own.
+def _style_of(look: LineStyle) -> dict[str, Any]:
+    """Return the style of a strategy, as in the figures; `own` is 1 for a user's own.
 
     `mark` is a list of outlines, each a flat list of x and y in units of the mark's width.
     """
-    dash, mark = style.dash[1] or (), MarkerStyle(style.marker)
+    dash, mark = look.dash[1] or (), MarkerStyle(look.marker)
     path = mark.get_path().transformed(mark.get_transform())
     outlines = (np.asarray(points) * (1, -1) for points in path.to_polygons(closed_only=False))
     return {
-        "colour": style.colour,
-        "own": int(style.colour not in COLOURS),
+        "colour": look.colour,
+        "own": int(look.colour not in COLOURS),
         "dash": " ".join(f"{1.6 * length:g}" for length in dash),
         "mark": [[round(float(value), 2) for value in outline.ravel()] for outline in outlines],
     }

@@ -68,7 +68,7 @@ class Compiled:
         """
         raise NotImplementedError
 
-    def settle(self, result: Any) -> None:
+    def assign_changed(self, result: Any) -> None:
         """Assign the other variables that a call has changed, where it returned them instead."""
 
     def step(self) -> Any:

@@ -153,7 +153,7 @@ class JaxCompiled(Compiled):
         if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in values):
             raise ValueError("what the layer assigns inside a transformed function is lost")
 
-    def settle(self, result: Any) -> None:
+    def assign_changed(self, result: Any) -> None:
         others = self._model.non_trainable_variables
         for place, value in zip(self._changed, result[2], strict=True):
             others[place].assign(value)
@@ -212,7 +212,7 @@ class JaxTrainStep(JaxCompiled):
 
         return call
 
-    def settle(self, result: Any) -> None:  # noqa: ARG002 - the state has them
+    def assign_changed(self, result: Any) -> None:  # noqa: ARG002 - the state has them
         for variable, value in zip(self._step.non_trainable_variables, self._state[1], strict=True):
             variable.assign(value)
 
