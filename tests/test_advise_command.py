@@ -34,7 +34,7 @@ from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.place import Place
 from timelift.measure.request import RunRequest
-from timelift.messages import Change
+from timelift.messages import LiftChange
 from timelift.present.terminal import to_text
 from timelift.project import Project
 
@@ -152,7 +152,7 @@ def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
     assert [*rivals_of_whole(changes[:1])] == ["as_written", "changed"]
     changed = races._as_strategy("changed", rivals["changed"], STRATEGIES)
     assert changed.title == "fold_time instead of lift 1, native instead of lift 2."
-    made = tuple(Change(lift, str(STRATEGIES[name].path), {}) for lift, name in changes)
+    made = tuple(LiftChange(lift, str(STRATEGIES[name].path), {}) for lift, name in changes)
     assert changed.changes == made
 
 

@@ -22,7 +22,7 @@ from timelift.inner_layer import LayerInputs
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import RunOptions
-from timelift.messages import Change, RivalSpec, Task
+from timelift.messages import LiftChange, RivalSpec, Task
 
 
 def arrived(folder, *roots):
@@ -167,8 +167,8 @@ def test_files_that_go_by_path_are_named_as_they_are_and_data_outside_is_sent(tm
 
 
 def test_a_rival_that_changes_a_model_arrives_as_it_was_sent():
-    changed = RivalSpec("changed", "s.py", changes=(Change(1, "/here/fold.py", {"k": 2}),))
+    changed = RivalSpec("changed", "s.py", changes=(LiftChange(1, "/here/fold.py", {"k": 2}),))
     setting = Setting("model", 4, 2, Phase.TRAIN)
     task = Task(setting, (changed,), "m.py:make", LayerInputs(), 1, 0.0, is_model=True)
     sent = json.loads(json.dumps(translated(dataclasses.asdict(task), {"/here": "/far"})))
-    assert Task.from_fields(sent).rivals[0].changes == (Change(1, "/far/fold.py", {"k": 2}),)
+    assert Task.from_fields(sent).rivals[0].changes == (LiftChange(1, "/far/fold.py", {"k": 2}),)

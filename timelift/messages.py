@@ -38,7 +38,7 @@ CALLING_EVERY_STEP = "calling the inner layer at every step"
 
 
 @dataclass(frozen=True)
-class Change:
+class LiftChange:
     """A lift of a whole model, by its number from 1, and the strategy to write instead."""
 
     lift: int
@@ -70,7 +70,7 @@ class RivalSpec:
     #: On any other backend it is refused before its file is loaded.
     backends: tuple[str, ...] = tuple(Backend)
     #: What is changed in a whole model.
-    changes: tuple[Change, ...] = ()
+    changes: tuple[LiftChange, ...] = ()
 
     @property
     def layer(self) -> tuple[str, str]:
@@ -126,7 +126,7 @@ class Task:
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(
-            RivalSpec(**{**rival, "changes": tuple(Change(**own) for own in rival["changes"])})
+            RivalSpec(**{**rival, "changes": tuple(LiftChange(**own) for own in rival["changes"])})
             for rival in fields["rivals"]
         )
         inputs = LayerInputs.from_fields(fields["inputs"])

@@ -15,7 +15,7 @@ from timelift.case import Backend, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
-from timelift.messages import Change, RivalSpec, Task, WorkerChannel
+from timelift.messages import LiftChange, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import (
     added_by_training,
@@ -142,7 +142,7 @@ def raced(name, backend, ways, *, peak=False, phase=Phase.TRAIN):
                 way,
                 ".",
                 changes=tuple(
-                    Change(int(place), files[name], {}) for place, name in changes.items()
+                    LiftChange(int(place), files[name], {}) for place, name in changes.items()
                 ),
             )
             for way, changes in ways.items()

@@ -32,7 +32,7 @@ from timelift.measure.options import RunOptions
 from timelift.measure.place import HERE, Place
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
-from timelift.messages import Change
+from timelift.messages import LiftChange
 from timelift.project import Project
 from timelift.source import Source, read_source
 
@@ -187,7 +187,7 @@ def _as_strategy(name: str, changes: Changes, strategies: Mapping[str, Strategy]
         Path(),
         f"{title or 'The model as it is written'}.",
         changes=tuple(
-            Change(number, str(strategy.path), strategy.parameters) for number, strategy in own
+            LiftChange(number, str(strategy.path), strategy.parameters) for number, strategy in own
         ),
     )
 

@@ -17,7 +17,7 @@ from timelift.case import Backend, Case, Dtype, Gradients, Phase
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
-from timelift.messages import Change, RivalSpec
+from timelift.messages import LiftChange, RivalSpec
 from timelift.project import Project
 from timelift.source import MEANING, Source, declared_inputs, read_parameters, read_source
 
@@ -41,7 +41,7 @@ class Strategy:
     planted: float | None = None
     home: Project | None = None
     in_other_python: bool = False
-    changes: tuple[Change, ...] = ()
+    changes: tuple[LiftChange, ...] = ()
 
     @property
     def default(self) -> bool:

@@ -1,10 +1,10 @@
 """The launches of a campaign as processes: the first few import together, all end with it.
 
-A launch is one process for each backend that it plays, and one more, a reader, for peak memory.
-In a process as users have it every thread keeps memory in an arena of its own, and the peak of a
-call cannot be seen (`worker.system.host_peak_facts`). The reader builds and calls every rival once
-more, which takes as long as the launch builds. It times nothing, so it may work while the launch
-builds.
+A launch is one process for each backend that it plays, and for peak memory one more, a reader, for
+each interpreter. In a process as users have it every thread keeps memory in an arena of its own,
+and the peak of a call cannot be seen (`worker.system.host_peak_facts`). The reader builds and calls
+every rival once more, which takes as long as the launch builds. It times nothing, so it may work
+while the launch builds.
 """
 
 import contextlib

@@ -83,10 +83,10 @@ class Here:
 
     Launches are the outer loop, so that the launches of a setting lie apart in time and see the
     slow drift of the machine; within a launch the settings come in an order drawn anew. The first
-    few launches run one at a time, so that their build, trace and first-call seconds can be
-    recorded. One of them has a reader of peak memory beside it; its seconds are left out. The
-    others come in pairs that build side by side, which saves about a third of their time, and play
-    in turns.
+    few launches, or with two sides the first one, run one at a time, so that their build, trace and
+    first-call seconds can be recorded. One of them has a reader of peak memory beside it; its
+    seconds are left out. The others come in pairs that build side by side, which saves about a
+    third of their time, and play in turns.
     """
 
     def __init__(self, campaign: Campaign, pool: LaunchPool) -> None:

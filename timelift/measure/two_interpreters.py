@@ -105,34 +105,37 @@ class TwoInterpreters(Launch):
 
 def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) -> None:
     """Play the rounds, if any, and add them to the outcomes; raises _GoneError if a worker dies."""
+    for side in sides:  # one after the other, or both would warm up together
+        side.send(messages.Go())
+        if task.round_seconds:
+            side.follow_until(messages.Ready)
+    players, dropped = _played(sides, task, stop) if task.round_seconds else ({}, 0)
+    for side in sides:
+        side.launch.follow(side.worker)
+        side.worker.ended = [
+            _with_rounds(outcome, players[outcome.case.strategy], dropped)
+            if players and outcome.status is Status.MEASURED
+            else outcome
+            for outcome in side.worker.ended
+        ]
+
+
+def _played(
+    sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]
+) -> tuple[dict[str, Player], int]:
+    """Play rounds of both sides; return their players by name, and how many rounds were dropped."""
     players = [
         _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
         for side in sides
         for rival in side.worker.left
     ]
-    dropped = 0
+    for player in players:  # a sample that is thrown away has the counts of calls and traces
+        player.take_turn(lambda: 0.0)
+    seconds = task.round_seconds * len(players)
+    dropped = rounds.play(players, seconds, random.Random(task.seed), stop=stop)
     for side in sides:
-        side.send(messages.Go())
-        if task.round_seconds:
-            side.follow_until(messages.Ready)
-    if task.round_seconds:
-        seconds = task.round_seconds * len(players)
-        for player in players:  # a sample that is thrown away has the counts of calls and traces
-            player.take_turn(lambda: 0.0)
-        dropped = rounds.play(players, seconds, random.Random(task.seed), stop=stop)
-        for side in sides:
-            side.send(messages.Done())
-    for side in sides:
-        side.launch.follow(side.worker)
-    if task.round_seconds:
-        by_name = {player.name: player for player in players}
-        for side in sides:
-            side.worker.ended = [
-                _with_rounds(outcome, by_name[outcome.case.strategy], dropped)
-                if outcome.status is Status.MEASURED
-                else outcome
-                for outcome in side.worker.ended
-            ]
+        side.send(messages.Done())
+    return {player.name: player for player in players}, dropped
 
 
 def _with_rounds(outcome: CaseInLaunch, player: Player, dropped: int) -> CaseInLaunch:
