@@ -1,8 +1,53 @@
-"""On a CPU a call has ended when it returns, but on JAX while an argument is being copied there."""
+"""What every engine promises: what it lacks is said, nests are called, and a call has ended.
+
+On a CPU a call has ended when it returns, but on JAX while an argument is being copied there.
+"""
 
 import pytest
 
 from tests.support import engines
+
+#: What each backend lacks, by axes, and how it says so; one setting that it has says nothing.
+LACKING = {
+    "tensorflow": {"device='cpu:2'": "TensorFlow sees no cpu:2 on this machine", "": None},
+    "jax": {
+        "device='gpu:99'": "JAX sees no gpu:99 on this machine",
+        "device='cpu:99'": "JAX sees no cpu:99 on this machine",
+        "mode=Mode.XLA": "jax.jit compiles by XLA: measure mode graph",
+        "time_axis=TimeAxis.DYNAMIC": "anew for each length",
+        "time_axis=TimeAxis.DYNAMIC, mode=Mode.EAGER": None,
+    },
+    "torch": {
+        "mode=Mode.EAGER, device='gpu:99'": "PyTorch sees no gpu:99 on this machine",
+        "mode=Mode.XLA": "no XLA",
+        "time_axis=TimeAxis.DYNAMIC, seq_len=1": "length of 1",
+        "mode=Mode.EAGER": None,
+    },
+}
+
+
+@pytest.mark.parametrize("backend", LACKING)
+def test_a_device_or_mode_that_a_backend_lacks_is_named_in_a_sentence(backend):
+    told = ", ".join(f"unavailable({axes})" for axes in LACKING[backend])
+    said = engines.run(backend, f"{engines.ENGINE}print(json.dumps([{told}]))")
+    for sentence, part in zip(said, LACKING[backend].values(), strict=True):
+        assert (part in sentence) if part else sentence is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "retraced"),
+    [
+        ("tensorflow", {"eager static": 0, "graph static": 1, "graph dynamic": 0, "xla static": 1}),
+        ("jax", {"eager static": 0, "graph static": 1}),
+        ("torch", {"eager static": 0}),
+        pytest.param("torch", {"graph static": 1, "graph dynamic": 0}, marks=pytest.mark.whole),
+    ],
+)
+def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated(backend, retraced):
+    engines.check_nests(backend, retraced, engines.LOWERED if backend == "torch" else "")
+
+
+# The end of a call -------------------------------------------------------------------------------
 
 SCRIPT = """
 import statistics, time
