@@ -21,7 +21,7 @@ def test_a_beat_that_is_disturbed_does_not_move_the_canary():
 
 def test_the_canary_s_copy_leaves_out_those_that_map_its_memory():
     assert time_copy(ticking(1.0, 1.0, 2e-3, 3e-3, 9e-3)) == pytest.approx(3e-3)
-    assert 0 < time_copy() < 1
+    assert time_copy() > 0
 
 
 def test_where_no_memory_is_left_the_canary_copies_none(monkeypatch):

@@ -37,11 +37,6 @@ eager.trace(feed(3))
 results["eager operations"] = eager.operations
 eager.bind(feed(3))()
 results["eager traces"] = eager.traces
-wrong = Feed(engine.place(ones(3, 5, 3)), None, [engine.place(ones(1, 5, 4))])
-try:
-    compiled.bind(wrong)()
-except ValueError as error:
-    results["broadcast"] = str(error)
 model.set_weights([0 * value for value in model.get_weights()])
 results["loss of zeros"] = float(compiled.bind(feed(3))()[0])
 print(json.dumps(results))
@@ -56,7 +51,6 @@ def test_a_trace_serves_the_first_call_and_weights_are_arguments():
     assert results["changed"] == 1  # the seed of the dropout
     assert results["eager operations"] is None
     assert results["eager traces"] == 0
-    assert "outputs have shape (3, 5, 4)" in results["broadcast"]
     assert results["loss of zeros"] == 0
 
 

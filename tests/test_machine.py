@@ -10,10 +10,11 @@ from timelift.errors import UserError
 from timelift.measure import machine, options
 
 
-def test_a_machine_is_described_with_how_fast_and_how_busy_it_is_now():
+def test_a_machine_is_described_with_how_fast_and_how_busy_it_is_now(monkeypatch):
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda _: 75.0)
     state = machine.this_machine(()).information
     assert state["canary_seconds"] > 0
-    assert 0 <= state["busy"] <= 1
+    assert state["busy"] == 0.75
 
 
 @pytest.mark.parametrize(
