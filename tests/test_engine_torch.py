@@ -62,7 +62,8 @@ def test_threads_are_as_many_as_asked_for(threads):
 
 
 def test_without_a_compiler_graph_mode_names_what_to_install():
-    results = run("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
+    script = "from torch._inductor import config; config.cpp.cxx = ('no-such-compiler',)\n"
+    results = run(script + "print(json.dumps(unavailable(mode=Mode.GRAPH)))")
     assert results.startswith("torch.compile does not work here: ")
     assert results.endswith("apt-get install g++ python3-dev")
 
@@ -101,7 +102,8 @@ print(json.dumps("tensorflow" in sys.modules))
 def test_tensorflow_stays_out(opened, imported):
     engines.skip_without("tensorflow")
     script = PREPARED + COPIED % (opened and f"{opened}.seed(3)")
-    assert engines.run_afresh("torch", script) is imported
+    how = engines.run if opened else engines.run_afresh  # which has not loaded the engine
+    assert how("torch", script) is imported
 
 
 PLACED = """

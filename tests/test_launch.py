@@ -28,22 +28,21 @@ def test_rounds_may_take_each_rival_its_own_time():
     assert [stage_limit(stage, 3, first_call_limit=5) for stage in stages] == [30, 5, 10]
 
 
-def test_a_patient_rival_may_take_longer_at_its_own_work_alone():
-    patient, usual = replace(HERE[0], patience=2), HERE[1]
-    worker = WorkerState(task(rivals=(patient, usual)), lambda _: None)
-    limits = []
-    with closing(LaunchProcess(Backend.TENSORFLOW, 5)) as idle:
-        for stage in (Busy(TRACING, patient.name), Busy(TRACING, usual.name), Busy(PLAYING)):
-            worker.take(stage)
-            limits.append(idle._limit(worker))
-    assert limits == [10, 5, 20]
-
-
 @pytest.fixture(scope="module")
 def launch():
     """One launch for all tests here: whatever happened to a worker, it serves the next one."""
     with closing(LaunchProcess(Backend.TENSORFLOW, LIMIT)) as started:
         yield started
+
+
+def test_a_patient_rival_may_take_longer_at_its_own_work_alone(launch):
+    patient, usual = replace(HERE[0], patience=2), HERE[1]
+    worker = WorkerState(task(rivals=(patient, usual)), lambda _: None)
+    limits = []
+    for stage in (Busy(TRACING, patient.name), Busy(TRACING, usual.name), Busy(PLAYING)):
+        worker.take(stage)
+        limits.append(launch._limit(worker))
+    assert limits == [2 * LIMIT, LIMIT, 4 * LIMIT]
 
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
@@ -253,9 +252,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
 
 IMPORTED = """
 import json, sys
-from timelift.worker import engines
-engines.load({backend!r})
-imported = sorted({{"pandas", "matplotlib", "jax"}} & sys.modules.keys())
+imported = sorted({"pandas", "matplotlib", "jax"} & sys.modules.keys())
 import matplotlib, pandas
 print(json.dumps([imported, bool(pandas.Series([1]).sum() == 1)]))
 """
@@ -263,7 +260,7 @@ print(json.dumps([imported, bool(pandas.Series([1]).sum() == 1)]))
 
 @pytest.mark.parametrize("backend", EACH)
 def test_packages_that_keras_does_not_need_are_imported_by_users_alone(backend):
-    imported, is_usable = engines.run_afresh(backend, IMPORTED.format(backend=str(backend)))
+    imported, is_usable = engines.run(backend, IMPORTED)  # where a backend is loaded as in a launch
     assert imported == (["jax"] if backend is Backend.JAX else [])
     assert is_usable
 

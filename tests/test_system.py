@@ -207,10 +207,12 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
         assert max(sizes) <= 1.1 * min(sizes)
 
 
+@pytest.mark.alone  # beside the one above, whose process it shares
 def test_a_size_below_the_resolution_is_left_out(files, launch):
     assert set(readings(files, launch, (8, 8)).values()) == {None}
 
 
+@pytest.mark.alone  # as above
 def test_a_train_step_needs_the_moments_of_adam_beside_the_gradients(files, launch):
     """Weights of a MiB have two moments and a gradient, of which a backward call needs the last."""
     backward, train = (
