@@ -19,11 +19,6 @@ from timelift.worker import system
 from timelift.worker.system import Neighbours
 
 
-class Quota:
-    def __init__(self, cores=None):
-        self.quota_cores = lambda: cores
-
-
 def proc(folder, busy, idle, **processes):
     """A /proc of two processors in ticks, and of processes: (parent, own ticks, its children's)."""
     folder.mkdir(exist_ok=True)
@@ -49,7 +44,7 @@ def seen(tmp_path, monkeypatch):
 
     def facts(threads, quota=None):
         folder = proc(tmp_path / "proc", 0, 0, p10=(1, 5, 0), p11=(10, 0, 0), p99=(1, 0, 0))
-        watching = Neighbours(threads, Quota(quota), folder)
+        watching = Neighbours(threads, SimpleNamespace(quota_cores=lambda: quota), folder)
         run = {"p10": (1, 5 + tick // 2, tick // 2), "p11": (10, tick, 0)}
         proc(folder, 5 * tick, 5 * tick, **run, p99=(1, 8 * tick, 0))
         return watching.facts()
