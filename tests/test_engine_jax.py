@@ -9,8 +9,8 @@ from tests.support import engines
 engines.skip_without("jax")
 
 
-def run(body, **variables):
-    return engines.run("jax", engines.ENGINE + body, **variables)
+def run(body):
+    return engines.run("jax", engines.ENGINE + body)
 
 
 TRACES = """

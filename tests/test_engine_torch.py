@@ -9,8 +9,8 @@ engines.skip_without("torch")
 PREPARED = engines.ENGINE + "USUAL = changed(mode=Mode.EAGER)\n"
 
 
-def run(body, **variables):
-    return engines.run("torch", PREPARED + body, **variables)
+def run(body):
+    return engines.run("torch", PREPARED + body)
 
 
 EAGER = """
@@ -118,7 +118,8 @@ print(json.dumps([before, get_device(), str(layer.kernel.value.device)]))
 
 @pytest.mark.whole
 def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
-    before, now, weights = run(PLACED, KERAS_TORCH_DEVICE="meta")
+    script = PREPARED + PLACED
+    before, now, weights = engines.run_afresh("torch", script, KERAS_TORCH_DEVICE="meta")
     assert before == "meta"
     assert (now, weights) == ("cpu", "cpu")
 

@@ -75,13 +75,8 @@ def skip_without(backend):
         pytest.skip(reason, allow_module_level=True)
 
 
-def run(backend, script, **variables):
-    """Run a script with the backend under Keras; return what it prints last, from JSON.
-
-    Variables of the environment are read at the import: with any, the interpreter is a fresh one.
-    """
-    if variables:
-        return run_afresh(backend, script, **variables)
+def run(backend, script):
+    """Run a script with the backend under Keras; return what it prints last, from JSON."""
     skip_without(backend)
     process = _imported(backend)
     process.stdin.write(json.dumps(script) + "\n")
@@ -92,7 +87,7 @@ def run(backend, script, **variables):
 
 
 def run_afresh(backend, script, **variables):
-    """Run a script so in an interpreter that has imported nothing yet."""
+    """Run a script so in an interpreter that has imported nothing yet, with these variables."""
     skip_without(backend)
     done = subprocess.run(
         [sys.executable, "-c", script],
