@@ -118,8 +118,8 @@ NARROW = {"at one step", "at the last step", "in one sequence", "where an input 
 #: Its mistakes may be small by chance, which 16 bits do not tell from rounding.
 ONE_NUMBER = "in one number"
 #: Every seventh pair of a kind and one of nine places has every kind and every place. The quick
-#: form does not try a kind at all places, which `tests/test_law.py` does on TensorFlow: where a
-#: mistake is means the same to the law on every backend.
+#: form does not try a kind at all places, which `tests/test_strategies_law.py` does on TensorFlow:
+#: where a mistake is means the same to the law on every backend.
 COVER = 7
 
 

@@ -2,18 +2,8 @@
 
 import pytest
 
-from tests.support import engines
-from tests.support.law_cover import (
-    BACKWARD,
-    BROKEN,
-    DYNAMIC,
-    EAGER,
-    FORWARD,
-    FULL,
-    GRAPH,
-    HAND_THE_MASK,
-    UNIFORM,
-)
+from tests.support import engines, law_cover
+from tests.support.law_cover import BACKWARD, DYNAMIC, EAGER, FULL, GRAPH, HAND_THE_MASK, UNIFORM
 from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Status
 
@@ -76,7 +66,7 @@ def ends(backend, row, inputs, names, path=""):
 
 
 def lifting(ended):
-    assert not {name: end for name, end in ended.items() if end[0] in BROKEN}
+    assert not {name: end for name, end in ended.items() if end[0] in law_cover.BROKEN}
     return {name for name, (status, _) in ended.items() if status == Status.MEASURED}
 
 
@@ -99,7 +89,7 @@ def test_a_strategy_that_mixes_up_masks_is_caught(tmp_path):
 
 @pytest.mark.whole
 @pytest.mark.parametrize("inputs", [PLAIN, MASKED])
-@pytest.mark.parametrize("phase", [FORWARD, BACKWARD])
+@pytest.mark.parametrize("phase", [law_cover.FORWARD, BACKWARD])
 @pytest.mark.parametrize(
     ("backend", "way"),
     [

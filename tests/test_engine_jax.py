@@ -9,8 +9,8 @@ from tests.support import engines
 engines.skip_without("jax")
 
 
-def run(body, **variables):
-    return engines.run("jax", engines.ENGINE + body, **variables)
+def run(body):
+    return engines.run("jax", engines.ENGINE + body)
 
 
 TRACES = """
@@ -37,11 +37,6 @@ eager.trace(feed(3))
 results["eager operations"] = eager.operations
 eager.bind(feed(3))()
 results["eager traces"] = eager.traces
-wrong = Feed(engine.place(ones(3, 5, 3)), None, [engine.place(ones(1, 5, 4))])
-try:
-    compiled.bind(wrong)()
-except ValueError as error:
-    results["broadcast"] = str(error)
 model.set_weights([0 * value for value in model.get_weights()])
 results["loss of zeros"] = float(compiled.bind(feed(3))()[0])
 print(json.dumps(results))
@@ -56,7 +51,6 @@ def test_a_trace_serves_the_first_call_and_weights_are_arguments():
     assert results["changed"] == 1  # the seed of the dropout
     assert results["eager operations"] is None
     assert results["eager traces"] == 0
-    assert "outputs have shape (3, 5, 4)" in results["broadcast"]
     assert results["loss of zeros"] == 0
 
 
@@ -91,6 +85,8 @@ def test_one_thread_does_all_the_work_where_one_is_asked_for(threads, alone):
 
 
 SECOND = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
 engine = open_engine(changed(device="cpu:1"))
 layer = keras.layers.Dense(4)
 compiled = engine.compile(lifted(layer), changed(device="cpu:1"), training=False)
@@ -101,7 +97,7 @@ print(json.dumps([sorted(device.id for device in array.devices()) for array in p
 
 
 def test_arrays_weights_and_results_land_on_the_second_device():
-    assert run(SECOND, JAX_NUM_CPU_DEVICES="2") == [[1], [1], [1]]
+    assert run(SECOND) == [[1], [1], [1]]
 
 
 KEPT = """
@@ -207,9 +203,13 @@ def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp
 
 def test_a_users_own_cache_takes_no_compiling_out_of_first_calls(tmp_path):
     script = REUSED.replace("= FOLDER", '= ""')
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
     script = script.replace("os.listdir(folder)", f"os.listdir({str(tmp_path)!r})")
-    assert run(script, **cache)["after"] == 0
+    own = f"""
+import jax
+jax.config.update("jax_enable_compilation_cache", True)
+jax.config.update("jax_compilation_cache_dir", {str(tmp_path)!r})
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+"""
+    assert run(own + script)["after"] == 0
+    opened = "engine = open_engine(USUAL)\n"
+    assert run(script.replace(opened, opened + own))["before"] > 0  # had the engine left it on

@@ -9,8 +9,8 @@ engines.skip_without("torch")
 PREPARED = engines.ENGINE + "USUAL = changed(mode=Mode.EAGER)\n"
 
 
-def run(body, **variables):
-    return engines.run("torch", PREPARED + body, **variables)
+def run(body):
+    return engines.run("torch", PREPARED + body)
 
 
 EAGER = """
@@ -25,10 +25,6 @@ results["plain"] = model(x).requires_grad
 backward = engine.compile(model, setting, training=True)
 backward.bind(Feed(x, None, [engine.place(ones(3, 5, 4))]))()
 results["input"] = x.requires_grad
-try:
-    backward.bind(Feed(x, None, [engine.place(ones(3, 5, 1))]))()
-except ValueError as error:
-    results["broadcast"] = str(error)
 switches = engine.switches()
 torch.set_grad_enabled(False)
 torch.backends.cudnn.benchmark = True
@@ -47,7 +43,6 @@ def test_a_forward_call_records_no_gradients_and_a_backward_call_returns_all():
     assert results["plain"]
     assert not results["forward"]
     assert not results["input"]
-    assert results["broadcast"] == "outputs have shape (3, 5, 4), their cotangent (3, 5, 1)"
     assert results["kept"] == [True, False]
     assert results["precision"] == "highest"
 
@@ -67,7 +62,8 @@ def test_threads_are_as_many_as_asked_for(threads):
 
 
 def test_without_a_compiler_graph_mode_names_what_to_install():
-    results = run("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
+    script = "from torch._inductor import config; config.cpp.cxx = ('no-such-compiler',)\n"
+    results = run(script + "print(json.dumps(unavailable(mode=Mode.GRAPH)))")
     assert results.startswith("torch.compile does not work here: ")
     assert results.endswith("apt-get install g++ python3-dev")
 
@@ -106,7 +102,8 @@ print(json.dumps("tensorflow" in sys.modules))
 def test_tensorflow_stays_out(opened, imported):
     engines.skip_without("tensorflow")
     script = PREPARED + COPIED % (opened and f"{opened}.seed(3)")
-    assert engines.run_afresh("torch", script) is imported
+    how = engines.run if opened else engines.run_afresh  # which has not loaded the engine
+    assert how("torch", script) is imported
 
 
 PLACED = """
@@ -121,7 +118,8 @@ print(json.dumps([before, get_device(), str(layer.kernel.value.device)]))
 
 @pytest.mark.whole
 def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
-    before, now, weights = run(PLACED, KERAS_TORCH_DEVICE="meta")
+    script = PREPARED + PLACED
+    before, now, weights = engines.run_afresh("torch", script, KERAS_TORCH_DEVICE="meta")
     assert before == "meta"
     assert (now, weights) == ("cpu", "cpu")
 

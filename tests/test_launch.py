@@ -1,93 +1,31 @@
 """A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on."""
 
 import os
-import signal
+import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support import engines, hostile
-from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
+from tests.support.launches import FILES, HERE, LIMIT, NAMES, Deadly, file_of, measured, task
+from tests.support.projects import ROOT, STRATEGIES, WORKLOADS, write
 from timelift import messages
 from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
-from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import Launch, WorkerState
 from timelift.measurement import CaseInLaunch
-from timelift.messages import PLAYING, TRACING, Busy, Go, RivalSpec, Task
-from timelift.project import Project
-
-NAMES = ("native", "fold_time", "conv1d_pointwise")
-LIMIT = 60
-FILES = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
-HERE = tuple(RivalSpec(name, path) for name, path in FILES.items())
-BOTH = (
-    *HERE,
-    *(RivalSpec(f"{name}@other", path, in_other_python=True) for name, path in FILES.items()),
-)
+from timelift.messages import PLAYING, TRACING, Busy, Go, Task
 
 
 def test_rounds_may_take_each_rival_its_own_time():
     stages = (PLAYING, TRACING, "building")
     assert [stage_limit(stage, 3, first_call_limit=5) for stage in stages] == [30, 5, 10]
-
-
-def task(seq_len=3, rivals=HERE):
-    workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
-    setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
-    return Task(setting, rivals, workload.factory, workload.inputs, 1, 0.01)
-
-
-def test_a_patient_rival_may_take_longer_at_its_own_work_alone():
-    patient, usual = replace(HERE[0], patience=2), HERE[1]
-    worker = WorkerState(task(rivals=(patient, usual)), lambda _: None)
-    limits = []
-    with closing(LaunchProcess(Backend.TENSORFLOW, 5)) as idle:
-        for stage in (Busy(TRACING, patient.name), Busy(TRACING, usual.name), Busy(PLAYING)):
-            worker.take(stage)
-            limits.append(idle._limit(worker))
-    assert limits == [10, 5, 20]
-
-
-def file_of(folder, name, text, *, in_other_python=False):
-    path = folder / f"{name}.py"
-    path.write_text(text)
-    return RivalSpec(name, str(path), in_other_python=in_other_python)
-
-
-def workers():
-    """The workers that wait now: children of the launch processes that this process started."""
-    here = psutil.Process()
-    return [child for child in here.children(recursive=True) if child.ppid() != here.pid]
-
-
-class Deadly(BuildOrPlayLock):
-    """A lock that kills the waiting worker, as a system without memory does, so many times.
-
-    `which` is its place where two wait, the older first.
-    """
-
-    def __init__(self, times, which=0):
-        super().__init__()
-        self.left, self.which = times, which
-
-    @contextmanager
-    def playing(self):
-        if self.left:
-            self.left -= 1
-            doomed = sorted(workers(), key=psutil.Process.create_time)[self.which]
-            os.kill(doomed.pid, signal.SIGKILL)
-            psutil.wait_procs([doomed], timeout=LIMIT)
-        with super().playing():
-            yield
 
 
 @pytest.fixture(scope="module")
@@ -97,20 +35,14 @@ def launch():
         yield started
 
 
-@pytest.fixture(scope="module")
-def both():
-    """The same in two interpreters; the other name of this one stands for another."""
-    other = Path(sys.executable).with_name(f"python{sys.version_info[0]}")
-    with closing(TwoInterpreters(Backend.TENSORFLOW, LIMIT, str(other))) as started:
-        yield started
-
-
-def measured(launch, lock, asked):
-    launch.share_lock(lock, LIMIT)
-    launch.wait_until_ready()
-    outcomes = launch.measure(asked)
-    assert len({outcome.case.strategy for outcome in outcomes}) == len(outcomes)
-    return {outcome.case.strategy: outcome for outcome in outcomes}
+def test_a_patient_rival_may_take_longer_at_its_own_work_alone(launch):
+    patient, usual = replace(HERE[0], patience=2), HERE[1]
+    worker = WorkerState(task(rivals=(patient, usual)), lambda _: None)
+    limits = []
+    for stage in (Busy(TRACING, patient.name), Busy(TRACING, usual.name), Busy(PLAYING)):
+        worker.take(stage)
+        limits.append(launch._limit(worker))
+    assert limits == [2 * LIMIT, LIMIT, 4 * LIMIT]
 
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
@@ -140,28 +72,6 @@ def test_a_worker_that_is_killed_once_while_a_rival_plays_costs_no_rival_anythin
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which):
-    outcomes = measured(both, Deadly(1, which), task(rivals=BOTH))
-    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
-    assert len(outcomes) == 2 * len(NAMES)
-    assert len({len(outcome.seconds_per_call) for outcome in outcomes.values()}) == 1
-
-
-def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_path):
-    raises = "def build(layer, shape):\n    raise ValueError"
-    broken = file_of(tmp_path, "broken", raises, in_other_python=True)
-    outcomes = measured(both, BuildOrPlayLock(), task(rivals=(*HERE, broken)))
-    assert outcomes.pop("broken").status is Status.FAILED
-    assert set(outcomes) == set(NAMES)
-    assert all(outcome.seconds_per_call for outcome in outcomes.values())
-
-    rivals = (replace(broken, name="ours", in_other_python=False), broken)
-    outcomes = measured(both, BuildOrPlayLock(), task(rivals=rivals))
-    assert {outcome.status for outcome in outcomes.values()} == {Status.FAILED}
-    assert set(outcomes) == {"ours", "broken"}
-
-
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
     worker = WorkerState(task(), lambda _: None)
     worker.take(task().unmeasured("nobody's", Status.FAILED, "-"))
@@ -171,16 +81,6 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
 
 def test_a_signal_without_a_name_is_called_by_its_number():
     assert cause_of_end(-40) == "signal 40"
-
-
-def test_of_two_interpreters_a_rival_that_dies_playing_crashed_and_holds_nobody_up(both, tmp_path):
-    dies = hostile.WILD["dies_playing"]
-    rivals = (*BOTH, file_of(tmp_path, "dies", dies, in_other_python=True))
-    outcomes = measured(both, BuildOrPlayLock(), task(rivals=rivals))
-    dead = outcomes.pop("dies")
-    assert dead.status is Status.CRASHED, dead.reason
-    assert "signal SIGSEGV while playing" in dead.reason
-    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
@@ -353,9 +253,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
 
 IMPORTED = """
 import json, sys
-from timelift.worker import engines
-engines.load({backend!r})
-imported = sorted({{"pandas", "matplotlib", "jax"}} & sys.modules.keys())
+imported = sorted({"pandas", "matplotlib", "jax"} & sys.modules.keys())
 import matplotlib, pandas
 print(json.dumps([imported, bool(pandas.Series([1]).sum() == 1)]))
 """
@@ -363,7 +261,7 @@ print(json.dumps([imported, bool(pandas.Series([1]).sum() == 1)]))
 
 @pytest.mark.parametrize("backend", EACH)
 def test_packages_that_keras_does_not_need_are_imported_by_users_alone(backend):
-    imported, is_usable = engines.run_afresh(backend, IMPORTED.format(backend=str(backend)))
+    imported, is_usable = engines.run(backend, IMPORTED)  # where a backend is loaded as in a launch
     assert imported == (["jax"] if backend is Backend.JAX else [])
     assert is_usable
 
@@ -387,3 +285,23 @@ def test_hidden_packages_cannot_be_imported(tmp_path, monkeypatch):
         pytest.raises(UserError, match="No module named 'numpy'"),
     ):
         launch.wait_until_ready()
+
+
+def test_folders_of_killed_runs_are_removed_by_the_next_and_no_others(tmp_path):
+    own = write(tmp_path, {"timelift-run-mine/run.jsonl": "mine"}) / "timelift-run-mine"
+    (tmp_path / "timelift-run-link").symlink_to(own)
+    script = "import os, sys\nfrom timelift.measure.launch import run_folder\n"
+    script += "print(run_folder(), flush=True)\nif sys.stdin.read(): os.kill(os.getpid(), 9)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    def start():
+        run = subprocess.Popen([sys.executable, "-c", script], env=environment, **pipes)
+        return run, Path(run.stdout.readline().strip())
+
+    (killed, its_folder), (alive, other_folder) = start(), start()
+    killed.communicate("die")
+    assert its_folder.is_dir()
+    start()[0].communicate()
+    assert {*tmp_path.iterdir()} == {other_folder, own, tmp_path / "timelift-run-link"}
+    alive.communicate()

@@ -107,14 +107,18 @@ def full():
     return np.ones((2, 3, 4), "int32"), None
 
 
+def guarded():
+    """A mask that no layer of Keras makes, by a value that is never drawn."""
+    steps, lift = keras.Input((4, 3, 2)), layers.TimeDistributed(layers.GRU(2))
+    return keras.Model(steps, lift(steps, mask=keras.ops.any(keras.ops.not_equal(steps, 999), -1)))
+
+
 def test_a_mask_by_which_no_step_is_padded_is_told():
-    full = "tests.test_model_data:full"
-    cases = ("padded", full), ("guarded", ""), ("padded", ""), ("unnamed", "")
+    here, models = "tests.test_model_data", "tests.support.lifted_models"
+    padded, guarded, unnamed = f"{models}:padded", f"{here}:guarded", f"{models}:unnamed"
+    cases = (padded, f"{here}:full"), (guarded, ""), (padded, ""), (unnamed, "")
     told = [
-        describe_model(
-            f"tests.support.lifted_models:{name}", {"source": source, "batch": 2, "seq_len": 6}
-        )
-        for name, source in cases
+        describe_model(name, {"source": source, "batch": 2, "seq_len": 6}) for name, source in cases
     ]
     assert [fields["unpadded"] for fields in told] == [True, True, False, False]
     assert not any(fields["constant"] for fields in told[1:])

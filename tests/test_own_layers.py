@@ -1,7 +1,7 @@
 """Layers as people write them are lifted, and held to the law in their own precision.
 
 They have a dtype policy of their own, are frozen in whole or in part, or are subclassed without
-`build` and `compute_output_shape`. Besides our strategies some are made here.
+`build` and `compute_output_shape`, or lifted twice. Besides our strategies some are made here.
 """
 
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from studies import law
-from tests.support import engines
-from tests.support.law_cases import ends_of
+from tests.support import engines, law_cover
+from tests.support.law_cases import BOTH, ends_of
 from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
-from timelift.inner_layer import LayerInputs
-from timelift.messages import Task
+from timelift.inner_layer import LayerInputs, StepTensor
+from timelift.messages import RivalSpec, Task
 
 LAYERS = '''"""Layers."""
 import keras
@@ -104,7 +104,6 @@ class OwnLayerCase:
 
 
 FORWARD, BACKWARD = Phase.FORWARD, Phase.BACKWARD
-BOTH = Gradients.INPUTS_AND_WEIGHTS
 FEW, COPIED = ("fold_time", "loop_slice"), ("fold_time", "conv1d_pointwise", "einsum_letters")
 MIXED = ("fold_time", "off_by_5_percent")
 OFF, BY_ROUNDING = {"off_by_5_percent"}, {"in_bfloat16"}
@@ -213,3 +212,82 @@ def test_what_a_backend_or_a_dtype_lacks_is_a_refusal_and_another_error_is_none(
         expected = Status.REFUSED if backend in lacking else otherwise
         assert {status for status, _ in ends.values()} == {expected}, (case, ends)
     assert any(backend in KERNELS[case][0] for case in ended)
+
+
+# A layer that is lifted twice, over the steps of the steps of a sequence --------------------------
+
+#: As many inner steps as steps, so that a swap of both axes shows in values alone.
+STEPS = 4
+OUTER, INNER = "{} if x.shape[2:] != (6,) else y", "{} if x.shape[2:] == (6,) else y"
+MEAN = "self.lift(x + 0.01 * ops.mean(x, axis=1, keepdims=True))"
+RIGHT = {"folded": "y", "step by step": "self.steps(x, training)"}
+#: The last one shows in no output.
+WRONG = {
+    "swaps the axes of time": OUTER.format("ops.swapaxes(y, 1, 2)"),
+    "mixes steps": OUTER.format(MEAN),
+    "mixes inner steps": INNER.format(MEAN),
+    "is late by an inner step": INNER.format("ops.roll(y, 1, axis=1)"),
+    "is wrong at one inner step": INNER.format("ops.where(at(y, 1, 2), 1.01 * y, y)"),
+    "stops a gradient": INNER.format("ops.where(at(y, 1, 2), ops.stop_gradient(y), y)"),
+}
+LIFT_DENSE = ("fold_time", "native", "loop_unstack", "vectorized_map", "time_distributed")
+#: A layer in a closure, which Keras does not see, so it trains nothing; as one of two layers it
+#: cannot be lifted again.
+CLOSURE = """
+import keras
+
+def build(layer, shape, dtype=None, *, twice=False):
+    inputs = keras.Input(shape, dtype=dtype)
+    y = keras.layers.Lambda(lambda x: layer(x))(inputs)
+    return keras.Model(inputs, keras.layers.Identity()(y) if twice else y)
+"""
+
+
+def ends_on_dense(backend, phase, folder):
+    usual = Setting("nested", STEPS, 3, Phase(phase), Mode.EAGER, gradients=BOTH, backend=backend)
+    inputs = LayerInputs((StepTensor((STEPS, 6)),), lifts=2)
+    closures = [RivalSpec(str(n), f"{folder}/closure.py", {"twice": n > 1}) for n in (1, 2)]
+    chosen = *law.rivals(RIGHT | WRONG), *law_cover.rivals([*LIFT_DENSE]), *closures
+    how = f"{law.PLANTED}:dense", inputs, 7, 0.0
+    return ends_of(Task(usual, chosen, *how, warms=False, law_steps=STEPS))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "tensorflow forward",
+        "tensorflow backward",
+        pytest.param("jax forward", marks=pytest.mark.whole),
+        "torch backward",
+    ],
+)
+def test_both_lifts_are_held_to_the_law(tmp_path, cell):
+    backend, phase = cell.split()
+    (tmp_path / "closure.py").write_text(CLOSURE)
+    asked = f"ends_on_dense(Backend('{backend}'), '{phase}', '{tmp_path}')"
+    ended = engines.evaluate(backend, "tests.test_own_layers", asked)
+    shown = list(WRONG) if phase == "backward" else list(WRONG)[:-1]
+    kept = {name for name, (status, _) in ended.items() if status == Status.MEASURED}
+    assert kept == {*RIGHT, *WRONG, *LIFT_DENSE} - {*shown}
+    assert {ended[name][0] for name in shown} == {Status.LAW_BROKEN}
+    assert "would not train the layer" in ended["1"][1]
+    assert ended["2"][0] == Status.REFUSED
+    assert "by several operations, and a second lift is of one layer" in ended["2"][1]
+
+
+LIFTING = ["fold_time", "time_distributed", "loop_unstack"]
+
+
+def ends_on_documents(phase):
+    row = Phase(phase), law_cover.GRAPH, 3, 2, law_cover.FULL
+    graph = law_cover.setting(Backend.TENSORFLOW, "documents", row)
+    return law_cover.ends(graph, law_cover.rivals([*LIFTING, "native", "vectorized_map"]))
+
+
+@pytest.mark.parametrize("phase", [pytest.param("forward", marks=pytest.mark.whole), "backward"])
+def test_a_recurrent_layer_is_lifted_twice(phase):
+    asked = f"ends_on_documents({phase!r})"
+    ended = engines.evaluate("tensorflow", "tests.test_own_layers", asked)
+    assert [name for name, (status, _) in ended.items() if status == Status.MEASURED] == LIFTING
+    assert ended["native"][1] == "LSTM gives a meaning to other axes than the last."
+    assert ended["vectorized_map"][0] == Status.REFUSED

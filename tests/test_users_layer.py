@@ -1,6 +1,7 @@
 """A layer as it is typed: imported like a module, and described with its inputs."""
 
 import importlib
+import re
 import sys
 from dataclasses import asdict
 
@@ -93,6 +94,7 @@ print(json.dumps([
     {{name: describe_layer("mine.models:" + name) for name in {names!r}}},
     [weights(name, read_inputs(text)) for name, text in {asked!r}],
     weights("lifted#1", LayerInputs.of_one((3,))),
+    [describe_layer(name, LayerInputs.of_one((96,)))["error"] for name in {broken!r}],
 ]))
 """
 ACTION, FRAME = StepTensor((), "int32", 6), StepTensor((8,))
@@ -146,17 +148,23 @@ ASKED = {
     "whose call does not; leave +mask out of the inputs",
     ("Steps", "frame=float32[7,3]+mask,gain=float32[]"): [[3, 2], [2]],
 }
+#: What cannot be made, with the end of why.
+BROKEN = {
+    "mien:layer": "there is no module 'mien' for .*; nearest: mine$",
+    "imports:layer": "ModuleNotFoundError: No module named 'gone'$",
+    "unfit:layer": "ValueError: Input .* with '96'$",
+}
 
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
     """Descriptions of all layers of the module, and weights of two for some inputs."""
     files = {"src/mine/__init__.py": "", "src/mine/parts.py": "UNITS = 4", "pyproject.toml": ""}
-    files |= {"src/mine/models.py": MODELS}
+    files |= {"src/mine/models.py": MODELS, "src/imports.py": "import gone"}
+    files |= {"src/unfit.py": "from keras.layers import GRU\nlayer = GRU(4)"}
     src = write(tmp_path_factory.mktemp("users"), files) / "src"
-    return engines.run(
-        "tensorflow", DESCRIBED.format(src=str(src), names=list(INPUTS), asked=list(ASKED))
-    )
+    names = {"names": [*INPUTS], "asked": [*ASKED], "broken": [*BROKEN]}
+    return engines.run("tensorflow", DESCRIBED.format(src=str(src), **names))
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -176,21 +184,13 @@ def test_a_layer_in_a_lift_has_the_weights_that_its_first_call_makes(described):
     assert described[2] == [[9, 4], [3, 4], [4]]
 
 
-@pytest.mark.parametrize(
-    ("name", "module", "reason"),
-    [
-        ("mien", "", "there is no module 'mien' for .*; nearest: mine$"),
-        ("mine", "import gone", "ModuleNotFoundError: No module named 'gone'$"),
-        ("mine", "import os\nos._exit(3)\n", "importing or calling it ended the process that did"),
-        ("mine", "from keras.layers import GRU\nlayer = GRU(4)", "ValueError: Input .* with '96'$"),
-    ],
-)
-def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
-    tmp_path, name, module, reason
-):
-    write(tmp_path, {"mine.py": module})
-    with pytest.raises(UserError, match=f"^--layer: {name}:layer.*: {reason}"):
-        users_layer.user_workload(f"{name}:layer", LayerInputs.of_one((96,)), QUICKEST, [tmp_path])
+def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(described, tmp_path):
+    for said, expected in zip(described[3], BROKEN.values(), strict=True):
+        assert re.search(expected, said)
+    write(tmp_path, {"mine.py": "import os\nos._exit(3)\n"})
+    ended = r"^--layer: mine:layer.*: importing or calling it ended the process that did"
+    with pytest.raises(UserError, match=ended):
+        users_layer.user_workload("mine:layer", LayerInputs.of_one((96,)), QUICKEST, [tmp_path])
 
 
 def test_nothing_that_a_layer_starts_outlives_the_look_at_it(tmp_path, monkeypatch):

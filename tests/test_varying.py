@@ -1,7 +1,6 @@
-"""Lengths that vary from call to call: which ones, what a sample is, and the law at each."""
+"""Lengths that vary from call to call: which ones, and the law at each."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,8 +9,7 @@ from tests.support.engines import evaluate
 from tests.support.law_cases import BATCH, FEATURES, SEED
 from tests.support.law_cover import rivals  # noqa: F401 - evaluated
 from tests.support.questions import cases
-from tests.support.simulated import ScriptedClock
-from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import Case, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Task, WorkerChannel
@@ -51,58 +49,6 @@ def test_only_a_question_that_names_varying_lengths_has_them():
     assert {case.setting.time_axis for case in own} == {"per_length", "buckets"}
     assert not {*usual} & {*own}
 
-
-# A sample ----------------------------------------------------------------------------------------
-
-
-class Program:
-    """A model of which the trace takes a second, and each call a tenth of it."""
-
-    def __init__(self, clock):
-        self.clock, self.traces, self.made = clock, 0, []
-
-    def trace(self, feed):
-        self.clock.now += 1.0
-        self.traces += 1
-        self.made.append(f"trace {feed}")
-
-    def at(self, length):
-        def call():
-            self.clock.now += 0.1
-            self.made.append(length)
-
-        return SimpleNamespace(compiled=self, feed=length, call=call)
-
-
-def test_a_model_is_traced_right_before_its_first_call_and_never_again():
-    from timelift.rounds import Player
-    from timelift.worker.prepare import calls_of
-
-    clock = ScriptedClock()
-    short, long = Program(clock), Program(clock)
-    calls = [short.at(1), short.at(2), long.at(5), short.at(1)]
-    seconds = []
-    for _ in range(2):
-        player = Player("one", calls_of(calls, 60.0, clock).__next__, calls_per_sample=4)
-        seconds.append(player.take_turn(clock))
-    assert seconds == pytest.approx([2.4, 0.4])
-    assert short.made == ["trace 1", 1, 2, 1, 1, 2, 1]
-    assert long.made == ["trace 5", 5, 5]
-
-
-def test_calls_end_at_the_limit_of_a_first_call_with_the_reason():
-    from timelift.worker.making import LostError
-    from timelift.worker.prepare import calls_of
-
-    clock = ScriptedClock()
-    with pytest.raises(LostError) as ended:
-        list(calls_of([Program(clock).at(length) for length in range(1, 9)], 3.0, clock))
-    assert ended.value.status == Status.TRACING_LIMIT
-    assert str(ended.value) == "its 8 calls took more than 3 s (--first-call-limit)"
-    assert clock.now == pytest.approx(103.3)
-
-
-# The law at each length --------------------------------------------------------------------------
 
 #: Lines of a lift (`studies/planted.py`), with the length at which each is caught, by time axis.
 MISTAKES = {

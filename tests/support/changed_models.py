@@ -11,6 +11,7 @@ from keras import layers, ops  # noqa: F401 - for scripts
 
 from examples import published_models
 from tests.support import lifted_models
+from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
@@ -26,14 +27,13 @@ from timelift.worker.describe import (
 from timelift.worker.measure_setting import measure_setting
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
-ROOT = Path(__file__).parent.parent.parent
 BATCH = 2
 #: Sources of data for the models whose inputs have unknown shapes.
 DATA = {
     **{name: f"examples.published_models:{name}_data" for name in ("agent", "speech")},
     **{name: f"tests.support.lifted_models:{name}_data" for name in ("late", "towers")},
 }
-FOLD, NATIVE = (str(ROOT / "strategies" / f"{name}.py") for name in ("fold_time", "native"))
+FOLD, NATIVE = (str(STRATEGIES[name].path) for name in ("fold_time", "native"))
 #: Strategies that a model must reject, but for one that rounds where there is no mask.
 WRONG = {
     "doubles": "tree.map_structure(lambda y: 2 * y, FoldTime(layer)(inputs))",

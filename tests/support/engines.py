@@ -14,8 +14,6 @@ import sys
 import traceback
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).parent.parent.parent
 #: Three processes of tests share two cores: threads of one would wait for those of another.
 ONE_THREAD = dict.fromkeys(
@@ -47,34 +45,6 @@ def unavailable(**axes):
     except UnavailableError as error:
         return str(error)
 """
-#: What every backend makes of a layer of dictionaries with mixed dtypes and a mask of its own:
-#: two float inputs and two float outputs have one shape, so that none stands in for another.
-NESTS = """
-from tests.support.engines import nested_layer, nested_values
-engine, layer, results = open_engine(USUAL), nested_layer(), {}
-
-def feed_of(time):
-    inputs, mask, cotangents = keras.tree.map_structure(engine.place, nested_values(time))
-    return Feed(inputs, {**dict.fromkeys(inputs), **mask}, cotangents)
-
-feed = feed_of(5)
-for name, mask in {"masked": feed.mask, "without a mask": None}.items():
-    outputs = engine.apply(layer, feed.inputs, mask, training=False)
-    pulled = engine.differentiate(layer, feed.inputs, mask, feed.cotangents, training=True)
-    results[name] = [value.tolist() for value in keras.tree.flatten((outputs, pulled))]
-for name in MODES:
-    mode, axis = name.split()
-    how = {"mode": Mode(mode), "time_axis": TimeAxis(axis)}
-    forward = engine.compile(layer, changed(**how), training=False)
-    backward = engine.compile(layer, changed(**how, **BACKWARD), training=True)
-    backward.trace(feed)
-    loss, gradients, *_ = backward.bind(feed)()
-    outputs, traces = forward.bind(Feed(feed.inputs, feed.mask))(), backward.traces
-    backward.bind(feed_of(4))()
-    values = map(engine.to_numpy, keras.tree.flatten((outputs, gradients, loss)))
-    results[name] = [*(value.tolist() for value in values), backward.traces - traces]
-print(json.dumps(results))
-"""
 #: The passes of inductor without its C++.
 LOWERED = """
 from functools import partial
@@ -105,13 +75,8 @@ def skip_without(backend):
         pytest.skip(reason, allow_module_level=True)
 
 
-def run(backend, script, **variables):
-    """Run a script with the backend under Keras; return what it prints last, from JSON.
-
-    Variables of the environment are read at the import: with any, the interpreter is a fresh one.
-    """
-    if variables:
-        return run_afresh(backend, script, **variables)
+def run(backend, script):
+    """Run a script with the backend under Keras; return what it prints last, from JSON."""
     skip_without(backend)
     process = _imported(backend)
     process.stdin.write(json.dumps(script) + "\n")
@@ -122,7 +87,7 @@ def run(backend, script, **variables):
 
 
 def run_afresh(backend, script, **variables):
-    """Run a script so in an interpreter that has imported nothing yet."""
+    """Run a script so in an interpreter that has imported nothing yet, with these variables."""
     skip_without(backend)
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -138,54 +103,6 @@ def run_afresh(backend, script, **variables):
 @functools.cache
 def evaluate(backend, module, expression):
     return run(backend, f"import json\nfrom {module} import *\nprint(json.dumps({expression}))")
-
-
-def nested_layer():
-    import keras
-    from keras import ops
-
-    class Nested(keras.Layer):
-        def build(self, _):
-            self.kernel = self.add_weight(shape=(3,), initializer="ones")
-
-        def call(self, inputs, mask=None):
-            frame, seen = inputs["frame"] * self.kernel, (mask or {}).get("frame")
-            frame = frame if seen is None else ops.multiply(frame, seen)
-            frame = ops.multiply(frame, inputs["done"][..., None])
-            value = frame * ops.cast(inputs["action"][..., None], "float32")
-            apart = 2 * inputs["frame"] - inputs["base"]
-            return {"value": value, "choice": inputs["action"] + 1, "apart": apart}
-
-    return Nested()
-
-
-def nested_values(time):
-    """Inputs, mask and cotangents (of `apart` and `value`) of three sequences."""
-    noise, steps = np.random.default_rng(time), (3, time)
-    frame, base, *cotangents = noise.standard_normal((4, *steps, 3)).astype("float32")
-    action = noise.integers(6, size=steps).astype("int32")
-    done, *seen = noise.uniform(size=(4, *steps)) < 0.5
-    inputs = {"action": action, "base": base, "done": done, "frame": frame}
-    return inputs, {"frame": np.stack(seen, axis=-1)}, cotangents
-
-
-def check_nests(backend, retraced, before=""):
-    """Hold a backend to numpy; `retraced` is by mode the traces that another length needs."""
-    results = run(backend, f"{before}{ENGINE}MODES = {[*retraced]}{NESTS}")
-    inputs, mask, (by_apart, by_value) = nested_values(5)
-    frame, count = inputs["frame"], (inputs["action"] * inputs["done"])[..., None] * mask["frame"]
-    pulled = by_value * count
-    outputs = [2 * frame - inputs["base"], inputs["action"] + 1, count * frame]
-    gradients = [-by_apart, 2 * by_apart + pulled, (pulled * frame).sum(axis=(0, 1))]
-    loss = (by_apart * outputs[0]).sum() + (by_value * outputs[2]).sum()
-
-    def is_right(name, *more):
-        pairs = list(zip(results[name], [*outputs, *gradients, *more], strict=True))
-        return all(np.shape(a) == np.shape(b) and np.allclose(a, b, atol=1e-5) for a, b in pairs)
-
-    assert is_right("masked")
-    assert not is_right("without a mask")
-    assert all(is_right(mode, loss, traces) for mode, traces in retraced.items())
 
 
 def _environment(backend):

@@ -1,4 +1,4 @@
-"""What a strategy for JAX alone does beyond the law, in the words of `tests/test_meaning.py`."""
+"""What a strategy for JAX alone does beyond the law, as `test_strategy_meaning.py` words it."""
 
 import keras
 import numpy as np

@@ -33,7 +33,7 @@ Row = tuple[Phase, tuple[Mode, TimeAxis], int, int, Lengths]
 WHOLE = {(BACKWARD, DYNAMIC), (BACKWARD, XLA), (FORWARD, XLA)}
 #: Rows with every value of every axis of a backend. The last ones are for strategies that refuse
 #: others: each has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so
-#: there a few strategies are tried (`test_law.py`).
+#: there a few strategies are tried (`test_strategies_law.py`).
 ROWS: dict[Backend, tuple[Row, ...]] = {
     Backend.TENSORFLOW: (
         (FORWARD, EAGER, 1, 1, FULL),
@@ -87,8 +87,8 @@ SLOW = {
 }
 #: Rows for strategies that refuse the others, since every operation is compiled by itself.
 LATE = {(Backend.JAX, EAGER)}
-#: Their gradients would take a third of all the time: `tests/test_law.py` has those of two or three
-#: strategies, and `make test-all` those of all.
+#: Their gradients would take a third of all the time: `tests/test_strategies_law.py` has those of
+#: two or three strategies, and `make test-all` those of all.
 FORWARD_ALONE = {"sentences"}
 #: Rows tried in turn where a strategy refuses.
 TRIES = 3

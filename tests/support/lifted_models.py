@@ -158,12 +158,6 @@ def misled(what):
     return keras.Model(words, outputs[what]())
 
 
-def guarded():
-    """A mask that no layer of Keras makes, by a value that is never drawn."""
-    steps, lift = keras.Input((4, 3, 2)), _lift(layers.GRU(2), "guarded_td")
-    return keras.Model(steps, lift(steps, mask=ops.any(ops.not_equal(steps, 999), -1)))
-
-
 def masked():
     """A Sequential whose mask goes on behind its lifts, with a loss of its own."""
     encoder = keras.Sequential([layers.Dense(3, kernel_regularizer="l2")], name="encoder")

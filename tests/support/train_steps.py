@@ -6,6 +6,7 @@ from keras import layers, ops
 
 from studies import law
 from tests.support.law_cases import BATCH, FEATURES, SEED, TIME
+from tests.support.trained_lifts import BACKEND, regularised, statistics  # noqa: F401 - by name
 from timelift.case import Backend, Dtype, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel
@@ -13,16 +14,6 @@ from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Feed, open_engine
 from timelift.worker.measure_setting import Playing, attempt
 from timelift.worker.prepare import SettingUnderTest
-
-BACKEND = Backend(keras.backend.backend())
-
-
-def statistics():
-    return keras.Sequential([layers.Dense(5), layers.BatchNormalization()])
-
-
-def regularised():
-    return layers.Dense(5, kernel_regularizer="l2", activity_regularizer="l2")
 
 
 def rarely_read():

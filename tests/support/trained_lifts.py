@@ -11,7 +11,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from tests.support.law_cases import BATCH, SEED, ends_of
+from tests.support.law_cases import BATCH, FEATURES, SEED, ends_of
 from tests.support.projects import STRATEGIES
 from timelift.case import Backend, Lengths, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs, read_inputs
@@ -19,7 +19,6 @@ from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import open_engine
 from timelift.worker.prepare import SettingUnderTest
 
-FEATURES = 6
 BACKEND = Backend(keras.backend.backend())
 
 

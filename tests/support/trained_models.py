@@ -5,9 +5,9 @@ import numpy as np
 from keras import layers, ops
 
 from tests.support import changed_models
+from tests.support.projects import STRATEGIES
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend
-from timelift.source import read_source
 from timelift.worker import find_lifts
 from timelift.worker.user_code import load_module
 
@@ -195,12 +195,9 @@ def judged(name):
     changed_models.lifted_models.made = (CHANGED | KEPT)[name]
     backend, described = keras.backend.backend(), changed_models.described("made")
     model = UserModel.of("made", Feeding("", 2, 6), Backend(backend), described)
-    files = changed_models.ROOT / "strategies"
-    words = [
-        read_source(files / f"{strategy}.py").constants
-        for strategy in (model.lifts[0].usual, "fold_time")
-    ]
-    if means := model.lifts[0].differences(*words):
+    lift = model.lifts[0]
+    words = (STRATEGIES[strategy].constants for strategy in (lift.usual, "fold_time"))
+    if means := lift.differences(*words):
         return sorted(means), "", ""
     ends = changed_models.raced("made", backend, {"folded": {"1": "fold_time"}})
     told = [flag for flag in ("steady", "quiet") if getattr(model, flag)]

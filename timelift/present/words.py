@@ -248,7 +248,7 @@ def bench_command(options: Iterable[tuple[str, str]]) -> str:
 
 
 # What strategies declare about layers that are more than a function ------------------------------
-# `tests/test_meaning.py` derives every declared word from behaviour.
+# `tests/test_strategy_meaning.py` derives every declared word from behaviour.
 
 #: Titles of the declarations.
 _ABOUT = {

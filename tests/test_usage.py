@@ -8,7 +8,6 @@ import pytest
 from msgspec import structs
 
 from tests.support import endings, engines, journals
-from tests.support.chosen import choose, journal
 from tests.support.projects import ROOT, write
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
@@ -239,15 +238,19 @@ def test_a_layer_that_is_not_the_project_s_is_left_to_the_reader(tmp_path, layer
 
 
 def test_code_has_its_answer_as_comments(tmp_path, run_command):
-    path = journal(tmp_path, workloads=("tokens\nimport os",))
-    said = choose(run_command, path, 0, "--seq-lens", "40", "--code").out
+    cases = journals.grid(
+        ("native", "loop_slice"), ("tokens\nimport os",), (40,), (8,), ("forward",)
+    )
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    said = run_command(0, "choose", "--run", path, "--code").out
     assert said.startswith("# tokens import os-T40-B8-forward-graph: Write native: ")
     compile(said, "said", "exec")
     assert said.endswith("model = keras.Model(inputs, outputs)\n")
 
 
 def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, run_command):
-    path = journal(tmp_path, ("mine\nimport os", "zzz"))
-    said = choose(run_command, path, 1, "--seq-lens", "40", "--code")
+    cases = journals.grid(("mine\nimport os", "zzz"), ("tokens",), (40,))
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    said = run_command(1, "choose", "--run", path, "--phases", "forward", "--code")
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "--code: expected a strategy that is here, received " in said.err
