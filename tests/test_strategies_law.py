@@ -99,30 +99,35 @@ def test_every_strategy_meets_every_value_of_every_axis(backend, whole):
     assert unmet == LIFTS_NOWHERE[backend] | of_others
 
 
-#: A workload, a number of steps, a batch and lengths.
-PLACES = [
-    *product([DENSE], [1, 2, 7], [1, 3], [Lengths.FULL]),
-    *product(["sensor", "frames"], [7], [3], [Lengths.UNIFORM, Lengths.SKEWED]),
-    *product(["sentences", "vit_patches"], [7], [3], [Lengths.UNIFORM]),
-    *product(WORKLOADS, [3], [2], [Lengths.FULL]),
-]
+#: Batches with a number of steps.
+SIZES = [(3, 1), (1, 2), (2, 3)]
 #: Static time runs eagerly, the same model without a price of tracing.
-WAYS = {"eager": EAGER, "dynamic": DYNAMIC}
-#: Every place in every phase, in one way and the other in turn: every pair of place, phase and way
-#: is tried. The phase says what a lift must compute, the way how it is traced; of the triples half
-#: are left out, which would show a fault that takes one place, one phase and one way at once.
+WAYS = [EAGER, DYNAMIC]
+#: Every workload in every phase, with sizes and ways in turn: every pair of these four is tried.
+#: The phase says what a lift must compute, the way how it is traced.
 EVERYWHERE = [
-    (place, phase, [*WAYS][(number // 2 + number + turn) % 2])
-    for number, place in enumerate(PLACES)
+    (workload, (phase, WAYS[(number // 3 + turn) % 2], *SIZES[(number + turn) % 3], Lengths.FULL))
+    for number, workload in enumerate(WORKLOADS)
     for turn, phase in enumerate(Phase)
 ]
+#: Sequences of many steps, and of lengths of their own where a kind of layer takes them.
+MANY_STEPS = [
+    *product(["sensor"], Phase, Lengths),
+    *zip(["frames"] * 3, Phase, [Lengths.UNIFORM, Lengths.SKEWED, Lengths.SKEWED], strict=True),
+    *product(["sentences"], PHASES, [Lengths.UNIFORM]),
+    *product(["vit_patches"], [Phase.BACKWARD, Phase.TRAIN], [Lengths.UNIFORM]),
+]
+EVERYWHERE += [
+    (workload, (phase, WAYS[turn % 2], 3, 7, lengths))
+    for turn, (workload, phase, lengths) in enumerate(MANY_STEPS)
+]
 
 
-def test_the_whole_catalogue_has_every_pair_of_place_phase_and_way():
-    values = PLACES, Phase, WAYS
-    for one, other in combinations(range(3), 2):
-        pairs = {(cell[one], cell[other]) for cell in EVERYWHERE}
-        assert pairs == {*product(values[one], values[other])}
+def test_the_whole_catalogue_has_every_pair_of_workload_phase_way_and_size():
+    cells = [(workload, *row[:2], row[2:4]) for workload, row in EVERYWHERE]
+    for pair in combinations(enumerate((WORKLOADS, Phase, WAYS, SIZES)), 2):
+        (one, values), (other, others) = pair
+        assert {(cell[one], cell[other]) for cell in cells} >= {*product(values, others)}
 
 
 @pytest.fixture
@@ -136,13 +141,13 @@ def forgets():
 @pytest.mark.whole
 @pytest.mark.usefixtures("forgets")
 @pytest.mark.parametrize(
-    ("place", "phase", "way"),
+    ("workload", "row"),
     EVERYWHERE,
-    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else str(value),
+    ids=lambda one: (
+        one if isinstance(one, str) else "-".join(map(str, (*one[:1], *one[1], *one[2:])))
+    ),
 )
-def test_the_whole_catalogue_keeps_the_law(place, phase, way):
-    workload, seq_len, batch, lengths = place
-    row = (phase, WAYS[way], batch, seq_len, lengths)
+def test_the_whole_catalogue_keeps_the_law(workload, row):
     ended = ends(setting(Backend.TENSORFLOW, workload, row), rivals(list(STRATEGIES)))
     assert not {name: end for name, end in ended.items() if end[0] in law_cover.BROKEN}
     assert Status.MEASURED in {status for status, _ in ended.values()}
