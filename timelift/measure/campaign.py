@@ -185,7 +185,8 @@ class Campaign:
         The reader goes to the first launch from `launch_with_reader` on that claims it; in a
         resumed run that may be a later one. It builds beside that launch, and after any other one.
         Further claims are granted where the referee doubts a peak, beyond the fewest launches. A
-        reader takes about as long as a new launch, and a budget must have that left.
+        reader takes about as long as a new launch, and a budget must have that left, where it knows
+        how long one takes: on a cluster it does not.
         """
         options, setting, number = self.options, task.setting, task.launch
         if self.interrupted or not (options.reads_peak_memory and setting.on_cpu):
