@@ -6,7 +6,6 @@ import platform
 import shlex
 import sys
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 
@@ -164,7 +163,11 @@ def test_a_removed_working_directory_is_a_sentence(tmp_path, monkeypatch, capsys
     ],
 )
 def test_a_full_disk_and_an_interrupt_are_a_sentence(monkeypatch, capsys, error, code, said):
-    monkeypatch.setattr(cli, "_run", Mock(side_effect=error))
+    def fails(*_):
+        """Fail as this test says."""
+        raise error
+
+    monkeypatch.setattr("timelift.commands.report.report", fails)
     monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
     monkeypatch.setattr(cli.sys.stdout, "fileno", lambda: 1, raising=False)
     assert cli.main(["report"], ROOT) == code

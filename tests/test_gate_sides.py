@@ -1,6 +1,8 @@
 """The other side of a gate: what it is taken from, which cases have one, and why others do not."""
 
+import json
 import os
+import platform
 import sys
 from dataclasses import replace
 
@@ -12,6 +14,7 @@ from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side
 from timelift.gate.sides import SidesRace
 from timelift.journal.lines import Machine
+from timelift.measure import machine
 from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
 from timelift.project import Project
@@ -167,10 +170,16 @@ def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides
     assert opened(sys.executable).python == sys.executable
 
 
+def python_of(folder, command):
+    """A script that is called like an interpreter."""
+    write(folder, {"python": f"#!/bin/sh\n{command}\n"})
+    (folder / "python").chmod(0o755)
+    return str(folder / "python")
+
+
 def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides, monkeypatch):
     here = sides[0]
-    write(here, {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'})
-    (here / "python").chmod(0o755)
+    python_of(here, f'exec {sys.executable} "$@"')
     monkeypatch.chdir(here)
     side = open_other_side("./python", checkout(here), catalogue(here))
     assert side.python == str(here / "python")
@@ -180,6 +189,24 @@ def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
     with pytest.raises(UserError, match="expected an interpreter"):
         of_python(python, catalogue(sides[0]), checkout(sides[0]))
+
+
+def test_versions_that_differ_in_another_interpreter_are_its_label_and_in_the_header(sides):
+    asked = request(sides[0])
+    known = asked.catalogue
+    ours = {"python": platform.python_version()}
+    ours |= machine.versions(machine.packages(known.backends))
+    theirs = ours | {"keras": "99.1", "more": "1"}
+    del theirs["numpy"]
+    side = of_python(python_of(sides[1], f"echo '{json.dumps(theirs)}'"), known, asked.project)
+    assert side.label == "keras 99.1, numpy none, more 1"
+    race = SidesRace(asked, side)
+    race.rivals([case()])
+    pairs = {"keras": ("99.1", ours["keras"]), "numpy": ("none", ours["numpy"])}
+    assert race.header_entry().versions == pairs | {"more": ("1", "none")}
+    old = python_of(sides[1], f"echo '{json.dumps(ours | {'keras': '2.9'})}'")
+    with pytest.raises(UserError, match=r"Keras 3\.4 or newer .*python, received 2\.9"):
+        of_python(old, known, asked.project)
 
 
 def test_an_interpreter_of_the_same_versions_is_raced_all_the_same(sides):

@@ -47,10 +47,6 @@ def test_a_share_has_two_spellings(option):
 @pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda option: option.name)
 def test_every_option_has_a_default_that_it_can_read(option):
     option.value("")
-    shown = {}
-    option.add_to(lambda _, **fields: shown.update(fields))
-    default = f" (default: {option.default or option.otherwise})"
-    assert shown["help"].replace("%%", "%") == option.help + default
 
 
 def test_a_file_where_results_belong_is_refused_though_nobody_named_it(tmp_path, monkeypatch):

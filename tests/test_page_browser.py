@@ -1,11 +1,6 @@
-"""The page in a real browser, and what axe says of it where AXE names the file axe.min.js.
+"""The page in a real browser."""
 
-Source of axe: https://github.com/dequelabs/axe-core (`npm pack axe-core`)
-"""
-
-import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +14,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.usefixtures("silent"),
 ]
-SERIOUS = """axe.run().then(({violations}) => violations
-  .filter(({impact}) => impact === "serious" || impact === "critical")
-  .map(({id, nodes}) => `${id}: ${nodes[0].html}`))"""
 #: What the chooser shows: the values of its fields, what is selected, and the state in the address.
 CHOSEN = "[...document.querySelectorAll('#chooser select')].map((one) => one.value)"
 LEAD = "document.querySelector('#chooser .lead').textContent"
@@ -244,10 +236,6 @@ def test_the_page_has_the_theme_of_the_reader(browser, page, dark, paper):
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == paper
     ink = browser.ask("getComputedStyle(document.querySelector('.plot text')).color")
     assert (sum(map(int, re.findall(r"\d+", ink))) > 400) is dark
-    if "AXE" in os.environ:
-        browser.ask(f"{Path(os.environ['AXE']).read_text()};0")
-        browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        assert browser.ask(SERIOUS) == []
 
 
 def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tmp_path):
