@@ -1,12 +1,10 @@
 """A user's story: a model is slow, what to write instead is measured and chosen, and stays fast."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.projects import QUICKEST, commit, environment, write
+from tests.support.projects import QUICKEST, commit, run_module, write
 
 MODELS = """
 import keras
@@ -34,14 +32,7 @@ def test_a_slow_model_is_asked_about_measured_chosen_for_and_kept_fast(tmp_path)
     project = commit(write(tmp_path / "project", files | {"mine/models.py": MODELS}))
 
     def timelift(*words, ends=(0,)):
-        done = subprocess.run(
-            [sys.executable, "-m", "timelift", *words],
-            cwd=project,
-            env=environment(project),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_module(project, "timelift", *words)
         assert done.returncode in ends, done.stdout + done.stderr
         assert "Traceback" not in done.stdout + done.stderr
         return done.stdout
