@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.golden import commands
 from tests.support.projects import bench, items, project, records_of, write
 
 PAIR = (
@@ -131,22 +132,25 @@ def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
         assert ends(run, workload="picky")[2, name] == "measured"
 
 
+def ids_of(folder, words):
+    """The ids of what `timelift bench` would measure in a project."""
+    write(folder, {"pytest.ini": "[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n"})
+    usual = "bench --collect-only -q --strategies native --backends tensorflow"
+    code, printed, complained = commands.played(folder, f"{usual} {words}")
+    assert code == 0, printed + complained
+    return [line for line in printed.splitlines() if "::" in line]
+
+
 def test_a_users_own_layer_is_asked_both_phases_in_the_usual_mode_and_nothing_else(tmp_path):
-    folder = project(tmp_path, ("native",))
-    lay_out(folder)
-    words = "--collect-only -q --layer layers.py:embed --inputs int32[3]<10 --seq-lens 3".split()
-    words += ["--strategies", "native", "--backends", "tensorflow"]
-    collected = bench(folder, "bench/", *words).stdout.splitlines()
+    write(tmp_path, {"layers.py": EMBED})
+    collected = ids_of(tmp_path, "--layer layers.py:embed --inputs int32[3]<10 --seq-lens 3")
     ids = [f"test_{phase}[embed-T3-B8-{phase}-graph-native]" for phase in ("backward", "forward")]
-    assert sorted(line.partition("::")[2] for line in collected if "::" in line) == ids
+    assert sorted(one.partition("::")[2] for one in collected) == ids
 
 
 def test_a_question_that_waits_is_asked_by_its_option_or_its_file(tmp_path):
-    folder = project(tmp_path, ("native",))
-    words = "--collect-only -q --workloads sensor --seq-lens 3 --batch-sizes 2"
-    words = [*words.split(), "--backends", "tensorflow", "--strategies", "native"]
-    for asked in ("bench/ --phases train", "bench/test_train.py"):
-        collected = bench(folder, *asked.split(), *words).stdout
-        assert "test_train.py::test_train[sensor-T3-B2-train-graph-native]" in collected
-        assert "forward" not in collected
-    assert not re.search("train|modes", bench(folder, "bench/", *words).stdout)
+    sizes = "--workloads sensor --seq-lens 3 --batch-sizes 2"
+    for asked in ("--phases train", "test_train.py"):
+        (one,) = ids_of(tmp_path, f"{asked} {sizes}")
+        assert one.endswith("test_train.py::test_train[sensor-T3-B2-train-graph-native]")
+    assert not re.search("train|modes", " ".join(ids_of(tmp_path, sizes)))

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
+from tests.golden import commands
 from tests.support.projects import ROOT, run_module, write
 from timelift import cli
 from timelift.commands.bench import with_pythonpath
@@ -114,11 +115,14 @@ def test_modules_are_found_where_pytest_is_told_to_look(mine, name, text, folder
     assert with_pythonpath(Project(mine)).pythonpath == tuple(mine / folder for folder in folders)
 
 
-@pytest.mark.parametrize("door", ["timelift bench", "pytest bench/ -p timelift.plugin"])
-def test_the_question_is_about_the_project_s_layer(mine, door):
+def test_the_question_is_about_the_project_s_layer_by_either_door(mine):
     cli.main(WORDS, mine)
-    done = run_module(mine, *door.split(), "--collect-only", "-q", "--strategies", "native")
+    words = "--collect-only -q -p no:cacheprovider --strategies native"
+    code, printed, complained = commands.played(mine, f"bench {words}")
+    assert code == 0, printed + complained
+    done = run_module(mine, *"pytest bench/ -p timelift.plugin".split(), *words.split())
     assert done.returncode == 0, done.stdout + done.stderr
-    cases = [line for line in done.stdout.splitlines() if "::" in line]
-    assert len(cases) == 4
-    assert all(line.startswith("bench/test_lift.py::test_lift[mine-T") for line in cases)
+    for said in (printed, done.stdout):
+        cases = [line for line in said.splitlines() if "::" in line]
+        assert len(cases) == 4
+        assert all(line.startswith("bench/test_lift.py::test_lift[mine-T") for line in cases)

@@ -101,6 +101,15 @@ def test_a_run_that_is_resumed_keeps_what_was_played_before(play, monkeypatch):
     assert list(kept.by_case) == list(read.by_case)
 
 
+def test_a_run_of_other_versions_or_options_does_not_go_on(play):
+    path = play(LINES, error=KeyboardInterrupt()).journal_path
+    with pytest.raises(UserError, match="the run had --seq-lens '', received '9'"):
+        play(LATER, resume=str(path), texts={"seq_lens": "9"})
+    path.write_text(path.read_text().replace('"keras":"', '"keras":"0.', 1))
+    with pytest.raises(UserError, match=r"keras '0\.\d.*', now '"):
+        play(LATER, resume=str(path))
+
+
 @pytest.mark.parametrize(
     ("typed", "variable", "said"),
     [("", "tensorflow", 1), ("tensorflow", "tensorflow", 0), ("", "jax", 0)],

@@ -46,11 +46,16 @@ def succeed(words, folder):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
-    how = ("--no-deps", "--no-build-isolation", "--wheel-dir", folder)
-    succeed([*PIP, "wheel", *how, "."], ROOT)
-    (path,) = folder.glob("*.whl")
+    how = ("--target", "wheel", "--target", "sdist", "--directory", folder)
+    succeed([sys.executable, "-m", "hatchling", "build", *how], ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    (path,) = built.glob("*.whl")
     return path
 
 
@@ -101,10 +106,8 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no checkout of git")
-def test_the_sdist_has_every_file_of_the_repository_so_that_its_tests_pass_there(tmp_path):
-    how = ("--target", "sdist", "--directory", tmp_path)
-    succeed([sys.executable, "-m", "hatchling", "build", *how], ROOT)
-    (path,) = tmp_path.iterdir()
+def test_the_sdist_has_every_file_of_the_repository_so_that_its_tests_pass_there(built):
+    (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as packed:
         inside = {name.partition("/")[2] for name in packed.getnames()}
     assert set(succeed(["git", "ls-files"], ROOT).splitlines()) - inside == set()

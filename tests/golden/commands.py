@@ -106,7 +106,7 @@ def _lay_out(home: Path) -> None:
 def _report(home: Path, name: str, words: str) -> Said:
     """Run `timelift`, and return what it printed and wrote."""
     out = home / name
-    code, printed, complained = _played(home, words.replace("OUT", name))
+    code, printed, complained = played(home, words.replace("OUT", name))
     found = {f"{name}.txt": _together(f"timelift {words}".strip(), code, printed, complained)}
     if out.is_dir():
         drawn = [path for path in _files(out) if path.suffix in _DRAWN]
@@ -121,14 +121,15 @@ def _answers(home: Path) -> str:
     """Return what is answered to each mistake, and which files all of them wrote."""
     before = {*_files(home)}
     mistakes = re.findall(r"^\$ timelift (.*)$", stored()[f"{ANSWERS}.txt"], re.MULTILINE)
-    answers = [_together(f"timelift {words}", *_played(home, words)) for words in mistakes]
+    answers = [_together(f"timelift {words}", *played(home, words)) for words in mistakes]
     written = sorted(str(path.relative_to(home)) for path in {*_files(home)} - before)
     answers.append(f"files written: {', '.join(written) or 'none'}\n")
     usual = "exit code 1\n--- stdout\n--- stderr\n"
     return "\n".join(answers).replace(usual, "").replace("--- stdout\n--- stderr\n", "")
 
 
-def _played(home: Path, words: str) -> tuple[object, str, str]:
+def played(home: Path, words: str) -> tuple[object, str, str]:
+    """Run `timelift` in a folder, in this process; return its exit code, output and errors."""
     printed, complained, code = io.StringIO(), io.StringIO(), None
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
