@@ -6,15 +6,7 @@ import pytest
 
 from studies.gate import change
 from tests.support.gates import SLEEPS
-from tests.support.projects import (
-    QUICKEST,
-    SMALL,
-    bench,
-    commit,
-    git,
-    project,
-    records_of,
-)
+from tests.support.projects import QUICKEST, SMALL, bench, commit, git, project, records_of
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
 #: What runs beside a race of two sides makes its verdict undecided.

@@ -10,13 +10,7 @@ import report
 from studies.gate import change
 from tests.support import gates, journals
 from tests.support.gates import NATIVE
-from tests.support.projects import (
-    ROOT,
-    commit,
-    git,
-    project,
-    write,
-)
+from tests.support.projects import ROOT, commit, git, project, write
 from timelift.analyse import results
 from timelift.case import Case
 from timelift.commands import bisect, bisect_step

@@ -8,10 +8,7 @@ from dataclasses import replace
 import pytest
 
 from timelift.measure.display import CampaignDisplay
-from timelift.measure.options import (
-    LaunchRange,
-    RunOptions,
-)
+from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measure.progress import StageBegun, plan_in_words
 
 

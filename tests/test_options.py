@@ -8,13 +8,7 @@ from _pytest.config import get_config
 from timelift.case import AXES, Setting
 from timelift.errors import UserError
 from timelift.measure import options
-from timelift.measure.options import (
-    FLAGS,
-    OPTIONS,
-    OTHER_OPTIONS,
-    LaunchRange,
-    option_named,
-)
+from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
 
