@@ -134,6 +134,7 @@ def played(home: Path, words: str) -> tuple[object, str, str]:
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
+        mock.patch.object(sys, "path", [*sys.path]),
         mock.patch.object(Figure, "savefig", lambda _, file, **__: file.write(b"")),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
@@ -146,7 +147,15 @@ def played(home: Path, words: str) -> tuple[object, str, str]:
             code = end.code
         finally:
             gc.enable()  # which `timelift` leaves off
+            _forget_modules(home)
     return code, printed.getvalue(), complained.getvalue()
+
+
+def _forget_modules(home: Path) -> None:
+    """Drop what was imported from a folder: another project has files of the same names."""
+    for name, module in [*sys.modules.items()]:
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(home):
+            del sys.modules[name]
 
 
 def _environment() -> dict[str, str]:
