@@ -40,14 +40,24 @@ def screen(advice):
     return to_text(document([advice], PAGES))
 
 
-FLAGS = ["steady", "trains", "unpadded", "leaves_open", "compiled", "drawn", "draws_labels"]
-
-
-@pytest.mark.parametrize("flag", [*FLAGS, "constant"])
-def test_what_the_advice_rests_on_is_told(tmp_path, flag):
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    {
+        "steady": "in training too, outputs, losses and gradients are those of your model",
+        "trains": "the prediction becomes 1.5 times as fast",
+        "unpadded": "it needs --data with padded steps, since a mask reaches a lift",
+        "leaves_open": "traced for 16 steps; fit traces with an open length",
+        "compiled": "it is not compiled, so it was trained by the mean of its outputs",
+        "drawn": "gives labels of your own; these were drawn",
+        "draws_labels": "gives inputs of your own; these were drawn",
+        "constant": "it needs --data with inputs that its outputs depend on",
+    }.items(),
+)
+def test_what_the_advice_rests_on_is_told(tmp_path, flag, said):
     changed = {flag: not DESCRIBED.get(flag)}
     usual, other = (advised(tmp_path, make_model(**each), whole=WHOLE) for each in ({}, changed))
-    assert screen(usual) != screen(other)
+    told = [said in " ".join(screen(advice).split()) for advice in (usual, other)]
+    assert told == [False, True]
 
 
 def test_every_rival_that_changes_training_is_marked_and_told_however_fast(tmp_path):

@@ -2,10 +2,10 @@
 
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,8 @@ from tests.support.advised import (
     of_whole,
     run,
 )
-from tests.support.projects import ROOT, STRATEGIES
+from tests.support.projects import ROOT, STRATEGIES, write
+from tests.support.started_runs import PATIENCE, start_module, wait_for_lines, wait_until
 from timelift.advise import notebook, races, user_model
 from timelift.advise.advice_words import document
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
@@ -240,20 +241,16 @@ SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
 
 
 @pytest.mark.whole
-@pytest.mark.usefixtures("own_lock")
 def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
-    words = [sys.executable, "-m", "timelift", "advise", SIGNAL, "--results", str(tmp_path)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(words, cwd=ROOT, **pipes) as run:
-        deadline = time.monotonic() + 900
-        while not any('"kind":"launch"' in path.read_text() for path in tmp_path.rglob("*.jsonl")):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        run.send_signal(signal.SIGINT)
-        printed, shown = run.communicate(timeout=900)
+    project = write(tmp_path / "project", {"pyproject.toml": ""})
+    run = start_module(project, "timelift", "advise", SIGNAL)
+    wait_until(lambda: [*project.glob("results/*/*.jsonl")], "a journal")
+    wait_for_lines(project, 1)
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 130
-    assert printed.startswith("signal: undecided: interrupted\n")
-    assert "finishing the round that is being played" in shown
+    assert re.search("^signal: undecided: interrupted$", said, re.MULTILINE)
+    assert "finishing the round that is being played" in said
 
 
 @pytest.mark.whole

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shlex
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,6 @@ from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode, Phase, Status
-from timelift.choose import choices
 from timelift.choose.choice_words import deciding_command
 from timelift.choose.choices import Answer, Goal, Query, answer, read_query
 from timelift.present.answer import in_one_sentence
@@ -56,11 +56,6 @@ QUESTIONS = {
         *(BATCHES, 40, 8),
         ["B8-forward-graph: Not decided: this size", "T40-B4-forward-graph: Write", "T40-B16"],
     ),
-    "between two lengths of different answers": (
-        *({"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}, 4, 1),
-        ["T1-B1-forward-graph: Keep loop_slice", "T8-B1-forward-graph: Write native"],
-    ),
-    "beyond all lengths": ({"launches": 1}, 80, 8, ["T40-B8-forward-graph: Not decided: native"]),
     "between four settings": (BATCHES, 50, 10, ["frames-T40-B16-forward-graph: Write native"]),
 }
 
@@ -203,7 +198,9 @@ def test_an_answer_is_what_a_report_recommends(run):
 def test_what_may_cost_more_than_is_worth_a_change_is_no_choice():
     def at(*rows):
         ranking = contest(*rows)
-        return choices._by_time(ranking, recommend([ranking]))
+        best = {ranking.setting: recommend([ranking])}
+        findings = SimpleNamespace(rankings=[ranking], recommendation_by_setting=best)
+        return answer(Query(ranking.setting, Goal.TIME), findings)
 
     assert at((1.05, 1), (1.03, 1), (3.0, 3)).strategy == "rival1"
     assert at((1.05, 1), (1.2, 1), (3.0, 3)).strategy == "rival0"
@@ -243,22 +240,25 @@ def test_names_of_a_journal_are_no_lines_of_an_answer(tmp_path, run_command):
         assert "evil" in said
 
 
-def test_what_a_choice_changes_in_training_is_told_for_every_goal(tmp_path, run_command):
+@pytest.mark.parametrize("goal", Goal)
+def test_what_a_choice_changes_in_training_is_told_for_every_goal(tmp_path, run_command, goal):
     entry = {"title": "A", "meaning": {"BATCH_NORM": "pooled"}}
     usual = {"title": "B", "meaning": {"BATCH_NORM": "per_step"}}
-    facts = {"peak_bytes": 1 << 20, "added": ["statistics"]}
-    cases = [
-        journals.case(name, phase=Phase.BACKWARD) for name in ("fold_time", "time_distributed")
-    ]
+    cases = journals.grid(["fold_time", "time_distributed"], seq_lens=(16,), phases=["backward"])
+
+    def facts(size):
+        least = {"peak_bytes": size << 20, "first_call_seconds": float(size)}
+        return least | {"added": ["statistics"]}
+
     lines = [
-        journals.line(case, launch, facts=facts | {"peak_bytes": (2 + place) << 20})
-        for place, case in enumerate(cases)
+        journals.line(case, launch, [1e-3 * size] * 3, facts=facts(size))
+        for size, case in enumerate(cases, 1)
         for launch in (1, 2, 3)
     ]
     head = journals.header(strategies={"fold_time": entry, "time_distributed": usual})
     path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END)
-    said = told(run_command, path, 0, "--goal", "memory")
-    assert "Least memory: fold_time" in said
+    said = told(run_command, path, 0, "--goal", goal)
+    assert re.search("Write fold_time|Least memory: fold_time|First call soonest: fold_time", said)
     assert "fold_time changes in training: " in said
 
 

@@ -125,7 +125,6 @@ def test_the_evidence_of_a_trial_is_machines_and_its_looks_count_launches():
 
 def test_the_looks_share_the_level_of_the_trial():
     assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
-    assert RULE.decision_points == (3, 7, 11, 15)
     assert max(FRESH_PARTS) == MOST_FRESH
 
 

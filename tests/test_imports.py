@@ -1,4 +1,4 @@
-"""Which room may import which: one line a room, held for every module of the tree."""
+"""Which room may import which: one line a room, held for every module; and no test another."""
 
 import ast
 import graphlib
@@ -270,13 +270,15 @@ from timelift import cli
 with tempfile.TemporaryDirectory() as folder:
     cli.main(["report", "tests/golden/results/golden/night0.jsonl", "--output", folder])
 """
+WORDS = """
+from timelift import cli
+assert [*map(cli.main, (["--help"], ["--version"], ["cmopare", "a", "b"]))] == [0, 0, 1]
+"""
 #: Programs, each with what it must not import.
 PROGRAMS = {
-    "from timelift import cli; assert cli.main(['--help']) == 0": DEAR,
-    "from timelift import cli; assert cli.main(['--version']) == 0": DEAR,
+    WORDS: DEAR,
     "import timelift; timelift.__version__": DEAR | {"timelift.cli"},
     "import timelift": DEAR | {"importlib.metadata", "timelift.cli"},
-    "from timelift import cli; assert cli.main(['cmopare', 'a', 'b']) == 1": DEAR,
     REPORT: FRAMEWORK | {"pytest"},
     "from timelift.commands import additions, choose, report": {"timelift.measure"},
     "import timelift.plugin": DEAR - {"pytest"} | {"pytest_benchmark"},
@@ -299,3 +301,31 @@ def test_what_should_be_quick_imports_nothing_dear(program):
 
 def test_an_import_is_seen():
     assert imported("import pandas") >= {"pandas", "numpy"}
+
+
+#: Every file of tests.
+TESTS = [*(ROOT / "tests").rglob("*.py")]
+LONGEST_NAME = 80
+
+
+def faults(text):
+    """Names of tests that are too long, and modules of tests that are imported."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{getattr(node, 'module', None) or ''}."
+            names = [f"{module}{alias.name}".lstrip(".") for alias in node.names]
+            yield from (name for name in names if name.startswith("tests.test_"))
+        elif isinstance(node, ast.FunctionDef) and len(node.name) > LONGEST_NAME:
+            yield node.name
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_a_file_of_tests_needs_no_other_and_its_names_are_short(path):
+    assert [*faults(path.read_text(encoding="utf-8"))] == []
+
+
+def test_an_import_and_a_long_name_are_found():
+    long = "test_" + "x" * LONGEST_NAME
+    imports = ("from tests.test_x import y", "from tests import test_x", "import tests.test_x")
+    text = "\n".join([*imports, f"def {long}(): ...", "def test_short(): ...", "import tests"])
+    assert [*faults(text)] == ["tests.test_x.y", "tests.test_x", "tests.test_x", long]

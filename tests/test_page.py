@@ -8,7 +8,9 @@ import re
 import pytest
 
 from tests.support import journals, pages
-from tests.support.pages import FEW, Elements, data, made, section
+from tests.support.gates import run_file
+from tests.support.journals import AGAINST
+from tests.support.pages import FEW, Elements, data, harm, made, reported, section
 from tests.support.projects import STRATEGIES
 from timelift.case import Lengths, Status
 from timelift.present.page import page_scripts, page_words
@@ -193,3 +195,30 @@ def test_data_inside_a_page_ends_no_script():
         assert "<" not in inside
         assert "\u2028" not in inside
         assert json.loads(inside) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("slow", "headline", "count"),
+    [
+        (1.06, "1 of 4 cases fails the gate against main: 1 slower.", "1 slower, 3 same"),
+        (0.9, "None of 4 cases fails the gate against main.", "1 faster, 3 same"),
+    ],
+)
+def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count):
+    html = reported(run_file(tmp_path, slow=slow))
+    (said,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
+    assert re.sub("<.*?>", "", said) == headline
+    words = " ".join(Elements(section(html, "answer")).words)
+    assert f"gate 3 %, 1.5 % ignored: {count}." in words
+    assert "Write" not in words
+    assert not {"Your case", "Fastest by size"} & {*Elements(html).words}
+    assert "over the best" not in section(html, "answer").partition("</details>")[2]
+    assert html.index('class="answers"') < html.index('<dl class="trusted">')
+    assert "new: mine" in {*Elements(html).words}
+
+
+def test_hostile_names_of_sides_are_text(tmp_path):
+    evil = "<script>alert(1)</script>\x1b"
+    html = reported(run_file(tmp_path, slow=1.06, against=AGAINST | {"label": evil}))
+    assert harm(html) == []
+    assert "&lt;script&gt;alert(1)" in html

@@ -1,11 +1,6 @@
-"""The page in a real browser, and what axe says of it where AXE names the file axe.min.js.
+"""The page in a real browser."""
 
-Source of axe: https://github.com/dequelabs/axe-core (`npm pack axe-core`)
-"""
-
-import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +14,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.usefixtures("silent"),
 ]
-SERIOUS = """axe.run().then(({violations}) => violations
-  .filter(({impact}) => impact === "serious" || impact === "critical")
-  .map(({id, nodes}) => `${id}: ${nodes[0].html}`))"""
 #: What the chooser shows: the values of its fields, what is selected, and the state in the address.
 CHOSEN = "[...document.querySelectorAll('#chooser select')].map((one) => one.value)"
 LEAD = "document.querySelector('#chooser .lead').textContent"
@@ -84,16 +76,8 @@ def test_the_page_opens_a_case_in_which_its_title_holds(browser, tmp_path):
     """Write native: it costs little at 128 steps, where fold_time is shown faster."""
     times = {"time_distributed": (4, 9), "native": (1, 2.2), "fold_time": (3, 2)}
     cases = journals.grid([*times], phases=["forward"])
-    rounds = (1e-3, 1.01e-3, 0.99e-3, 1.005e-3, 0.995e-3)
-    lines = [
-        journals.line(
-            of, launch, [times[of.strategy][of.setting.seq_len > 16] * one for one in rounds]
-        )
-        for launch in (1, 2, 3)
-        for of in cases
-    ]
-    made(tmp_path, journals.header(), *lines, journals.END)
-    browser.open(tmp_path / "report" / "index.html")
+    seconds = {of: 1e-3 * times[of.strategy][of.setting.seq_len > 16] for of in cases}
+    browser.open(drawn(tmp_path, seconds, noise=0.003))
     assert browser.ask("document.querySelector('h1').textContent").startswith("Write native")
     assert browser.ask(CHOSEN) == ["16"]
     browser.open(tmp_path / "report" / "index.html", "#seq_len=128")
@@ -244,10 +228,6 @@ def test_the_page_has_the_theme_of_the_reader(browser, page, dark, paper):
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == paper
     ink = browser.ask("getComputedStyle(document.querySelector('.plot text')).color")
     assert (sum(map(int, re.findall(r"\d+", ink))) > 400) is dark
-    if "AXE" in os.environ:
-        browser.ask(f"{Path(os.environ['AXE']).read_text()};0")
-        browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        assert browser.ask(SERIOUS) == []
 
 
 def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tmp_path):
@@ -412,13 +392,9 @@ def test_nothing_is_wider_than_the_window_or_its_card(browser, charts, width):
 )
 def test_a_look_alike_is_no_lift_to_compare_with(browser, tmp_path, seconds, lead, words):
     head = journals.header(strategies={"gru": {"title": "G", "differs": "it has a state"}})
-    lines = [
-        journals.line(journals.case(name), launch, (one, one))
-        for launch in (1, 2, 3)
-        for name, one in seconds.items()
-    ]
-    lines.append(journals.ended(journals.case("lstm"), Status.REFUSED, "it has no size."))
-    made(tmp_path, head, *lines, journals.END)
+    lines = journals.campaign({journals.case(name): one for name, one in seconds.items()})
+    lost = journals.ended(journals.case("lstm"), Status.REFUSED, "it has no size.")
+    made(tmp_path, head, *lines, lost, journals.END)
     browser.open(tmp_path / "report" / "index.html")
     said = browser.ask("document.querySelector('#chooser').innerText")
     assert lead in {None, browser.ask(LEAD)}

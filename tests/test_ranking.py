@@ -267,3 +267,10 @@ def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
     assert np.isnan([once.ratio.low, once.seconds_per_call.low, once.half_width]).all()
     second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio.value)
     assert _reaches(second)[0] == pytest.approx(second.half_width)
+
+
+def test_what_the_first_costs_over_every_row_is_its_price():
+    for costs in ([1, 1.01, 1.02], [1, 1.5]):
+        for one in rank(run(costs, sizes=3)):
+            parts = [row.first_costs for row in one.rows[1:]]
+            assert one.rows[0].cost_over_best.high == pytest.approx(max(1.0, *parts))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.support.drawn_runs import runs
-from tests.support.pages import data
+from tests.support.pages import data, surfaces
 from tests.support.simulated import TD, contest, of_lengths, raced, run
 from timelift.advise.advice import outcomes
 from timelift.analyse.findings import RunFindings
@@ -18,25 +18,15 @@ from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.choose.choices import Goal, Query, answer
-from timelift.commands.additions import verdicts_on_copies
 from timelift.journal.lines import Header
 from timelift.present.answer import answer_table, headline, recommended_in_words
-from timelift.present.document import to_markdown
-from timelift.present.full_report import full_report
-from timelift.present.page import page_html
 from timelift.present.page.page_words import beside
-from timelift.present.summary import Additions, summary
-from timelift.present.terminal import to_text
 
 
-def surfaces(findings):
-    words = full_report(findings, Additions(verdicts=verdicts_on_copies(findings.run)))
-    return {
-        "page": "\n".join(page_of(page_html(findings, words))),
-        "ending": to_text(summary(findings), 400),
-        "terminal": to_text(words, 400, at_length=True),
-        "markdown": to_markdown(words),
-    }
+def told(findings):
+    """What each surface says of the run, of the page as much as names a strategy."""
+    texts = surfaces(findings)
+    return texts | {"page": "\n".join(page_of(texts["page"]))}
 
 
 def page_of(html):
@@ -79,14 +69,14 @@ def disagreeing(findings, texts):
     }
     rows = answer_table(findings).rows if findings.answers else ()
     # where the column is left out, the headline has the strategy of every workload
-    told = [rf"\b{row.workload}\W+{re.escape(row.write)}" for row in rows]
-    told = told if len({row.write for row in rows}) > 1 else []
-    told += [re.escape(headline(findings))] if findings.answers else []
+    answers = [rf"\b{row.workload}\W+{re.escape(row.write)}" for row in rows]
+    answers = answers if len({row.write for row in rows}) > 1 else []
+    answers += [re.escape(headline(findings))] if findings.answers else []
     for name, text in texts.items():
         # where copies were raced, page and report begin with what became of them
         answered = name == "ending" or not (name == "terminal" or findings.run.header.races_copies)
         flat = " ".join(text.split())
-        lacks = answered and not all(re.search(each, flat) for each in told)
+        lacks = answered and not all(re.search(each, flat) for each in answers)
         if lacks or (name != "ending" and named(text) != settings):
             yield name
 
@@ -95,7 +85,7 @@ def disagreeing(findings, texts):
 @settings(max_examples=60)
 def test_every_surface_names_the_same_strategy(made):
     findings = RunFindings(made)
-    assert [*disagreeing(findings, surfaces(findings))] == []
+    assert [*disagreeing(findings, told(findings))] == []
     answers = {*findings.answers.values(), *findings.recommendation_by_setting.values()}
     assert not {answer.strategy for answer in answers} & made.header.strategies.keys()
 
@@ -104,7 +94,7 @@ def test_every_surface_names_the_same_strategy(made):
 def written():
     """What is written of a run in which one strategy is the best everywhere, and its findings."""
     findings = RunFindings(Run(Header(), tuple(run([1, 1.2, 3], sizes=2)), complete=True))
-    return findings, surfaces(findings)
+    return findings, told(findings)
 
 
 @pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown"])

@@ -106,7 +106,7 @@ def _lay_out(home: Path) -> None:
 def _report(home: Path, name: str, words: str) -> Said:
     """Run `timelift`, and return what it printed and wrote."""
     out = home / name
-    code, printed, complained = _played(home, words.replace("OUT", name))
+    code, printed, complained = played(home, words.replace("OUT", name))
     found = {f"{name}.txt": _together(f"timelift {words}".strip(), code, printed, complained)}
     if out.is_dir():
         drawn = [path for path in _files(out) if path.suffix in _DRAWN]
@@ -121,18 +121,20 @@ def _answers(home: Path) -> str:
     """Return what is answered to each mistake, and which files all of them wrote."""
     before = {*_files(home)}
     mistakes = re.findall(r"^\$ timelift (.*)$", stored()[f"{ANSWERS}.txt"], re.MULTILINE)
-    answers = [_together(f"timelift {words}", *_played(home, words)) for words in mistakes]
+    answers = [_together(f"timelift {words}", *played(home, words)) for words in mistakes]
     written = sorted(str(path.relative_to(home)) for path in {*_files(home)} - before)
     answers.append(f"files written: {', '.join(written) or 'none'}\n")
     usual = "exit code 1\n--- stdout\n--- stderr\n"
     return "\n".join(answers).replace(usual, "").replace("--- stdout\n--- stderr\n", "")
 
 
-def _played(home: Path, words: str) -> tuple[object, str, str]:
+def played(home: Path, words: str) -> tuple[object, str, str]:
+    """Run `timelift` in a folder, in this process; return its exit code, output and errors."""
     printed, complained, code = io.StringIO(), io.StringIO(), None
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
+        mock.patch.object(sys, "path", [*sys.path]),
         mock.patch.object(Figure, "savefig", lambda _, file, **__: file.write(b"")),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
@@ -145,7 +147,15 @@ def _played(home: Path, words: str) -> tuple[object, str, str]:
             code = end.code
         finally:
             gc.enable()  # which `timelift` leaves off
+            _forget_modules(home)
     return code, printed.getvalue(), complained.getvalue()
+
+
+def _forget_modules(home: Path) -> None:
+    """Drop what was imported from a folder: another project has files of the same names."""
+    for name, module in [*sys.modules.items()]:
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(home):
+            del sys.modules[name]
 
 
 def _environment() -> dict[str, str]:

@@ -147,6 +147,8 @@ ALONE = {
 }
 
 
+#: Three launches of short rounds find it, whatever else the machine does.
+SLEEPS = "(__import__('time').sleep(0.05), 1.0 * t)[1]"
 #: What is said of every run: how many cases were timed, and which strategies are new.
 EVERYWHERE = re.compile(r"\d+ cases? timed beside |new: ")
 

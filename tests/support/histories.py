@@ -1,9 +1,11 @@
-"""Synthetic histories for tests: a folder of journals, one a night, with what is asked of them."""
+"""Runs of many nights for tests, of two, and levels as if of runs."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from studies import noise
 from studies.history import HistoryKind, HistorySize, simulate
 from tests.support import journals
 from timelift.history.levels import RunLevels
@@ -81,3 +83,46 @@ def _lines(case, night, slower, random, beats):
     for launch in (1, 2):
         seconds = (level * np.exp(random.normal(0, 0.01, 5))).tolist()
         yield journals.line(case, launch, seconds, facts=beats)
+
+
+#: What they cost in two stored runs, and a commit of each.
+COSTS = np.log([1.0, 1.1, 1.5, 2.0, 3.0])
+OLD_COMMIT, NEW_COMMIT = "aaaa1111bbbb2222cccc", "dddd3333eeee4444ffff"
+FACTS = {"first_call_seconds": 0.5, "graph_nodes": 42, "peak_bytes": 8 << 20, "weights": 96}
+
+
+def stored(  # noqa: PLR0913, PLR0917
+    path,
+    seed,
+    slower=None,
+    machine_speed=1.0,
+    canary=1.0,
+    launches=5,
+    sizes=8,
+    strategies=STRATEGIES,
+    facts=None,
+    **header,
+):
+    """Write a run of these strategies at so many lengths.
+
+    `slower` maps (strategy, length) to the ratio that it became slower by, `facts` a strategy to
+    facts of its own; everything takes `machine_speed` times as long, the canary `canary` times.
+    """
+    random = np.random.default_rng(seed)
+    shape = noise.Shape(sizes, len(strategies), launches, rounds=30)
+    times = noise.seconds(noise.SCENARIOS[1], shape, COSTS[: len(strategies)], random)
+    times = noise.in_sessions(times * machine_speed, 0.005, random)
+    lines = []
+    every = itertools.product(range(launches), range(sizes), enumerate(strategies))
+    for launch, size, (place, strategy) in every:
+        ratio = (slower or {}).get((strategy, size + 1), 1.0)
+        own = FACTS | {"canary_seconds": 5e-5 * canary} | (facts or {}).get(strategy, {})
+        seconds = (times[size, place, launch] * ratio).tolist()
+        case = journals.case(strategy, seq_len=size + 1)
+        lines.append(journals.line(case, launch + 1, seconds, facts=own))
+    head = {"commit": {"id": OLD_COMMIT, "dirty": False}, "cases": sizes * len(strategies)}
+    return journals.write(path, journals.header(**(head | header)), *lines, journals.END)
+
+
+def other_machine(**changes):
+    return journals.MACHINE | {"identity": journals.MACHINE["identity"] | changes}

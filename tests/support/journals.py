@@ -4,6 +4,7 @@ They are written by the writer of real ones. What is broken is made by damaging 
 """
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -132,12 +133,16 @@ def grid(
 
 
 def campaign(cases, launches=3, rounds=8, noise=0.01, seed=5):
-    """Measure the cases: lines as a campaign writes them, times by `SPEEDS` and a little noise."""
+    """Measure the cases: lines as a campaign writes them, with a little noise.
+
+    Times are those of a mapping of cases to seconds, or else by `SPEEDS`.
+    """
     generator = np.random.default_rng(seed)
-    for launch, of in itertools.product(range(1, launches + 1), cases):
+    times = cases if isinstance(cases, Mapping) else {of: typical_seconds(of) for of in cases}
+    for launch, (of, usual) in itertools.product(range(1, launches + 1), times.items()):
         spread = generator.normal(0.0, noise, rounds + 1)
-        seconds = typical_seconds(of) * np.exp(spread[0] + spread[1:])
-        first = {"first_call_seconds": 0.1 + 300 * typical_seconds(of)}
+        seconds = usual * np.exp(spread[0] + spread[1:])
+        first = {"first_call_seconds": 0.1 + 300 * usual}
         facts = {**first, "graph_nodes": 40 + len(of.strategy), "peak_bytes": 1 << 20}
         yield line(of, launch, seconds.round(9).tolist(), facts=facts)
 

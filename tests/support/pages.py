@@ -7,9 +7,12 @@ from html.parser import HTMLParser
 from tests.support import journals
 from timelift.analyse import results
 from timelift.analyse.findings import find_out
-from timelift.commands.additions import additions
+from timelift.commands.additions import additions, verdicts_on_copies
+from timelift.present import terminal
+from timelift.present.document import to_markdown
 from timelift.present.full_report import full_report
 from timelift.present.page import page_html, page_scripts, page_tables, write_report
+from timelift.present.summary import Additions, summary
 from timelift.present.usage import NO_CODE
 
 FEW = ("native", "loop_slice", "time_distributed")
@@ -72,6 +75,17 @@ class Elements(HTMLParser):
     def handle_data(self, data):
         if not self._silent and data.strip():
             self.words.append(" ".join(data.split()))
+
+
+def surfaces(seen):
+    """What is told of a run, by the surface that tells it."""
+    words = full_report(seen, Additions(verdicts=verdicts_on_copies(seen.run)))
+    return {
+        "page": page_html(seen, words),
+        "ending": terminal.to_text(summary(seen), 400),
+        "terminal": terminal.to_text(words, 400, at_length=True),
+        "markdown": to_markdown(words),
+    }
 
 
 def section(html, anchor):

@@ -29,8 +29,12 @@ PATIENCE = 900
 
 
 def start(folder: Path, *words: str, **how: Any) -> subprocess.Popen[str]:
+    return start_module(folder, "pytest", "-p", "no:cacheprovider", *words, **how)
+
+
+def start_module(folder: Path, *words: str, **how: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        [sys.executable, "-m", *words],
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.PIPE,

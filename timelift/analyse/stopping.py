@@ -46,7 +46,7 @@ CLEAR = float(np.log(1.5))
 LOOKS = (3, 5, 8, 12)
 #: Chances of a false "different" (both sides) and of a false "same" (each side) that a look may
 #: take, so that all looks together take 5 %: almost none at first, most at the last (O'Brien and
-#: Fleming's); tests/test_verdicts.py computes them again.
+#: Fleming's); tests/test_stopping.py computes them again.
 DIFFERENT_LEVELS = (8.86e-05, 0.00236, 0.01545, 0.04377)
 SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
 #: The same for a price that is too low, spent evenly (Pocock's): where choosing the fastest costs

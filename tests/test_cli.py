@@ -1,27 +1,21 @@
-"""`timelift`: its words, how it ends, its lists, and what `timelift init` writes."""
+"""`timelift`: its words, how it ends, and what it hands to pytest."""
 
 import errno
 import inspect
 import platform
-import re
 import shlex
 import sys
-from dataclasses import asdict
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 
 import timelift
-from tests.support.projects import ROOT, run_module, run_python, write
+from tests.golden import commands
+from tests.support.projects import ROOT, run_python, write
 from timelift import cli
 from timelift.cli import COMMANDS
-from timelift.commands.bench import with_pythonpath
 from timelift.escape import plain
-from timelift.inner_layer import LayerInputs, StepTensor
-from timelift.measure import header, users_layer
-from timelift.measure.catalogue import read_workload
-from timelift.project import Project
+from timelift.measure import header
 
 #: The door, interrupted while it imports the commands.
 INTERRUPTED = """
@@ -99,9 +93,9 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
 
 def test_what_the_project_s_tests_import_is_not_needed_to_measure(tmp_path):
     write(tmp_path, {"tests/conftest.py": "import no_such_module"})
-    words = "timelift bench --collect-only -q --workloads tokens"
-    said = run_module(tmp_path, *words.split())
-    assert (said.returncode, said.stderr) == (0, "")
+    words = "bench --collect-only -q -p no:cacheprovider --workloads tokens"
+    code, _, complained = commands.played(tmp_path, words)
+    assert (code, complained) == (0, "")
 
 
 @pytest.mark.parametrize("folder", ["", "timelift/bench/"])
@@ -170,7 +164,11 @@ def test_a_removed_working_directory_is_a_sentence(tmp_path, monkeypatch, capsys
     ],
 )
 def test_a_full_disk_and_an_interrupt_are_a_sentence(monkeypatch, capsys, error, code, said):
-    monkeypatch.setattr(cli, "_run", Mock(side_effect=error))
+    def fails(*_):
+        """Fail as this test says."""
+        raise error
+
+    monkeypatch.setattr("timelift.commands.report.report", fails)
     monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
     monkeypatch.setattr(cli.sys.stdout, "fileno", lambda: 1, raising=False)
     assert cli.main(["report"], ROOT) == code
@@ -201,108 +199,3 @@ def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, run_comman
     chunks = (ROOT / "strategies" / "fold_chunks.py").read_text(encoding="utf-8")
     for name, text in (("fold_time", OWN), ("fold_chunks[k=8]", chunks)):
         assert run_command(0, "strategies", "show", name, root=root).out == text
-
-
-WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("timelift", "timelift-comment")]
-FILES = ["bench/test_lift.py", "workloads/mine.py", *WORKFLOWS]
-SEVERAL = LayerInputs((StepTensor((3, 2), masked=True), StepTensor((), "int32", 6)), ("x", "y"))
-WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
-
-
-@pytest.fixture
-def mine(tmp_path, monkeypatch):
-    """A user's project, whose layer takes three features."""
-    inputs = {"inputs": asdict(LayerInputs.of_one((3,)))}
-    monkeypatch.setattr(users_layer, "look_at", lambda *_: inputs)
-    made = "import keras\n\n\ndef make_encoder():\n    return keras.layers.Dense(4)\n"
-    package = {"src/mypkg/__init__.py": "", "src/mypkg/models.py": made}
-    about = {"pyproject.toml": '[project]\nname = "p"\nversion = "0"\n'}
-    return write(tmp_path, package | about)
-
-
-def files(mine):
-    """Every file of a project but those it began with."""
-    paths = {str(path.relative_to(mine)) for path in mine.rglob("*") if path.is_file()}
-    return {name for name in paths if not name.startswith(("src", "pyproject"))}
-
-
-def test_the_files_are_written_with_what_to_add_and_to_type(mine, run_command):
-    said = run_command(0, *WORDS, root=mine).out
-    assert files(mine) == set(FILES)
-    assert said.startswith(f"in {mine}\n")
-    assert all(f"  wrote {name}\n" in said for name in FILES)
-    assert "-p timelift.plugin" in said
-    assert said.endswith("next, type:\n  timelift bench\n")
-
-
-@pytest.mark.parametrize(
-    ("more", "inputs"),
-    [
-        ([], LayerInputs.of_one((3,))),
-        (["--inputs", "int32[60]<1000"], LayerInputs.of_one((60,), "int32", 1000)),
-        (["--inputs", "x=float32[3,2]+mask,y=int32[]<6"], SEVERAL),
-    ],
-)
-def test_the_workload_makes_the_layer_that_was_named(mine, more, inputs):
-    cli.main([*WORDS, *more], mine)
-    assert "from mypkg.models import make_encoder\n" in (mine / FILES[1]).read_text()
-    workload = read_workload(mine / FILES[1])
-    assert (workload.name, workload.inputs) == ("mine", inputs)
-
-
-def test_without_a_layer_the_workload_is_left_to_fill_in(mine, run_command):
-    words = f"next, fill in FEATURES and make_layer in {FILES[1]}, and"
-    assert words in run_command(0, "init", root=mine).out
-    refusal = run_command(1, "workloads", root=mine).err
-    assert "mine.py: FEATURES is still to fill in" in refusal
-
-
-@pytest.mark.parametrize(
-    ("there", "said"),
-    [
-        (FILES[:1], f"found {FILES[0]}; nothing was written"),
-        (FILES[1:], f"found {', '.join(FILES[1:])}; nothing was written"),
-        ([".github"], "nothing was written"),
-    ],
-)
-def test_no_file_is_overwritten_and_a_failure_leaves_nothing(mine, run_command, there, said):
-    write(mine, dict.fromkeys(there, "mine"))
-    before = sorted(mine.rglob("*"))
-    assert said in run_command(1, "init", root=mine).err
-    assert sorted(mine.rglob("*")) == before
-    assert {(mine / name).read_text() for name in there} == {"mine"}
-
-
-def test_nothing_is_written_through_a_planted_folder(mine, run_command, tmp_path_factory):
-    outside = tmp_path_factory.mktemp("outside")
-    (mine / ".github").symlink_to(outside)
-    said = "timelift.yml': a link below '.*' leads out of it; nothing was written"
-    assert re.search(said, run_command(1, "init", root=mine).err)
-    assert (files(mine), [*outside.iterdir()]) == (set(), [])
-
-
-def test_timelift_s_own_checkout_is_refused(run_command):
-    assert "expected a project of yours" in run_command(1, "init", root=ROOT).err
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "folders"),
-    [
-        ("pytest.ini", "[pytest]\npythonpath = lib 'my code'\n", ["lib", "my code"]),
-        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = ['lib']\n", ["lib"]),
-        ("pytest.ini", "[pytest]\npythonpath = 'lib\n", []),
-    ],
-)
-def test_modules_are_found_where_pytest_is_told_to_look(mine, name, text, folders):
-    (mine / name).write_text(text)
-    assert with_pythonpath(Project(mine)).pythonpath == tuple(mine / folder for folder in folders)
-
-
-@pytest.mark.parametrize("door", ["timelift bench", "pytest bench/ -p timelift.plugin"])
-def test_the_question_is_about_the_project_s_layer(mine, door):
-    cli.main(WORDS, mine)
-    done = run_module(mine, *door.split(), "--collect-only", "-q", "--strategies", "native")
-    assert done.returncode == 0, done.stdout + done.stderr
-    cases = [line for line in done.stdout.splitlines() if "::" in line]
-    assert len(cases) == 4
-    assert all(line.startswith("bench/test_lift.py::test_lift[mine-T") for line in cases)

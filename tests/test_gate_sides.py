@@ -1,9 +1,10 @@
 """The other side of a gate: what it is taken from, which cases have one, and why others do not."""
 
+import json
 import os
+import platform
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,9 @@ from tests.support.projects import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side
-from timelift.gate.same_code import SameCode
 from timelift.gate.sides import SidesRace
 from timelift.journal.lines import Machine
+from timelift.measure import machine
 from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
 from timelift.project import Project
@@ -169,10 +170,16 @@ def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides
     assert opened(sys.executable).python == sys.executable
 
 
+def python_of(folder, command):
+    """A script that is called like an interpreter."""
+    write(folder, {"python": f"#!/bin/sh\n{command}\n"})
+    (folder / "python").chmod(0o755)
+    return str(folder / "python")
+
+
 def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides, monkeypatch):
     here = sides[0]
-    write(here, {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'})
-    (here / "python").chmod(0o755)
+    python_of(here, f'exec {sys.executable} "$@"')
     monkeypatch.chdir(here)
     side = open_other_side("./python", checkout(here), catalogue(here))
     assert side.python == str(here / "python")
@@ -182,6 +189,24 @@ def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
     with pytest.raises(UserError, match="expected an interpreter"):
         of_python(python, catalogue(sides[0]), checkout(sides[0]))
+
+
+def test_versions_that_differ_in_another_interpreter_are_its_label_and_in_the_header(sides):
+    asked = request(sides[0])
+    known = asked.catalogue
+    ours = {"python": platform.python_version()}
+    ours |= machine.versions(machine.packages(known.backends))
+    theirs = ours | {"keras": "99.1", "more": "1"}
+    del theirs["numpy"]
+    side = of_python(python_of(sides[1], f"echo '{json.dumps(theirs)}'"), known, asked.project)
+    assert side.label == "keras 99.1, numpy none, more 1"
+    race = SidesRace(asked, side)
+    race.rivals([case()])
+    pairs = {"keras": ("99.1", ours["keras"]), "numpy": ("none", ours["numpy"])}
+    assert race.header_entry().versions == pairs | {"more": ("1", "none")}
+    old = python_of(sides[1], f"echo '{json.dumps(ours | {'keras': '2.9'})}'")
+    with pytest.raises(UserError, match=r"Keras 3\.4 or newer .*python, received 2\.9"):
+        of_python(old, known, asked.project)
 
 
 def test_an_interpreter_of_the_same_versions_is_raced_all_the_same(sides):
@@ -284,92 +309,3 @@ def test_a_layer_that_is_named_is_taken_from_its_own_side(project, monkeypatch, 
     there = race.other_side.project.root
     assert rival.factory == (f"{there}/{layer}" if "/" in layer else layer)
     assert rival.home.endswith("/src")
-
-
-FILES = {
-    "mine.py": "import keras\nfrom ours import inner\n",
-    "ours/__init__.py": "",
-    "ours/inner.py": "from .deep.part import Layer\n",
-    "src/ours/deep/part.py": "from ours.deep import part\nimport numpy.linalg\n",
-    "data.csv": "1",
-}
-
-
-@pytest.fixture
-def trees(tmp_path):
-    return [write(tmp_path / name, FILES | {"src/empty.txt": ""}) for name in ("here", "there")]
-
-
-def is_same(trees, name="mine.py"):
-    here, there = trees
-    return SameCode(Project(here), Project(there)).of_files(here / name, there / name)
-
-
-@pytest.mark.parametrize("path", [name for name in FILES if name.endswith(".py")])
-def test_a_byte_of_a_module_that_is_imported_anywhere_is_a_change(trees, path):
-    write(trees[0], {path: FILES[path] + "\n"})
-    assert not is_same(trees)
-
-
-def test_other_files_of_the_project_and_files_of_data_are_not_looked_at(trees):
-    write(trees[0], {"data.csv": "2", "other.py": "new", "ours/other.py": "new"})
-    assert is_same(trees)
-
-
-@pytest.mark.parametrize(
-    ("text", "same"),
-    [
-        ("import ours.gone", False),
-        ("from ours import *", False),
-        ("from ours.inner import *", True),
-        ("__import__('ours')", False),
-        ("run = eval", False),
-        ("from importlib import import_module", False),
-        ("import importlib.metadata", True),
-        ("import importlib\nimportlib.import_module('ours')", False),
-        ("import runpy", False),
-        ("import sys\nsys.path.append('lib')", False),
-        ("import sys as s\ns.path.insert(0, 'lib')", False),
-        ("from sys import path as p", False),
-        ("from sys import *\npath.append('lib')", False),
-        ("import torch\ntorch.nn.Linear(2, 2).eval()", True),
-        ("def broken(:", False),
-        ("import not_installed", True),
-    ],
-)
-def test_what_is_lost_or_imported_by_no_statement_counts_as_changed(trees, text, same):
-    for side in trees:
-        write(side, {"ours/inner.py": text})
-    assert is_same(trees) == same
-
-
-def test_a_module_that_moved_is_the_same_and_one_that_hides_it_is_not(trees):
-    write(trees[0], {"src/ours/inner.py": FILES["ours/inner.py"]})
-    assert not is_same(trees)
-    (trees[0] / "ours" / "inner.py").unlink()
-    assert is_same(trees)
-
-
-def test_a_module_is_followed_like_a_file(trees):
-    same = SameCode(*map(Project, trees))
-    assert same.of_module("ours.inner")
-    assert same.of_module("keras")
-    write(trees[0], {"src/ours/deep/part.py": ""})
-    assert not same.of_module("ours.inner")
-
-
-def test_what_is_compiled_and_lies_in_the_project_counts_as_changed(trees):
-    for side in trees:
-        write(side, {"ours/inner.py": "import fast", "fast.so": ""})
-    assert not is_same(trees)
-
-
-def test_a_module_that_cannot_be_read_counts_as_changed(trees, monkeypatch):
-    def read_bytes(path):
-        if path.name == "part.py":
-            raise PermissionError(path)
-        return path.open("rb").read()
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
-    assert not is_same(trees)
-    assert not SameCode(*map(Project, trees)).of_module("ours.inner")

@@ -53,7 +53,7 @@ def build(layer, shape, dtype=None):
 
 
 @pytest.fixture
-def theirs(tmp_path):
+def theirs(pytester):
     files = {
         "pyproject.toml": INI,
         "conftest.py": LOOKS,
@@ -61,7 +61,18 @@ def theirs(tmp_path):
         "strategies/probe.py": PROBE,
         "bench/test_lift.py": (ROOT / "bench" / "test_forward.py").read_text(),
     }
-    return write(tmp_path / "theirs", files)
+    return write(pytester.path, files)
+
+
+@pytest.fixture
+def session(pytester):
+    """Run pytest in their project, in this process; return its code, output and errors."""
+
+    def run(*words):
+        done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly", *words)
+        return done.ret, done.stdout.str(), done.stderr.str()
+
+    return run
 
 
 @needs_all_four
@@ -72,7 +83,6 @@ def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs)
     assert "4 passed" in done.stdout
     assert "timelift.measure.options" in done.stdout
     assert "timelift.measure.session" not in done.stdout
-    assert "timelift.measure.session" in bench(theirs, "--collect-only", "-q").stdout
 
 
 @needs_all_four
@@ -104,13 +114,13 @@ def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
         ("-p no:terminal --seed x", "--seed: expected a whole number from 0"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
-    done = bench(theirs, *words.split())
-    assert done.returncode == 4
-    (line,) = filter(None, done.stderr.splitlines())
+def test_a_mistake_is_one_line_and_exit_code_4(session, theirs, words, sentence):
+    code, printed, complained = session(*words.split())
+    assert code == 4
+    (line,) = filter(None, complained.splitlines())
     assert line.startswith("ERROR: ")
     assert sentence in line
-    assert "Traceback" not in done.stdout
+    assert "Traceback" not in printed
     assert not (theirs / "results").exists()
 
 
@@ -122,37 +132,37 @@ def test_a_question_is_refused_where_tests_run_side_by_side(theirs):
     assert not (theirs / "results").exists()
 
 
-def test_a_test_beside_a_question_stays_a_test(theirs):
+def test_a_test_beside_a_question_stays_a_test(session, theirs):
     path = theirs / "bench/test_lift.py"
     path.write_text(path.read_text() + "\n\ndef test_beside():\n    pass\n")
     words = (*SMALL, "--backends", "tensorflow")  # whose cases have no backend in their names
-    done = bench(theirs, "bench", "--collect-only", "-q", "--strategies", "native", *words)
-    ids = [line for line in done.stdout.splitlines() if line.startswith("bench/")]
+    _, printed, _ = session("bench", "--collect-only", "-q", "--strategies", "native", *words)
+    ids = [line for line in printed.splitlines() if line.startswith("bench/")]
     assert sorted(ids) == [
         "bench/test_lift.py::test_beside",
         "bench/test_lift.py::test_forward[sensor-T3-B2-forward-graph-native]",
     ]
 
 
-def test_what_is_skipped_is_not_measured_and_timelift_s_own_questions_have_names(theirs):
+def test_what_is_skipped_is_not_measured_and_timelift_s_own_questions_have_names(session, theirs):
     words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip", "tests"]
     files = sorted(map(str, (ROOT / "bench").glob("test_*.py")))
-    done = bench(theirs, *words, *files, "--strategies", "native", *SMALL)
-    assert "\ntimelift/bench/test_forward.py s " in done.stdout, done.stdout
-    assert "\ntimelift/bench/test_modes.py ssss " in done.stdout
-    assert "4 passed, " in done.stdout
+    _, printed, _ = session(*words, *files, "--strategies", "native", *SMALL)
+    assert "\ntimelift/bench/test_forward.py s " in printed, printed
+    assert "\ntimelift/bench/test_modes.py ssss " in printed
+    assert "4 passed, " in printed
     assert not (theirs / "results").exists()
 
 
-def test_a_session_that_does_not_load_the_plugin_has_no_options_of_it(theirs):
+def test_a_session_that_does_not_load_the_plugin_has_no_options_of_it(session, theirs):
     (theirs / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     words = ["tests", "-q", "-p", "no:hypothesispytest", "--workloads", "sensor"]
-    done = bench(theirs, *words)
-    assert done.returncode == 4
-    assert "unrecognized arguments: --workloads" in done.stderr
+    code, _, complained = session(*words)
+    assert code == 4
+    assert "unrecognized arguments: --workloads" in complained
     (theirs / "conftest.py").write_text('pytest_plugins = ("timelift.plugin",)\n')
-    assert bench(theirs, *words).returncode == 0
-    assert bench(theirs, *words, "-p", "timelift.plugin").returncode == 0
+    assert session(*words)[0] == 0
+    assert session(*words, "-p", "timelift.plugin")[0] == 0
 
 
 @pytest.mark.parametrize("number", SIGNALS)
