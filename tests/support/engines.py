@@ -78,7 +78,7 @@ def skip_without(backend):
 def run(backend, script):
     """Run a script with the backend under Keras; return what it prints last, from JSON."""
     skip_without(backend)
-    process = _imported(backend)
+    process = _imported(str(backend))  # a Backend would be another key of the cache
     process.stdin.write(json.dumps(script) + "\n")
     process.stdin.flush()
     out, error = json.loads(process.stdout.readline() or '["", "the process did not start"]')
