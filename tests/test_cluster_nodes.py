@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import os
 import socket
 import ssl
+import subprocess
 import sys
 from concurrent.futures import Future
 from dataclasses import replace
@@ -217,3 +219,21 @@ def test_a_node_that_dies_while_it_is_asked_is_passed_over_for_one_in_its_place(
     if fails:
         with pytest.raises(UserError, match="killed"):
             cluster._look_at_all()
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_launch_has_the_environment_of_its_node_even_if_a_title_hides_that(monkeypatch, is_shown):
+    usual = {"HOME": "/here", "OMP_NUM_THREADS": "2"}
+    shown = usual if is_shown else {}
+    of_nanny = {"MKL_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "PYTHONHASHSEED": "6640"}
+    monkeypatch.setattr(node, "get_worker", lambda: SimpleNamespace(nanny="tcp://127.0.0.1:1"))
+    monkeypatch.setattr(os, "environ", usual | of_nanny)
+    with subprocess.Popen(["/bin/sleep", "60"], env=shown) as nanny:
+        monkeypatch.setattr(os, "getppid", lambda: nanny.pid)
+        wait_until(
+            lambda: is_shown == bool(Path(f"/proc/{nanny.pid}/environ").read_bytes()), "exec"
+        )
+        try:
+            assert node.clean_environment() == usual
+        finally:
+            nanny.kill()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import dask
 import msgspec
 from distributed import Worker, get_worker
 
@@ -41,6 +42,8 @@ QUIET = {
     "distributed.worker.memory.monitor-interval": "10s",
     "distributed.scheduler.allowed-failures": 0,
 }
+#: What a nanny adds besides what Dask's settings name.
+_OF_NANNY = {"PYTHONHASHSEED": "6640"}
 #: The topic of all runs: a scheduler keeps the last events of each for as long as it lives.
 TOPIC = "timelift"
 #: Asks a unit that plays here to stop, by its name.
@@ -169,9 +172,15 @@ def clean_environment() -> dict[str, str]:
     """Return the environment in which the node was started.
 
     A nanny adds variables for the worker, such as OMP_NUM_THREADS=1, MALLOC_TRIM_THRESHOLD_ and
-    PYTHONHASHSEED (`distributed.nanny.pre-spawn-environ`); its own process has none of them.
+    PYTHONHASHSEED (`distributed.nanny.pre-spawn-environ`); its own process has none of them. Where
+    that shows a title in the place of its environment (setproctitle), those with the nanny's values
+    are taken away.
     """
+    own = dict(os.environ)
     if get_worker().nanny is None:
-        return dict(os.environ)
+        return own
     variables = Path(f"/proc/{os.getppid()}/environ").read_bytes().decode(errors="surrogateescape")
-    return dict(line.split("=", 1) for line in variables.split("\0") if "=" in line)
+    if found := dict(line.split("=", 1) for line in variables.split("\0") if "=" in line):
+        return found
+    added = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **_OF_NANNY}
+    return {name: text for name, text in own.items() if text != str(added.get(name))}
