@@ -38,18 +38,6 @@ def run(folder, monkeypatch, *words):
     return code
 
 
-@pytest.mark.parametrize("codes", [(0, 0, 0, 1, 143), (0, 0, 143, 1, 1)])
-def test_a_step_that_was_killed_is_no_skipped_commit(tmp_path, monkeypatch, capfd, codes):
-    folder = tmp_path / "project"
-    for number, of_commit in enumerate(codes):
-        commit(write(folder, {"sub/code": f"{of_commit}", "sub/number": f"{number}"}))
-    monkeypatch.setattr(bisect, "STEP", [sys.executable, "-c", SCRIPTED])
-    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD") == 1
-    out, err = capfd.readouterr()
-    assert "ended before its verdict" in err
-    assert "skipped" not in out
-
-
 @pytest.mark.parametrize(
     ("codes", "first"),
     [
@@ -57,6 +45,7 @@ def test_a_step_that_was_killed_is_no_skipped_commit(tmp_path, monkeypatch, capf
         ((0, 125, 0, 1, 1), 3),
         ((0, 0, 0, 0, 1), 4),
         ((0, 0, 125, 1, 1), "one of:\n"),
+        ((0, 0, 143, 1, 1), "(git bisect: exit code "),
         ((0, 0, 0, 1, 0), "is not shown to be slower"),
         ((0, 0, 0, 1, 125), "was not decided"),
     ],
@@ -75,6 +64,15 @@ def test_the_first_slow_commit_is_named_or_why_none_is(tmp_path, monkeypatch, ca
         sentence = f"first slower commit: {slowed}"
     assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD") == code
     assert sentence in capfd.readouterr().out
+
+
+def test_a_race_that_is_killed_is_no_verdict(tmp_path, monkeypatch, capfd):
+    folder = tmp_path / "project"
+    for of_commit in (0, 143):
+        commit(write(folder, {"sub/code": f"{of_commit}"}))
+    monkeypatch.setattr(bisect, "STEP", [sys.executable, "-c", SCRIPTED])
+    assert run(folder / "sub", monkeypatch, "HEAD~1", "HEAD") == 1
+    assert "the race ended before its verdict (exit code 143)" in capfd.readouterr().err
 
 
 def of_sides(slow=1.0, end=journals.END, **facts):

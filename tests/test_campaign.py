@@ -18,13 +18,14 @@ from tests.support.campaigns import (
 from tests.support.simulated import ScriptedClock
 from timelift.case import Backend, Case, Status
 from timelift.journal.lines import RunEnd
-from timelift.measure.campaign import Campaign
+from timelift.measure.campaign import Campaign, by_setting
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool
 from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measure.place import Here, first_processes
 from timelift.measure.progress import Pace
 from timelift.measurement import CaseInLaunch, Facts
+from timelift.messages import PeakReading
 
 SECONDS_A_SETTING = 10.0
 OPTIONS = replace(RunOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
@@ -242,24 +243,57 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
     assert peaks(campaign) == [(2, 8)]
 
 
-def test_a_layer_that_could_not_be_made_elsewhere_leaves_a_launch_to_be_resumed(play):
-    ended = CaseInLaunch(CASES[3], 1, rivals=1, status=Status.NO_LAYER, reason="of another setting")
-    before = {(1, CASES[3].setting): [ended]}
-    words = {"played": before, "launches": LaunchRange(1, 1)}
-    played, _, campaign = play(ScriptedReferee(), **words)
-    assert sorted(played) == [(1, 4, NAMES), (1, 8, NAMES[1:])]
-    assert campaign.results[CASES[3]].status is Status.NO_LAYER
-
-
-def test_a_case_is_recorded_once_in_a_launch(tmp_path):
-    """Another setting's launch ends a case while it plays, since neither could make the layer."""
+@pytest.fixture
+def nobody(tmp_path):
+    """A campaign that nobody plays, and what it writes."""
     written, catalogue = [], catalogue_of(tmp_path, NAMES)
-    campaign = Campaign(CASES, catalogue, OPTIONS, ScriptedReferee(), Heard(), write=written.extend)
-    tasks = [campaign.task(1, setting, CASES) for setting in (CASES[0].setting, CASES[3].setting)]
-    for task in tasks:
-        lines = [task.unmeasured(name, Status.NO_LAYER, "no layer") for name in NAMES]
-        campaign.record(task, lines)
-    assert sorted(line.case.label for line in written) == sorted(case.label for case in CASES)
+    how = CASES, catalogue, OPTIONS, ScriptedReferee(), Heard()
+    return Campaign(*how, write=written.extend), written
+
+
+def layerless(task):
+    return [task.unmeasured(rival.name, Status.NO_LAYER, "no layer") for rival in task.rivals]
+
+
+def test_a_layer_that_cannot_be_made_ends_what_is_not_under_way(nobody):
+    campaign, written = nobody
+    first, other = (campaign.task(1, *each) for each in by_setting(CASES).items())
+    campaign.record(first, layerless(first))
+    assert {line.case.setting for line in written} == {first.setting}
+    campaign.give_back(other)
+    campaign.record(first, layerless(first)[:1])
+    assert {line.case.setting for line in written} == {first.setting, other.setting}
+
+
+def test_a_setting_that_is_under_way_has_its_own_end(nobody):
+    campaign, written = nobody
+    first, other = (campaign.task(1, *each) for each in by_setting(CASES).items())
+    campaign.record(first, layerless(first))
+    campaign.record(other, [CaseInLaunch(Case(other.setting, name), 1) for name in NAMES])
+    assert len({(line.case, line.number) for line in written}) == len(written) == len(CASES)
+    assert {campaign.results[case].status for case in CASES[3:]} == {Status.MEASURED}
+
+
+def test_a_reader_is_claimed_once_until_its_task_is_lost_before_it_read(nobody):
+    campaign, _ = nobody
+    campaign.options = replace(campaign.options, reads_peak_memory=True)
+    after, setting = PeakReading.AFTER, CASES[0].setting
+    tasks = [campaign.task(number, setting, CASES[:3]) for number in (1, 3)]
+    assert [campaign.claim_reader(task, after) for task in tasks] == [False, True]
+    lost = replace(tasks[1], peaks=after)
+    assert not campaign.claim_reader(lost, after)
+    campaign.give_back(lost)
+    assert campaign.claim_reader(lost, after)
+    campaign.record(lost, [CaseInLaunch(CASES[0], 3, facts=Facts(peak_bytes=9))])
+    campaign.give_back(lost)
+    assert not campaign.claim_reader(lost, after)
+
+
+def test_tasks_of_two_settings_draw_other_inputs_and_those_of_one_the_same(nobody):
+    campaign, _ = nobody
+    seeds = [campaign.task(1, setting, CASES).seed for setting in [*by_setting(CASES)] * 2]
+    assert seeds[:2] == seeds[2:]
+    assert len({*seeds}) == 2
 
 
 def test_only_launches_in_which_something_is_left_are_started():

@@ -144,7 +144,14 @@ def test_sides_that_fit_into_memory_alone_are_refused_together(launch, tmp_path)
 SIDES = ("a_old", "b_old", "a_new", "b_new")
 
 
-def test_sides_that_both_run_out_of_memory_end_once_each():
+@pytest.mark.parametrize(
+    ("fit_alone", "end"),
+    [
+        ((), Status.OUT_OF_MEMORY),
+        *((sides, Status.REFUSED) for sides in (("a_old",), ("a_new",), ("a_old", "a_new"))),
+    ],
+)
+def test_sides_that_both_run_out_of_memory_end_alike_and_once_each(fit_alone, end):
     sides = [replace(HERE[0], name=name, pair=name.partition("_")[0]) for name in SIDES]
     asked = task(rivals=tuple(sides))
 
@@ -153,7 +160,8 @@ def test_sides_that_both_run_out_of_memory_end_once_each():
         worker = WorkerState(rest, lambda _: None)
         first, *others = rest.rivals
         worker.exhausted = bool(others)
-        status = Status.OUT_OF_MEMORY if others else Status.MEASURED
+        fits = not others and first.name in {*fit_alone, "b_old", "b_new"}
+        status = Status.MEASURED if fits else Status.OUT_OF_MEMORY
         worker.ended = [CaseInLaunch(Case(rest.setting, first.name), 1, status=status)]
         return worker
 
@@ -164,8 +172,8 @@ def test_sides_that_both_run_out_of_memory_end_once_each():
 
     outcomes = Scripted().measure(asked)
     assert sorted((outcome.case.strategy, outcome.status) for outcome in outcomes) == [
-        ("a_new", Status.REFUSED),
-        ("a_old", Status.REFUSED),
+        ("a_new", end),
+        ("a_old", end),
         ("b_new", Status.MEASURED),
         ("b_old", Status.MEASURED),
     ]

@@ -79,7 +79,7 @@ class RivalSpec:
 
 
 class PeakReading(StrEnum):
-    """When a reader beside a launch reads peak memory: not at all, while it builds, or then."""
+    """When a reader reads the peak memory: not at all, beside the launch as it builds, or after."""
 
     NEVER, BESIDE, AFTER = "", "beside", "after"
 

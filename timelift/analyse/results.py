@@ -122,7 +122,7 @@ def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
 
 
 class Evidence(StrEnum):
-    """The evidence of a figure where three or more played: machines, or runs; else launches.
+    """What a figure rests on: machines, or else runs, from three on; launches otherwise.
 
     Each is named like the field of a launch that tells which one it belongs to.
     """

@@ -87,7 +87,7 @@ def run_unit(
 ) -> list[str]:
     """Run the launch of a unit, log each line that it writes as an event, and return them.
 
-    Sentences are not returned: nobody needs to read them a second time.
+    Sentences are not returned, since they are told once.
     The files in `by_path`, by their digests, have to be here; raises UserError.
     """
     asked = _PLAYING[unit] = threading.Event()

@@ -61,12 +61,12 @@ class Patience:
 
 @dataclass
 class _Unit:
-    """The tasks that a node plays in one launch, and in `told` the indexes of those reported."""
+    """The tasks that a node plays in one launch, and the indexes of those that have `ended`."""
 
     node: Node
     tasks: list[Task]
     future: Future
-    told: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
     heard: float = field(default_factory=time.monotonic)
 
     def lines_of(self, ended: Ended) -> list[CaseInLaunch] | None:
@@ -271,9 +271,9 @@ class Nodes:
 
     def _end_task(self, unit: _Unit, ended: Ended, lines: Iterable[CaseInLaunch]) -> None:
         """Record how a task of a unit ended, unless that was told before."""
-        if ended.index in unit.told:
+        if ended.index in unit.ended:
             return
-        unit.told.add(ended.index)
+        unit.ended.add(ended.index)
         task = unit.tasks[ended.index]
         self._failed.discard(unit.node.address)
         self._end_item(unit.node, (task.launch, task.setting), ended.seconds)
@@ -282,7 +282,7 @@ class Nodes:
     def _note_failure(self, unit: _Unit, why: str) -> None:
         """Try a node once more if its launch failed: a second time in a row is the node's fault."""
         address = unit.node.address
-        if not unit.told and address in self._failed:
+        if not unit.ended and address in self._failed:
             self._refuse(unit.node, why)
             return
         self._lose(address, f"{why}; it is tried once more")
@@ -327,14 +327,14 @@ class Nodes:
         for line in lines:
             self._take(name, line)
         if self._units.pop(name, None):
-            self._return_readers(unit)
+            self._give_back(unit)
             self._schedule.ended(unit.node.address)
 
-    def _return_readers(self, unit: _Unit) -> None:
-        """Let others claim the readers of tasks of which nothing was told."""
+    def _give_back(self, unit: _Unit) -> None:
+        """Give back the tasks of which nothing was told."""
         for index, task in enumerate(unit.tasks):
-            if task.peaks is not PeakReading.NEVER and index not in unit.told:
-                self._campaign.return_reader(task.setting)
+            if index not in unit.ended:
+                self._campaign.give_back(task)
 
     # Nodes that come and go ----------------------------------------------------------------------
 
@@ -385,7 +385,7 @@ class Nodes:
             unit = self._units.pop(name)
             self._ask_to_stop({name: unit}, hears=0.0)  # Dask ends no function that has begun
             unit.future.cancel()
-            self._return_readers(unit)
+            self._give_back(unit)
         alone = f"; for {self._patience.alone:.0f} s another one may join"
         say = self._campaign.display.say
         say(f"lost the node {address}: {why}{'' if self._cluster.nodes else alone}")

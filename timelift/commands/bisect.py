@@ -53,9 +53,12 @@ def bisect(options: Options, project: Project) -> int:
             write_lines([f"{options.bad} {_why_nothing_is_looked_for(code)}"])
             return EXIT_NOT_YES
         git(tree, "bisect", "start", bad, good)
-        if not _is_found(tree, step):
+        if code := _bisect(tree, step):
+            why = "the skipped were not decided"
+            if code != ONLY_SKIPPED:
+                why = f"a race ended before its verdict (git bisect: exit code {code})"
             left = ("log", "--format=%h %s", "refs/bisect/bad", "--not", "--glob=refs/bisect/good*")
-            undecided = "no single commit can be named, since the skipped were not decided; one of:"
+            undecided = f"no single commit can be named, since {why}; one of:"
             write_lines([undecided, *git(tree, *left).splitlines()])
             return EXIT_NOT_YES
         first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", "refs/bisect/bad")
@@ -72,17 +75,15 @@ def _why_nothing_is_looked_for(code: int) -> str:
     raise UserError(f"the race ended before its verdict ({cause_of_end(code)}); run it again")
 
 
-def _is_found(tree: Path, step: list[str]) -> bool:
-    """Run git bisect; False if only skipped commits are left, UserError if a step was killed."""
+def _bisect(tree: Path, step: list[str]) -> int:
+    """Run git bisect, show its verdicts, and return its exit code."""
     run = ["git", "-C", str(tree), "bisect", "run", *step]
     with subprocess.Popen(
         run, stdout=subprocess.PIPE, errors="replace", env=environment()
     ) as steps:
         shown = (*WORDS.values(), "Bisecting")
         write_lines(line.rstrip() for line in steps.stdout or () if line.startswith(shown))
-    if steps.returncode not in {0, ONLY_SKIPPED}:
-        raise UserError("a race ended before its verdict, so git bisect stopped; run it again")
-    return steps.returncode == 0
+    return steps.returncode
 
 
 def bisect_options(parser: argparse.ArgumentParser) -> None:

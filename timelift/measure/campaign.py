@@ -68,26 +68,15 @@ class Campaign:
         self.catalogue, self.options = catalogue, options
         self.referee, self.display = referee, display
         self.results = {case: Measurement(case) for case in cases}
-        self._taken = set[tuple[Case, int]]()
+        self.played: PlayedSettings = played or {}
+        self._under_way = set[tuple[int, Setting]]()
         self.budget = progress.Budget(options.budget, options.spare_seconds, clock)
         self.pace = progress.Pace(clock)
         self.interrupted = False
         self._write = write
         self._doubtful: Wanted | None = None
         self._doubtful_peaks: frozenset[Setting] = frozenset()
-        self._peaks_read: set[Setting] = set()
-        self.played = self._without_layerless(played or {})
-
-    def _without_layerless(self, played: PlayedSettings) -> PlayedSettings:
-        """Take settings of which only a layer was recorded that could not be made elsewhere.
-
-        Rivals with another layer, such as the own side's, are still to be played in that launch.
-        """
-        left = dict(played)
-        for key, lines in played.items():
-            if lines and all(line.status is Status.NO_LAYER for line in lines):
-                self.take(left.pop(key))
-        return left
+        self._peaks_read, self._peaks_claimed = set[Setting](), set[Setting]()
 
     @property
     def plan(self) -> str:
@@ -196,13 +185,15 @@ class Campaign:
             return False
         if not self.budget.fits_any([setting], beyond_fewest=False):
             return False
-        is_first = setting not in self._peaks_read
-        self._peaks_read.add(setting)
+        is_first = setting not in self._peaks_read | self._peaks_claimed
+        self._peaks_claimed.add(setting)
         return is_first or (self.is_beyond_fewest(number) and setting in self._doubtful_peaks)
 
-    def return_reader(self, setting: Setting) -> None:
-        """Let another launch claim the reader of one that was lost."""
-        self._peaks_read.discard(setting)
+    def give_back(self, task: Task) -> None:
+        """Note that a task is lost, and that another launch may claim the reader that it had."""
+        self._under_way.discard((task.launch, task.setting))
+        if task.peaks is not PeakReading.NEVER:
+            self._peaks_claimed.discard(task.setting)
 
     def task(self, number: int, setting: Setting, cases: Iterable[Case]) -> Task:
         """Return what a launch has to measure: those of the cases that are open."""
@@ -211,7 +202,9 @@ class Campaign:
         is_first = number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
         round_seconds = _ROUND_SECONDS * (_LONGER if self.is_beyond_fewest(number) else 1)
-        rivals = (self.catalogue.rival(case, number) for case in cases if self._is_open(case))
+        rivals = [self.catalogue.rival(case, number) for case in cases if self._is_open(case)]
+        if rivals:
+            self._under_way.add((number, setting))
         return Task(
             setting=setting,
             rivals=tuple(rivals),
@@ -235,12 +228,14 @@ class Campaign:
 
         If a reader or other launches, of `at_once`, built beside it, facts that they disturbed are
         left out. If the inner layer could not be made, the cases of other settings with it end,
-        too, except those that were measured before: their layer could be made.
+        too, except those that were measured before, whose layer could be made, and those that are
+        under way, which end by themselves.
         """
         is_beside = at_once > 1 or task.peaks is PeakReading.BESIDE
         if is_beside and not self.options.two_sided:
             unknown = dict.fromkeys(WAITED_FACTS)
             lines = [replace(line, facts=replace(line.facts, **unknown)) for line in lines]
+        self._under_way.discard((task.launch, task.setting))
         self._record_setting(lines)
         rivals = {rival.name: rival for rival in task.rivals}
         without_layer = {
@@ -250,7 +245,8 @@ class Campaign:
         }
         ended: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
         for case, result in self.results.items() if without_layer else ():
-            if self._is_open(case) and not result.launches:
+            is_under_way = (task.launch, case.setting) in self._under_way
+            if self._is_open(case) and not (result.launches or is_under_way):
                 rival = self.catalogue.rival(case, task.launch)
                 if line := without_layer.get(_layer_key(case.setting, rival)):
                     ended[case.setting].append(replace(line, case=case))
@@ -258,8 +254,7 @@ class Campaign:
             self._record_setting(of_setting)
 
     def _record_setting(self, lines: Sequence[CaseInLaunch]) -> None:
-        new = [line for line in lines if (line.case, line.number) not in self._taken]
-        together = [replace(line, rivals=len(new)) for line in new]
+        together = [replace(line, rivals=len(lines)) for line in lines]
         self.take(together)
         if together:
             self._write(together)
@@ -269,7 +264,6 @@ class Campaign:
         for line in lines:
             if (line.facts.peak_bytes, line.facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
-            self._taken.add((line.case, line.number))
             if line.case in self.results:
                 self.results[line.case] = self.results[line.case].plus(line)
                 self.referee.take(line)

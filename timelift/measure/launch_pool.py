@@ -149,7 +149,7 @@ class LaunchPool:
         show_stage: ShowStage,
         paying: AbstractContextManager[None] | None = None,
     ) -> list[CaseInLaunch]:
-        """Measure a setting in a launch, with a reader of peak memory beside it if it is to have.
+        """Measure a setting in a launch, with a reader beside it if the task has one.
 
         `paying` is entered once the launch is ready, since importing is no price of a setting.
         Returns nothing if the launch ended early, before all rivals had ended.

@@ -151,7 +151,9 @@ class Launch(ABC):
             for outcome in lost:
                 if outcome.case.strategy not in ended:
                     for line in self._ended_together(rest, outcome, show_stage):
-                        ended.setdefault(line.case.strategy, line)
+                        before = ended.setdefault(line.case.strategy, line)
+                        if before.status is Status.OUT_OF_MEMORY:  # alone; the other side fits
+                            ended[line.case.strategy] = line
             spared |= dead is not None and not dead.is_clear
             if self._finishing:
                 break
