@@ -68,7 +68,7 @@ def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
     assert header["strategies"]["fold_time@HEAD"]["against"] == {"of": "fold_time"}
 
 
-@pytest.mark.whole  # two interpreters and their readers; `tests/test_launch.py` measures in two
+@pytest.mark.whole  # two interpreters and their readers; `test_two_interpreters.py` has two sides
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     folder = project(tmp_path, ("native", "fold_time"))
     words = (*FORWARD, *f"--launches 1 --backends {QUICKEST}".split(), *QUICK)

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from tests.support import journals
-from tests.support.gates import both, copies, other, run, run_file
+from tests.support.gates import ALONE, NATIVE, alone, both, copies, other, run, run_file
 from tests.support.simulated import played_on
 from timelift.analyse import results
 from timelift.case import Status
@@ -24,6 +24,16 @@ def judged(run):
     gate = gate_findings(run)
     measured = [one for one in gate.outcomes if one.changes]
     return {one.case.strategy: one for one in measured}, gate.against
+
+
+@pytest.mark.parametrize(
+    ("name", "fails"), [("no figures there", False), ("no figures there, which fails", True)]
+)
+def test_a_case_without_figures_fails_or_is_told_as_not_compared(tmp_path, name, fails):
+    lines, against = ALONE[name]
+    gate = gate_findings(results.load(alone(tmp_path, *lines, against=against)))
+    assert [*words.failures(gate)] == [NATIVE] * fails
+    assert [*words.not_compared(gate)] == [NATIVE] * (not fails)
 
 
 def test_three_machines_are_the_evidence_of_a_gate(tmp_path):

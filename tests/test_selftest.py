@@ -293,4 +293,5 @@ def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):
     assert str(tmp_path) not in journal.read_text()
     trust = machine_trust(folder / "results", run)
     assert trust.false_alarms == Proportion(int(false_alarms), 6)
+    assert int(false_alarms) <= 2  # twins are equal; load may set two of six apart
     assert f"from now on:\n  {journal.parent}\n" in done.stdout

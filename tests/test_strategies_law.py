@@ -110,7 +110,8 @@ EVERYWHERE = [
     for number, workload in enumerate(WORKLOADS)
     for turn, phase in enumerate(Phase)
 ]
-#: Sequences of many steps, and of lengths of their own where a kind of layer takes them.
+#: Sequences of many steps, and of lengths of their own where a kind of layer takes them. On
+#: `sensor` all kinds of lengths meet all phases, on others some.
 MANY_STEPS = [
     *product(["sensor"], Phase, Lengths),
     *zip(["frames"] * 3, Phase, [Lengths.UNIFORM, Lengths.SKEWED, Lengths.SKEWED], strict=True),

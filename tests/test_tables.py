@@ -297,7 +297,8 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
         case_table.of_page(seen),
         page.across_executions(execution_pairs(seen.run.measurements)),
     ]
-    assert {one.name for one in shown_tables} >= {"across", "measurements"}
+    settings = {case.setting.label for case in cases if case.setting.mode is Mode.GRAPH}
+    assert {one.name for one in shown_tables} == {"across", "measurements", *settings}
     for one in shown_tables:
         rows = read(tables.csv_of_values(one))
         assert len(rows) == len(read(tables.csv_as_shown(one))) == 1 + len(one.rows)
