@@ -125,6 +125,7 @@ def test_the_evidence_of_a_trial_is_machines_and_its_looks_count_launches():
 
 def test_the_looks_share_the_level_of_the_trial():
     assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
+    assert RULE.decision_points == (3, 7, 11, 15)  # as docs/gate.md says: after 4, 8 and 12 fresh
     assert max(FRESH_PARTS) == MOST_FRESH
 
 

@@ -118,9 +118,8 @@ def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(s
     assert 2 <= ended.played.total() < 2 * CASES
 
 
-def test_a_second_run_on_the_machine_says_which_holds_it_and_waits(story):
+def test_a_second_run_on_the_machine_says_which_holds_it(story):
     assert str(story.holder) in story.waited_for
-    assert story.killed.played > story.while_playing.played  # it went on from there
 
 
 def test_a_killed_run_goes_on_where_it_was(story):
