@@ -116,17 +116,19 @@ def _sent(parcel: Parcel, by_path: Mapping[str, str]) -> Path:
 
 def _lines(unit: str, order: Mapping[str, Any], asked: threading.Event) -> list[str]:
     """Return what the launch of a unit tells but for sentences, and why it died, if it did."""
-    worker, lines = get_worker(), list[str]()
+    worker, lines, has_failed = get_worker(), list[str](), False
     with tempfile.TemporaryFile("w+") as printed:  # a pipe that nobody reads would fill up
         process = _started(order, Path(order["folder"]), printed)
         threading.Thread(target=_pass_on, args=(asked, process), daemon=True).start()
         for line in process.stdout or ():
-            if not isinstance(read_told(line, {}), Said):
+            told = read_told(line, {})
+            has_failed |= isinstance(told, Failed)
+            if not isinstance(told, Said):
                 lines.append(line)
             worker.log_event(TOPIC, {"unit": unit, "line": line})
         code = process.wait()
         printed.seek(0)
-        if code and not any(isinstance(read_told(line, {}), Failed) for line in lines):
+        if code and not has_failed:
             died = f"a launch died with exit code {code}: {printed.read()[-300:]}"
             lines.append(msgspec.json.encode(Failed(died.rstrip(": "))).decode())
     return lines
