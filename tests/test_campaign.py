@@ -24,6 +24,7 @@ from timelift.measure.launch_pool import LaunchPool
 from timelift.measure.options import LaunchRange, RunOptions
 from timelift.measure.place import Here, first_processes
 from timelift.measure.progress import Pace
+from timelift.measure.worker_state import run_out
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import PeakReading
 
@@ -38,11 +39,15 @@ class ScriptedLaunch:
         self.pool, self.slot = pool, slot
 
     def measure(self, task, watch):
+        return run_out(self.measure_in_turns(task, watch))
+
+    def measure_in_turns(self, task, watch):
         watch("playing rounds")
         self.pool.tasks.append((self.slot.number, task))
         if task.reads_peak_memory:
             return []
         self.pool.clock.now += SECONDS_A_SETTING
+        yield
         return [self._outcome(task, rival.name) for rival in task.rivals]
 
     def _outcome(self, task, name):
@@ -139,7 +144,7 @@ def test_between_decision_points_no_rival_comes_back(play):
 def test_launches_beyond_the_fewest_play_longer(play):
     _, _, campaign = play(ScriptedReferee("fast", "close"), launches=LaunchRange(3, 4))
     seconds = {number: task.round_seconds for number, task in campaign.tasks}
-    assert seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
+    assert seconds == {1: 0.15, 2: 0.15, 3: 0.15, 4: 0.3}
 
 
 def test_a_budget_cuts_at_a_setting_and_says_so(play):

@@ -1,24 +1,37 @@
 """A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import engines, hostile
-from tests.support.launches import FILES, HERE, LIMIT, NAMES, Deadly, file_of, measured, task
+from tests.support.launches import (
+    FILES,
+    HERE,
+    LIMIT,
+    NAMES,
+    Deadly,
+    file_of,
+    measured,
+    task,
+    workers,
+)
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS, write
 from timelift import messages
 from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import Launch, WorkerState
+from timelift.measure.worker_state import Launch, WorkerState, run_out, take_turn
 from timelift.measurement import CaseInLaunch
 from timelift.messages import PLAYING, TRACING, Busy, Go, Task
 
@@ -70,6 +83,58 @@ def test_a_worker_that_is_killed_once_while_a_rival_plays_costs_no_rival_anythin
     outcomes = measured(launch, BuildOrPlayLock(), asked)
     assert (tmp_path / "killed").exists()
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
+
+
+def asleep(launch, *asked):
+    """Have settings built and a burst of each played; their turns."""
+    launch.share_lock(BuildOrPlayLock(), LIMIT)
+    launch.wait_until_ready()
+    turns = [launch.measure_in_turns(each, lambda _: None) for each in asked]
+    assert [take_turn(each) for _ in range(2) for each in turns] == [None] * 2 * len(turns)
+    return turns
+
+
+def test_a_worker_that_is_killed_while_it_sleeps_costs_nobody_anything(launch):
+    turns = asleep(launch, *map(task, (3, 4, 5)))
+    first, second, third = sorted(workers(), key=psutil.Process.create_time)
+    os.kill(second.pid, signal.SIGKILL)
+    psutil.wait_procs([second], timeout=LIMIT)
+    for each in reversed(turns):
+        outcomes = run_out(each)
+        assert {outcome.case.strategy for outcome in outcomes} == {*NAMES}
+        assert {outcome.status for outcome in outcomes} == {Status.MEASURED}
+        assert {sum(outcome.bursts) for outcome in outcomes} == {len(outcomes[0].seconds_per_call)}
+        assert len(outcomes[0].bursts) > 1
+    assert not psutil.wait_procs([first, third], timeout=LIMIT)[1]
+
+
+def test_a_rival_that_dies_when_it_is_called_back_is_charged_alone(launch, tmp_path):
+    dies = file_of(
+        tmp_path, "dies", hostile.WILD["dies_playing"].replace("getpid(), 11", "getpid(), 6")
+    )
+    quiet, deadly = task(4), task(5, rivals=(*HERE, dies))
+    launch.share_lock(BuildOrPlayLock(), LIMIT)
+    launch.wait_until_ready()
+    turns = [launch.measure_in_turns(each, lambda _: None) for each in (quiet, deadly)]
+    for each in turns:
+        assert take_turn(each) is None
+    outcomes = {outcome.case.strategy: outcome for outcome in run_out(turns[1])}
+    assert "signal SIGABRT while playing rounds" in outcomes.pop("dies").reason
+    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
+    assert {outcome.status for outcome in run_out(turns[0])} == {Status.MEASURED}
+
+
+def test_a_launch_that_is_to_end_early_keeps_what_was_played():
+    with closing(LaunchProcess(Backend.TENSORFLOW, LIMIT)) as launch:
+        played, *_ = asleep(launch, *map(task, (3, 4)))
+        built = launch.measure_in_turns(task(5), lambda _: None)
+        assert take_turn(built) is None
+        launch.finish_early()
+        assert [(outcome.status, len(outcome.bursts)) for outcome in run_out(played)] == [
+            (Status.MEASURED, 1)
+        ] * len(NAMES)
+        assert run_out(built) == []
+        assert len(workers()) == 1  # the second, whose turn has not come
 
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
@@ -167,6 +232,7 @@ def test_sides_that_both_run_out_of_memory_end_alike_and_once_each(fit_alone, en
 
     class Scripted(Launch):
         def _run_workers(self, rest, _):
+            yield
             by_side = groupby(rest.rivals, key=lambda rival: rival.name.partition("_")[2])
             return [one_side(replace(rest, rivals=tuple(rivals))) for _, rivals in by_side]
 
@@ -202,13 +268,13 @@ def test_no_memory_is_told_in_many_ways(said, is_memory):
         '{"of": 1, "message": "Busy"}',
         '{"of": 1, "message": "CaseInLaunch", "launch": 1}',
         '{"of": 1, "message": "CaseInLaunch", "launch": 1, "case": 3, "status": "failed"}',
-        messages.message_line(2, Go()),
+        '{"of": "1", "message": "Go"}',
     ],
 )
 def test_what_a_death_tears_or_a_strategy_writes_into_the_pipe_is_no_message(line):
-    assert messages.read_message(line.encode(), 1) is None
+    assert messages.read_message(line.encode()) is None
     for message in (Go(), Busy("tracing", "x")):
-        assert messages.read_message(messages.message_line(1, message).encode(), 1) == message
+        assert messages.read_message(messages.message_line(1, message).encode()) == (1, message)
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):
@@ -257,6 +323,20 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
             task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02)
             statuses = {end.case.strategy: end.status for end in launch.measure(task)}
             assert statuses == dict.fromkeys(("fold_time", "native"), Status.MEASURED)
+
+
+@pytest.mark.parametrize("backend", EACH)
+def test_a_worker_that_sleeps_takes_no_processor_time(backend):
+    engines.skip_without(backend)
+    asked = task()
+    setting = replace(asked.setting, mode=Mode.GRAPH, backend=backend)
+    with closing(LaunchProcess(backend, LIMIT)) as launch:
+        (turns,) = asleep(launch, replace(asked, setting=setting))
+        (worker,) = workers()
+        before = sum(worker.cpu_times()[:2])
+        time.sleep(3)
+        assert sum(worker.cpu_times()[:2]) - before < 0.03
+        assert run_out(turns)
 
 
 IMPORTED = """

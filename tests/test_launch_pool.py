@@ -14,6 +14,7 @@ from timelift.measure import launch_pool
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey, read_peaks, with_peaks
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.options import RunOptions
+from timelift.measure.worker_state import run_out
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
@@ -153,11 +154,15 @@ class Scripted:
     killed: bool = False
 
     def measure(self, task, show_stage):
+        return run_out(self.measure_in_turns(task, show_stage))
+
+    def measure_in_turns(self, task, show_stage):
         self.tasks.append(task)
         self.meets.wait(300)  # seconds, after which both give up
         show_stage("building")
         if self.error:
             raise self.error
+        yield
         facts = Facts(peak_bytes=self.peak) if task.reads_peak_memory else Facts(traces=1)
         return [ended(rival, self.status, facts) for rival in task.rivals]
 
@@ -169,6 +174,10 @@ def ended(rival, status=Status.MEASURED, facts=Facts()):  # noqa: B008 - it is f
     if status is not Status.MEASURED:
         return TASK.unmeasured(rival.name, status, "as scripted")
     return CaseInLaunch(Case(SETTING, rival.name), 1, seconds_per_call=[1e-3], facts=facts)
+
+
+def measure_with_peaks(*how):
+    return run_out(launch_pool.measure_with_peaks(*how))
 
 
 def facts(outcomes):
@@ -193,7 +202,7 @@ def test_the_reader_builds_while_the_launch_does():
     together, shown = Barrier(2), []
     readers = two_readers()
     readers[False].meets = together
-    outcomes = launch_pool.measure_with_peaks(Scripted(together), TASK, readers, shown.append)
+    outcomes = measure_with_peaks(Scripted(together), TASK, readers, shown.append)
     assert facts(outcomes) == {
         "here": {"traces": 1, "peak_bytes": 10},
         "there": {"traces": 1, "peak_bytes": 20},
@@ -203,7 +212,7 @@ def test_the_reader_builds_while_the_launch_does():
 
 def test_what_the_launch_did_not_measure_has_no_peak():
     launch = Scripted(status=Status.CRASHED)
-    outcomes = launch_pool.measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
+    outcomes = measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
     assert facts(outcomes) == {"here": {}, "there": {}}
 
 
@@ -212,7 +221,7 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
     readers = {False: Scripted(error=UserError("it died"))}
     launch = Scripted()
     if beside:
-        outcomes = launch_pool.measure_with_peaks(launch, TASK, readers, lambda _: None)
+        outcomes = measure_with_peaks(launch, TASK, readers, lambda _: None)
     else:
         measured = launch.measure(TASK, lambda _: None)
         outcomes = with_peaks(measured, read_peaks(TASK, readers, lambda _: None))
@@ -222,7 +231,5 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
 def test_a_launch_that_dies_ends_its_readers():
     readers = two_readers()
     with pytest.raises(UserError, match="it died"):
-        launch_pool.measure_with_peaks(
-            Scripted(error=UserError("it died")), TASK, readers, lambda _: None
-        )
+        measure_with_peaks(Scripted(error=UserError("it died")), TASK, readers, lambda _: None)
     assert all(reader.killed for reader in readers.values())

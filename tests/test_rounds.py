@@ -21,28 +21,37 @@ from timelift.worker.measure_setting import Playing
 
 
 def players(clock, **seconds):
-    """Name players by keyword, each with its seconds per call, sized for 2 ms samples."""
+    """Name players by keyword, each with its seconds per call, and size their samples."""
     made = [Player(name, clock.takes(cost)) for name, cost in seconds.items()]
     for player, cost in zip(made, seconds.values(), strict=True):
         rounds.size_samples(player, cost, random.Random(1))
     return made
 
 
+def play(made, seconds, seed, clock):
+    """Play all bursts; return the rounds."""
+    played = rounds.Rounds(made, seconds, random.Random(seed), clock)
+    while not played.are_over:
+        played.play_burst()
+    played.end()
+    return played
+
+
 def samples(player):
     return [seconds for seconds in player.seconds_per_call if not isnan(seconds)]
 
 
-def test_a_sample_lasts_about_two_milliseconds_or_one_call():
+def test_a_sample_lasts_about_a_millisecond_or_one_call():
     clock = ScriptedClock()
     fast, slow = players(clock, fast=1e-5, slow=0.5)
-    assert 180 <= fast.calls_per_sample <= 220
+    assert 90 <= fast.calls_per_sample <= 110
     assert slow.calls_per_sample == 1
 
 
 def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
     clock = ScriptedClock()
     cheap, costly = players(clock, cheap=1e-4, costly=0.02)
-    rounds.play([cheap, costly], 0.2, random.Random(3), clock)
+    play([cheap, costly], 0.2, 3, clock)
     assert len(cheap.seconds_per_call) == len(costly.seconds_per_call)
     assert rounds.LEAST_ROUNDS <= len(samples(costly)) < len(cheap.seconds_per_call)
     assert not any(map(isnan, cheap.seconds_per_call))
@@ -60,10 +69,10 @@ def test_a_clear_loser_plays_for_half_the_time(costs, halved):
     clock = ScriptedClock()
     made = players(clock, **costs)
     rounds.shorten_losers(made, list(costs.values()))
-    rounds.play(made, 0.1 * len(made), random.Random(3), clock)
+    play(made, 0.1 * len(made), 3, clock)
     for player in made:
         played = len(samples(player))
-        assert played == pytest.approx(25 if player.name in halved else 50, rel=0.15)
+        assert played == pytest.approx(50 if player.name in halved else 100, rel=0.15)
 
 
 def test_the_sides_of_a_pair_have_all_their_time_however_slow():
@@ -82,12 +91,40 @@ def test_without_time_all_play_the_first_rounds_in_orders_drawn_and_sides_togeth
         for side in (1, 2)
         for name in "abc"
     ]
-    rounds.play(made, 0.0, random.Random(6), clock)
+    play(made, 0.0, 6, clock)
     pairs = list(zip(order[::2], order[1::2], strict=True))
     assert len(pairs) == 3 * rounds.LEAST_ROUNDS
     assert all(name == neighbour for (name, _), (neighbour, _) in pairs)
     assert {side for (_, side), _ in pairs} == {1, 2}
     assert len({name for (name, _), _ in pairs[::3]}) > 1
+
+
+@pytest.mark.parametrize("cost", [1e-4, 0.4])
+def test_bursts_are_alike_and_a_slow_call_has_the_fewest_rounds_spread_over_them(cost):
+    clock = ScriptedClock()
+    made = players(clock, fast=cost, slow=3 * cost)
+    rounds.shorten_losers(made, [cost, 3 * cost])
+    played = play(made, 0.2, 3, clock)
+    assert sum(played.by_burst) == len(made[0].seconds_per_call)
+    if cost > rounds.SAMPLE_SECONDS:
+        assert played.by_burst == [1] * rounds.LEAST_ROUNDS
+        return
+    assert len(played.by_burst) == rounds.BURSTS
+    assert max(played.by_burst) - min(played.by_burst) <= 1
+    ends = [0, *itertools.accumulate(played.by_burst)]
+    of_loser = [made[1].seconds_per_call[begin:end] for begin, end in itertools.pairwise(ends)]
+    sat_out = [sum(map(isnan, burst)) / len(burst) for burst in of_loser]
+    assert sat_out == pytest.approx([0.5] * rounds.BURSTS, abs=0.2)
+
+
+def test_a_stop_ends_a_burst_after_its_round_and_all_that_follow():
+    clock, stops = ScriptedClock(), iter([False, False, True])
+    (player,) = players(clock, one=1e-4)
+    asked = lambda: next(stops, True)  # noqa: E731
+    played = rounds.Rounds([player], 0.1, random.Random(1), clock, asked)
+    played.play_burst()
+    assert played.are_over
+    assert played.by_burst == [3]
 
 
 def retracer(clock, at):
@@ -104,7 +141,7 @@ def retracer(clock, at):
 def test_a_retrace_drops_the_whole_round_and_a_few_cost_nothing_more():
     clock = ScriptedClock()
     made = [*players(clock, steady=1e-3), retracer(clock, {2, 5})]
-    assert rounds.play(made, 0.06, random.Random(2), clock) == 2
+    assert play(made, 0.06, 2, clock).dropped == 2
     assert [player.why_lost for player in made] == ["", ""]
     steady, rare = (player.seconds_per_call for player in made)
     assert len(rare) == len(steady) >= rounds.LEAST_ROUNDS
@@ -125,7 +162,7 @@ def test_a_sample_is_primed_by_untimed_calls():
     for player in made:
         rounds.size_samples(player, 1e-4, random.Random(1))
     rounds.prime(made, [1e-4, 1e-4])
-    rounds.play(made, 0.04, random.Random(2), clock)
+    play(made, 0.04, 2, clock)
     times = [seconds for player in made for seconds in player.seconds_per_call]
     assert max(times) == pytest.approx(1e-4)
 
@@ -150,7 +187,7 @@ def test_samples_are_seconds_per_call_with_a_planted_effect_that_is_exact(slower
     clock = ScriptedClock(tick=1e-9)  # so that waiting for it ends
     player = Player("twin", clock.takes(cost), slower=slower)
     rounds.size_samples(player, cost, random.Random(1))
-    rounds.play([player], 0.1, random.Random(2), clock)
+    play([player], 0.1, 2, clock)
     for sample in player.seconds_per_call:
         assert sample / cost == pytest.approx(1 + slower, rel=1e-3)
 
@@ -228,8 +265,8 @@ def reports(**retraces):
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
     task = Task(SETTING, rivals, "", LayerInputs.of_one((3,)), 1, 0.02)
-    play = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
-    play.run(
+    playing = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
+    playing.run(
         [
             PreparedRival(rival, Program(retraces=retraces[rival.name]), Feed(None))
             for rival in rivals
@@ -259,6 +296,6 @@ def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
 
     task = Task(SETTING, (rival,), "", LayerInputs.of_one((3,)), 1, 0.02, conducted=True)
     channel = WorkerChannel(lambda _: None, listen, noted.append)
-    play = Playing(SimpleNamespace(wait=lambda _: None), task, channel, random.Random(1))
-    play.run([PreparedRival(rival, Program(retraces=False), Feed(None))])
+    playing = Playing(SimpleNamespace(wait=lambda _: None), task, channel, random.Random(1))
+    playing.run([PreparedRival(rival, Program(retraces=False), Feed(None))])
     assert waiting == [[], [], [0]]

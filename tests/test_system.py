@@ -70,21 +70,26 @@ def test_where_no_group_counts_periods_none_are_told(tmp_path):
     assert "throttled_periods" not in system.Disturbances(groups=own_groups).facts()
 
 
-def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tmp_path):
+def test_periods_in_which_a_group_stood_still_are_counted_in_what_is_watched_alone(tmp_path):
     files = {"a/cpu.max": "150000 100000", "a/cpu.stat": stat(3), "cpu.stat": stat(40)}
     watched = groups(tmp_path, "0::/a\n", files)
     watching = system.Disturbances(groups=watched)
     assert watching.facts()["throttled_periods"] == 0
-    groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(8), "cpu.stat": stat(42)})
-    assert watching.facts()["throttled_periods"] == 7
+    for own, above in ((8, 42), (9, 50)):
+        with watching.watched():
+            groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(own), "cpu.stat": stat(above)})
+        groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(own), "cpu.stat": stat(above + 5)})
+    assert watching.facts()["throttled_periods"] == 7 + 4
 
 
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
     watched = groups(tmp_path, "0::/\n", container(5))
     watching = system.Disturbances(groups=watched)
-    groups(tmp_path, "0::/\n", container(2))
+    with watching.watched():
+        groups(tmp_path, "0::/\n", container(2))
     assert watching.facts()["throttled_periods"] == 0
-    (tmp_path / "mounted" / "cpu.stat").unlink()
+    with watching.watched():
+        (tmp_path / "mounted" / "cpu.stat").unlink()
     assert "throttled_periods" not in watching.facts()
 
 

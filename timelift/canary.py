@@ -11,6 +11,7 @@ Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 
 import contextlib
 import hashlib
+import math
 import mmap
 import re
 import statistics
@@ -91,9 +92,22 @@ class Groups:
         counts = [*map(int, self._found(r"^nr_throttled (\d+)$", "cpu.stat"))]
         return sum(counts) if counts else None
 
+    def free_bytes(self) -> float:
+        """Return the least that a group may still use, infinite if none has a limit."""
+        names = ("memory.max", "memory.current", "memory.stat")
+        free = [math.inf]
+        for limit, used, counts in zip(*map(self._texts, names), strict=True):
+            if limit.strip().isdecimal() and used.strip().isdecimal():
+                cached = re.findall(r"^inactive_file (\d+)$", counts, re.MULTILINE)
+                free.append(int(limit) - int(used) + sum(map(int, cached)))
+        return min(free)
+
     def _found(self, pattern: str, name: str) -> list[Any]:
-        texts = (text_of(folder / name) for folder in self._folders())
+        texts = self._texts(name)
         return [found for text in texts for found in re.findall(pattern, text, re.MULTILINE)]
+
+    def _texts(self, name: str) -> list[str]:
+        return [text_of(folder / name) for folder in self._folders()]
 
     def _folders(self) -> Iterator[Path]:
         """Yield the folders of the group and those above; a container's own may be the root."""

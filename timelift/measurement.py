@@ -156,10 +156,12 @@ class CaseInLaunch:
     """One case in one launch; a status other than `measured` has a reason and no samples.
 
     `number` is the launch's, from 1. `seconds_per_call` has a value for each round, NaN where the
-    rival sat it out: position `i` of every rival of the setting in the launch is the same moment. A
-    sample is that many seconds times `calls_per_sample`, which is 1 where a file lacks it. `rivals`
-    is how many lines of the journal were written together. `mark` is that of the machine, '' in
-    older files; `run` that of its run, where several were put together, and is in no file.
+    rival sat it out: position `i` of every rival of the setting in the launch is the same moment.
+    `bursts` are the numbers of rounds that were played in a row, each some seconds after the one
+    before; empty in older files. A sample is its seconds per call times `calls_per_sample`, which
+    is 1 where a file lacks it. `rivals` is how many lines of the journal were written together.
+    `mark` is that of the machine, '' in older files; `run` that of its run, where several were put
+    together, and is in no file.
     """
 
     case: Case
@@ -168,6 +170,7 @@ class CaseInLaunch:
     status: Status = Status.MEASURED
     reason: str = ""
     seconds_per_call: Sequence[float] = ()
+    bursts: Sequence[int] = ()
     calls_per_sample: int = 1
     facts: Facts = Facts()
     mark: str = ""
@@ -207,6 +210,7 @@ class CaseInLaunch:
             fields |= {
                 "median_seconds_per_call": self.median_seconds if self.was_timed else None,
                 "seconds_per_call": [None if math.isnan(x) else x for x in self.seconds_per_call],
+                "bursts": [*self.bursts] or None,
                 "calls_per_sample": self.calls_per_sample,
                 "facts": self.facts.fields(),
             }
@@ -225,6 +229,7 @@ class CaseInLaunch:
             status=Status(fields["status"]),
             reason=fields.get("reason", ""),
             seconds_per_call=[math.nan if seconds is None else seconds for seconds in rounds],
+            bursts=fields.get("bursts", ()),
             calls_per_sample=fields.get("calls_per_sample", 1),
             facts=Facts(**fields.get("facts", {})),
         )

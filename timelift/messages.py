@@ -1,10 +1,10 @@
 """The messages between coordinator and worker: tasks and orders to it, events from it.
 
-Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
-inherits. So each line has the number of its task: {"task": number, and the fields of a `Task`}
-starts a worker, and an order or event is {"of": number, "message": name, ...}. A worker may die at
-any moment. An order for it is then read by the launch process or by the next worker, which ignore
-it, and the coordinator ignores its late events and a line that is incomplete because it died.
+Each is a dataclass here and one JSON object on a line of a pipe to the launch process, which passes
+orders on, or of one that all its workers inherit. So each line has the number of its task: {"task":
+number, and the fields of a `Task`} starts a worker, and an order or event is {"of": number,
+"message": name, ...}. A worker may die at any moment. The launch process ignores orders for it, and
+the coordinator its late events and a line that is incomplete because it died.
 """
 
 import dataclasses
@@ -181,9 +181,10 @@ class Exhausted:
 
 @dataclass(frozen=True)
 class Ready:
-    """Every rival is built, and the worker waits for `Go`; for task 0, the backend is imported.
+    """The worker sleeps until `Go`: every rival is built, or it played a burst but not the last.
 
-    A conducted worker is ready once more when it is warmed up, and waits for `Play`.
+    For task 0, the backend is imported. A conducted worker is ready once more when it is warmed up,
+    and waits for `Play`.
     """
 
 
@@ -209,7 +210,7 @@ class Exited:
 
 @dataclass(frozen=True)
 class Go:
-    """Play the rounds."""
+    """Play a burst of rounds."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Done:
-    """All samples were played."""
+    """Play no more, and report what was played."""
 
 
 _Order = Go | Play | Done
@@ -242,7 +243,7 @@ class WorkerChannel:
     """
 
     emit: Emit
-    listen: Callable[[], Message | None] = lambda: None
+    listen: Callable[[], Message | None] = Go
     note_playing: Callable[[int], None] = lambda _: None
     stop_asked: Callable[[], bool] = lambda: False
 
@@ -256,23 +257,23 @@ def task_line(number: int, task: Task | Look) -> str:
     return json.dumps({"task": number, **dataclasses.asdict(task)}) + "\n"
 
 
-def read_message(line: bytes, number: int) -> Message | None:
-    """Read the message on a line; None if it is another task's, or the line is torn."""
+def read_message(line: bytes) -> tuple[int, Message] | None:
+    """Read the task's number and the message on a line; None if it is torn, or no message."""
     fields = json_object(line)
-    if fields.pop("of", None) != number:
+    number, kind = fields.pop("of", None), _KINDS.get(str(fields.pop("message", None)))
+    if not (isinstance(number, int) and kind):
         return None
-    kind = _KINDS.get(str(fields.pop("message", None)))
     try:
-        return kind(**fields) if kind else None
+        return number, kind(**fields)
     except (AttributeError, LookupError, TypeError, ValueError):
         return None  # a strategy may write whatever it likes into the pipe
 
 
-def read_task(line: bytes) -> tuple[int, Task | Look] | None:
-    """Read the number and task on a line; None for an order to a worker that has ended."""
+def read_task(line: bytes) -> tuple[int, Task | Look | None]:
+    """Read the number and task on a line; None for an order to the worker of that number."""
     fields = json_object(line)
     if "task" not in fields:
-        return None
+        return fields.get("of", 0), None
     number = fields.pop("task")
     return number, Look(**fields) if "called_with" in fields else Task.from_fields(fields)
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 
 Clock = Callable[[], float]
 
-#: Seconds that a sample should last: long beside the clock's resolution, short beside drift.
-SAMPLE_SECONDS = 2e-3
+#: Seconds that a sample should last: long beside the clock's resolution. What a machine does to a
+#: sample lasts longer than that, so twice as long a sample of a short call varies as much, and a
+#: second of rounds tells a fifth less.
+SAMPLE_SECONDS = 1e-3
 #: The number of calls in a sample is drawn within this share of its target, so that no rival has
 #: one in every launch that resonates with something on the machine.
 CALLS_JITTER = 0.1
@@ -35,6 +37,10 @@ LEAST_ROUNDS, MOST_ROUNDS = 5, 400
 #: A rival that is so many times as slow as the fastest plays for this part of the time, which is
 #: enough: times of many small kernels vary from launch to launch, not from round to round.
 CLEARLY_SLOWER, LOSERS_PART = 1.5, 0.5
+#: Rounds are played in so many bursts, with other work between. What a figure misses is mostly what
+#: the machine did in the seconds of its rounds, so rounds that lie apart tell more than as many in
+#: a row.
+BURSTS = 6
 #: Dropped rounds that are played again, however long they take.
 MOST_DROPPED = 10
 #: A rival that retraces in so many rounds retraces in nearly every call, and plays no more.
@@ -90,10 +96,13 @@ class Player:
             return ""
         return "no round counts: in each a rival retraced"
 
-    def is_due(self, kept: int, dropped: int, share: float) -> bool:
-        """True if it plays another round; `share` is an equal share of the time, in seconds."""
-        few = kept < LEAST_ROUNDS and dropped < MOST_DROPPED
-        return not self.retraces and (few or self.seconds_spent < share * self.part)
+    def is_due(self, kept: int, dropped: int, share: float, done: float = 1.0) -> bool:
+        """True if it plays another round until so much is `done`, a share of all bursts.
+
+        `share` is an equal share of the time of all bursts, in seconds.
+        """
+        few = kept < LEAST_ROUNDS * done and dropped < MOST_DROPPED
+        return not self.retraces and (few or self.seconds_spent < share * self.part * done)
 
     def sample(self, calls: int, clock: Clock) -> float:
         """Return the seconds of so many calls and of the wait for the last one's result."""
@@ -182,35 +191,63 @@ def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float])
         player.part = LOSERS_PART if seconds >= bound else 1.0
 
 
-def play(
-    players: Sequence[Player],
-    seconds: float,
-    dice: random.Random,
-    clock: Clock = time.perf_counter,
-    stop: Callable[[], bool] = lambda: False,
-) -> int:
-    """Play rounds until every player has used its share of `seconds`; return how many were dropped.
+class Rounds:
+    """The rounds of some players, which share `seconds`, in `BURSTS` bursts.
 
-    A player past its share sits out, which is NaN in its samples, but for the first
-    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole. A player that retraces in
-    `MOST_RETRACED` rounds plays no more and loses its samples, so that it spoils no further round.
-    `stop` is asked before each round but the first.
+    A player past its share of a burst sits out, which is NaN in its samples, but for the first
+    `LEAST_ROUNDS` in all. A round in which any player retraced is dropped whole. A player that
+    retraces in `MOST_RETRACED` rounds plays no more and loses its samples, so that it spoils no
+    further round. `stop` is asked before each round but the first.
     """
-    share, dropped = seconds / len(players), 0
-    kept: list[dict[str, float]] = []
-    while (rounds := len(kept) + dropped) < MOST_ROUNDS and not (rounds and stop()):
-        due = [player for player in players if player.is_due(len(kept), dropped, share)]
-        if not due:
-            break
-        seconds_per_call = _play_round(due, dice, clock)
-        if seconds_per_call is None:
-            dropped += 1
-        else:
-            kept.append(seconds_per_call)
-    for player in players:
-        if not player.retraces:
-            player.seconds_per_call += [played.get(player.name, math.nan) for played in kept]
-    return dropped
+
+    def __init__(
+        self,
+        players: Sequence[Player],
+        seconds: float,
+        dice: random.Random,
+        clock: Clock = time.perf_counter,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._players, self._dice, self._clock, self._stop = players, dice, clock, stop
+        self._share = seconds / len(players)
+        self._kept: list[dict[str, float]] = []
+        self._bursts = 0
+        #: How many rounds were dropped, and how many of each burst were kept, if any were.
+        self.dropped, self.by_burst = 0, list[int]()
+
+    def play_burst(self) -> None:
+        """Play the rounds of a burst; a turn of any player that is primed wakes the process."""
+        waker = self._dice.choice(self._players)
+        if waker.priming_calls:
+            waker.take_turn(self._clock)
+        self._bursts += 1
+        before = len(self._kept)
+        while due := self._due(self._bursts / BURSTS):
+            seconds_per_call = _play_round(due, self._dice, self._clock)
+            if seconds_per_call is None:
+                self.dropped += 1
+            else:
+                self._kept.append(seconds_per_call)
+        self.by_burst += filter(None, [len(self._kept) - before])
+
+    @property
+    def are_over(self) -> bool:
+        """True if no burst would play another round."""
+        return not self._due(1.0)
+
+    def end(self) -> None:
+        """Give the players their samples."""
+        for player in self._players:
+            if not player.retraces:
+                player.seconds_per_call += [kept.get(player.name, math.nan) for kept in self._kept]
+
+    def _due(self, done: float) -> list[Player]:
+        """Return the players of another round, if there is one until so much is `done`."""
+        kept, played = len(self._kept), len(self._kept) + self.dropped
+        if played >= MOST_ROUNDS * done or (played and self._stop()):
+            return []
+        of_burst = kept, self.dropped, self._share, done
+        return [player for player in self._players if player.is_due(*of_burst)]
 
 
 def _play_round(

@@ -7,11 +7,11 @@ input asks it to stop; the end of its input means that the node has died, and it
 
 import json
 import os
+import random
 import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from timelift.measure.backends import installed_backends
 from timelift.measure.launch_pool import LaunchOptions, LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import NAME, BuildOrPlayLock, machine_lock
 from timelift.measure.options import device_names
+from timelift.measure.rota import Sleeper, take_turns
 from timelift.messages import PeakReading, Task
 from timelift.project import Project
 
@@ -83,16 +84,23 @@ def measure_unit(order: Mapping[str, Any], tell: Callable[[Told], None]) -> None
     def say(text: str) -> None:
         tell(Said(text))
 
+    def silent(_: str) -> None:
+        """No stage is shown."""
+
     with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
-        for index, task in enumerate(tasks):
-            started = time.monotonic()
-            outcomes = pool.measure(slot, task, lambda _: None)
-            if not outcomes:
-                break
-            if task.peaks is PeakReading.AFTER and not stop.is_set():
-                outcomes = pool.add_peaks(slot, task, outcomes, lambda _: None)
-            lines = [outcome.fields() for outcome in outcomes]
-            tell(Ended(index, lines, time.monotonic() - started))
+        begun = (
+            Sleeper((index, task), pool.measure(slot, task, silent), not task.setting.on_cpu)
+            for index, task in enumerate(tasks)
+            if not stop.is_set()
+        )
+        dice = random.Random(tasks[0].seed)
+        for sleeper, ended in take_turns(begun, dice, machine.has_room()):
+            (index, task), outcomes = sleeper.key, ended
+            if ended and task.peaks is PeakReading.AFTER and not stop.is_set():
+                outcomes = pool.add_peaks(slot, task, ended, silent)
+            if outcomes:
+                lines = [outcome.fields() for outcome in outcomes]
+                tell(Ended(index, lines, sleeper.seconds))
 
 
 def _lock(core: int | None) -> Path:

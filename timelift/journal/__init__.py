@@ -4,8 +4,8 @@
     {"kind": "launch", "launch": 1.., "rivals": how many such lines were written together,
      "mark": the machine's, "case": {strategy and axes}, "status": ..., "reason": str,
      "median_seconds_per_call": float,
-     "seconds_per_call": [float | null, one per round], "calls_per_sample": int,
-     "facts": {...}}: a `timelift.measurement.CaseInLaunch`
+     "seconds_per_call": [float | null, one per round], "bursts": [rounds in a row],
+     "calls_per_sample": int, "facts": {...}}: a `timelift.measurement.CaseInLaunch`
     {"kind": "end", "ended": ISO 8601 UTC, "exit": ...}: an `End`
 
 A `launch` line is one case in one launch, so a kill costs the launch that was going on and nothing

@@ -70,6 +70,7 @@ class _LaunchLine(Struct, tag_field="kind", tag="launch", gc=False):
     reason: Annotated[str, Meta(max_length=_LONGEST)] = ""
     median_seconds_per_call: _Seconds | None = None
     seconds_per_call: Raw = Raw(b"[]")
+    bursts: tuple[_Count, ...] = ()
     calls_per_sample: _Count = 1
     facts: _FactsInFile = _FactsInFile()  # type: ignore[valid-type]
 
@@ -158,11 +159,18 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
     if line.status is not Status.MEASURED:
         ended = line.status, line.reason
         return CaseInLaunch(case, line.launch, line.rivals, *ended, mark=line.mark)
+    seconds = _samples(line)[0]
+    if line.bursts and sum(line.bursts) != len(seconds):
+        raise ValueError(
+            f"bursts: expected numbers that add up to {len(seconds)} rounds, received "
+            f"{sum(line.bursts)}"
+        )
     return CaseInLaunch(
         case,
         line.launch,
         line.rivals,
-        seconds_per_call=_samples(line)[0],
+        seconds_per_call=seconds,
+        bursts=line.bursts,
         calls_per_sample=line.calls_per_sample,
         facts=msgspec.convert(line.facts, Facts, from_attributes=True),
         mark=line.mark,

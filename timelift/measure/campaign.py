@@ -19,7 +19,7 @@ from timelift.messages import PeakReading, RivalSpec, Task
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
 #: Seconds of rounds that a rival plays in one of the fewest launches.
-_ROUND_SECONDS = 0.1
+_ROUND_SECONDS = 0.15
 #: Launches beyond the fewest play so many times as long: few rivals are left in them, each built
 #: anew, so that longer rounds cost little more. By the measured spreads twice is near the cheapest.
 _LONGER = 2
@@ -70,6 +70,7 @@ class Campaign:
         self.results = {case: Measurement(case) for case in cases}
         self.played: PlayedSettings = played or {}
         self._under_way = set[tuple[int, Setting]]()
+        self.clock = clock
         self.budget = progress.Budget(options.budget, options.spare_seconds, clock)
         self.pace = progress.Pace(clock)
         self.interrupted = False

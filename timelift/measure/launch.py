@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import Launch, ShowStage, WorkerState
+from timelift.measure.worker_state import InTurns, Launch, ShowStage, WorkerState
 from timelift.messages import Described, Look, Message, Task
 
 #: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
@@ -38,6 +39,7 @@ _ENDING_LIMIT = 10.0
 #: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
 #: which would make calls several times slower.
 _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
+_NOTHING_PRINTED = "it printed nothing"
 #: A variable of every process that is started to import what users wrote.
 IMPORTED_BY = "TIMELIFT_IMPORTED_BY"
 
@@ -124,7 +126,8 @@ class LaunchProcess(Launch):
         self._python, self._backend = python, backend
         self._first_call_limit, self._lock = first_call_limit, BuildOrPlayLock()
         self._limit_alone = first_call_limit
-        self._worker: WorkerState | None = None
+        #: The workers that live, and the events of each that came while another was followed.
+        self._workers, self._came = list[WorkerState](), defaultdict[int, deque[Message]](deque)
         self._ready = False
         self._tasks = 0
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in close()
@@ -186,17 +189,21 @@ class LaunchProcess(Launch):
             why = f"importing or calling it ended the process that did ({how})"
         return Described({"error": f"{why}; import it by itself"})
 
-    def _run_workers(self, task: Task, show_stage: ShowStage) -> list[WorkerState]:
+    def _run_workers(self, task: Task, show_stage: ShowStage) -> InTurns[list[WorkerState]]:
         worker = WorkerState(task, show_stage)
         with self._lock.building():
             if not self._finishing:
                 self.build(worker)
-        if worker.ready:
+        while worker.waiting and not self._finishing:
+            yield
             with self._lock.playing():
                 if not self._finishing:
-                    self.send_order(worker, messages.Go())
-                    self.follow(worker)
-        if self._finishing and worker.waiting:
+                    worker.has_played = True
+                    self._call(worker, messages.Go())
+        if worker.waiting and worker.has_played:
+            with self._lock.playing():
+                self._call(worker, messages.Done())
+        if worker.waiting:
             self.kill_worker(worker)
         return [worker]
 
@@ -204,27 +211,37 @@ class LaunchProcess(Launch):
         """End after the round that is being played; what is being built is abandoned."""
         self._finishing = True
         if self._ready:
-            self._end_worker_early()
+            self._end_workers_early()
         else:
             self._process.kill()
 
-    def _end_worker_early(self) -> None:
-        worker = self._worker
-        if worker is None or worker.gone or worker.asked_to_finish or not worker.pid:
-            return
-        worker.asked_to_finish = True
-        if worker.doing == messages.PLAYING:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGUSR1)
-        else:
-            worker.kill_group()
+    def _end_workers_early(self) -> None:
+        """End those that build or play; those that sleep are ended when their turn comes."""
+        for worker in (*self._workers,):
+            if worker.asked_to_finish or worker.is_asleep or not worker.pid:
+                continue
+            worker.asked_to_finish = True
+            if worker.doing == messages.PLAYING:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGUSR1)
+            else:
+                worker.kill_group()
 
     def build(self, worker: WorkerState) -> None:
-        self._worker, self._tasks = worker, self._tasks + 1
+        """Have a worker forked, and its rivals built."""
+        self._tasks += 1
         worker.number = self._tasks
+        self._workers.append(worker)
         self._send(messages.task_line(worker.number, worker.task))
+        self._follow_until_asleep(worker)
+
+    def _call(self, worker: WorkerState, order: Message) -> None:
+        self.send_order(worker, order)
+        self._follow_until_asleep(worker)
+
+    def _follow_until_asleep(self, worker: WorkerState) -> None:
         if self.follow(worker, messages.Ready):
-            worker.ready, worker.at_work, worker.doing = True, False, "waiting for its turn"
+            worker.sleep()
 
     def follow(self, worker: WorkerState, until: type[object] = messages.Exited) -> Message | None:
         """Follow a worker's events until one of the type `until`, and return it.
@@ -234,17 +251,23 @@ class LaunchProcess(Launch):
         event = self._next_of(worker, until)
         if event is None:
             self._kill_overdue(worker)
-        elif isinstance(event, messages.Exited) and not (
-            self._finishing or (event.code == 0 and worker.exhausted)
-        ):
-            self._note_death(worker, event)
-        worker.gone = event is None or isinstance(event, messages.Exited)
-        return None if worker.gone else event
+        elif isinstance(event, messages.Exited):
+            if not (self._finishing or (event.code == 0 and worker.exhausted)):
+                self._note_death(worker, event)
+        else:
+            return event
+        self._note_gone(worker)
+        return None
+
+    def _note_gone(self, worker: WorkerState) -> None:
+        worker.gone = True
+        self._workers.remove(worker)
+        self._came.pop(worker.number, None)
 
     def kill_worker(self, worker: WorkerState) -> None:
         worker.kill_group()
         self._next_of(worker, messages.Exited)
-        worker.gone = True
+        self._note_gone(worker)
 
     def send_order(self, worker: WorkerState, order: Message) -> None:
         """Send an order to a worker, which may have exited."""
@@ -271,7 +294,7 @@ class LaunchProcess(Launch):
                 self._printed = event.printed
             worker.take(event)
             if self._finishing:
-                self._end_worker_early()
+                self._end_workers_early()
 
     def _limit(self, worker: WorkerState) -> float:
         patience = worker.last_rival.patience if worker.at_work else 1
@@ -311,20 +334,26 @@ class LaunchProcess(Launch):
         return None
 
     def _note_death(self, worker: WorkerState, exited: messages.Exited) -> None:
-        printed, how = self._last_lines(), cause_of_end(exited.code)
+        printed = _NOTHING_PRINTED if worker.is_asleep else self._last_lines()
+        how = cause_of_end(exited.code)
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {how} while {worker.doing}: {printed}"
         worker.die(status, reason, exited)
 
     def _next_event(self, number: int, deadline: float) -> Message | None:
-        """Read the next event of a task; None after the deadline, or if the process is gone.
+        """Return the next event of a task; None after the deadline, or if the process is gone.
 
-        Events of other tasks come late from workers that were killed.
+        Those of other tasks are kept if their workers live, or come late from killed ones.
         """
-        while (line := self._next_line(deadline)) is not None:
-            if event := messages.read_message(line, number):
-                return event
-        return None
+        awaited = {number, *(worker.number for worker in self._workers)}
+        while not self._came[number]:
+            line = self._next_line(deadline)
+            if line is None:
+                return None
+            sender, event = messages.read_message(line) or (0, None)
+            if event and sender in awaited:
+                self._came[sender].append(event)
+        return self._came[number].popleft()
 
     def _next_line(self, deadline: float) -> bytes | None:
         while b"\n" not in self._pending:
@@ -346,17 +375,17 @@ class LaunchProcess(Launch):
         self._log.seek(max(self._printed, size - 4096))
         lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
         last = [line.strip() for line in lines if line.strip()][-most:]
-        return " | ".join(last)[-width:] or "it printed nothing"
+        return " | ".join(last)[-width:] or _NOTHING_PRINTED
 
     def kill(self) -> None:
-        """End the process, its worker and what that began; threads that wait find it dead."""
+        """End the process, its workers and what they began; threads that wait find it dead."""
         if self._process.poll() is None:
             if self._tasks:
                 self._process.terminate()  # it ends its worker's daemons, too
             else:
                 self._process.kill()
-        if self._worker and not self._worker.gone:
-            self._worker.kill_group()
+        for worker in (*self._workers,):
+            worker.kill_group()
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -26,7 +25,7 @@ from timelift.measure.launch import LaunchProcess, importing_from, run_folder
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.options import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import ShowStage
+from timelift.measure.worker_state import InTurns, ShowStage, take_turn
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, PeakReading, RivalSpec, Task
 
@@ -143,27 +142,26 @@ class LaunchPool:
         return readers
 
     def measure(
-        self,
-        slot: LaunchSlot,
-        task: Task,
-        show_stage: ShowStage,
-        paying: AbstractContextManager[None] | None = None,
-    ) -> list[CaseInLaunch]:
-        """Measure a setting in a launch, with a reader beside it if the task has one.
+        self, slot: LaunchSlot, task: Task, show_stage: ShowStage
+    ) -> InTurns[list[CaseInLaunch]]:
+        """Return the turns of a setting in a launch, with a reader beside it if the task has one.
 
-        `paying` is entered once the launch is ready, since importing is no price of a setting.
-        Returns nothing if the launch ended early, before all rivals had ended.
+        The launch is ready then, since importing is no price of a setting. The turns return nothing
+        if the launch ended early, before all rivals had ended.
         """
         is_beside = task.peaks is PeakReading.BESIDE
         slot = replace(slot, reads_beside=is_beside)
         launch = self.open(slot, task.setting.backend)
-        with paying or nullcontext():
+
+        def turns() -> InTurns[list[CaseInLaunch]]:
             if is_beside:
                 readers = self.open_peak_readers(slot, task.setting.backend, task.rivals)
-                outcomes = measure_with_peaks(launch, task, readers, show_stage)
+                outcomes = yield from measure_with_peaks(launch, task, readers, show_stage)
             else:
-                outcomes = launch.measure(task, show_stage)
-        return [] if self._finishing and len(outcomes) < len(task.rivals) else outcomes
+                outcomes = yield from launch.measure_in_turns(task, show_stage)
+            return [] if self._finishing and len(outcomes) < len(task.rivals) else outcomes
+
+        return turns()
 
     def add_peaks(
         self, slot: LaunchSlot, task: Task, outcomes: list[CaseInLaunch], show_stage: ShowStage
@@ -227,21 +225,25 @@ _Peaks = Mapping[Case, Facts]
 
 def measure_with_peaks(
     launch: AnyLaunch, task: Task, readers: _Readers, show_stage: ShowStage
-) -> list[CaseInLaunch]:
-    """Measure a setting while the readers read the peak memory of its rivals.
+) -> InTurns[list[CaseInLaunch]]:
+    """Measure a setting; the readers read the peak memory of its rivals while it is built.
 
     Rounds are played once the launch and its readers have built.
     """
+    turns = launch.measure_in_turns(task, show_stage)
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(read_peaks, task, readers, lambda _: None)
         try:
-            outcomes = launch.measure(task, show_stage)
+            outcomes = take_turn(turns)
         except BaseException:
             for reader in readers.values():
                 reader.kill()
             raise
         if not reading.done():
             show_stage("reading the peak memory")
+    if outcomes is None:
+        yield
+        outcomes = yield from turns
     return with_peaks(outcomes, reading.result())
 
 

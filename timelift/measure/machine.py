@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -165,3 +165,13 @@ def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
     words += [f"{count}x {gpu}" if count > 1 else gpu for gpu, count in counts]
     name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
     return name[:LONGEST_NAME].strip("-")
+
+
+def has_room() -> Callable[[], bool]:
+    """Return what tells whether at least half of the memory that is free now still is."""
+
+    def free() -> float:
+        return min(psutil.virtual_memory().available, OWN_GROUPS.free_bytes())
+
+    least = free() / 2
+    return lambda: free() > least

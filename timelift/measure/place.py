@@ -18,8 +18,12 @@ from timelift.measure import machine, progress
 from timelift.measure.campaign import Campaign, Wanted, by_setting
 from timelift.measure.launch_pool import LaunchOptions, LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock, Note, machine_lock
-from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, is_again
+from timelift.measure.rota import Sleeper, take_turns
+from timelift.measure.worker_state import ShowStage
+from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, CaseInLaunch, is_again
 from timelift.messages import PeakReading, Task
+
+_Sleeper = Sleeper[tuple[Task, ShowStage], list[CaseInLaunch]]
 
 
 class CampaignPlayer(Protocol):
@@ -149,42 +153,57 @@ class Here:
                 raise
 
     def _play_launch(self, slot: LaunchSlot, wanted: Wanted) -> None:
-        campaign, number, group = self._campaign, slot.number, slot.group
+        dice = random.Random(f"{self._options.seed} {slot.number} bursts")
+        begun, clock = self._begun(slot, wanted), self._campaign.clock
+        for sleeper, ended in take_turns(begun, dice, machine.has_room(), clock):
+            (task, show_stage), outcomes = sleeper.key, ended
+            self._campaign.budget.pay(task.setting, sleeper.seconds)
+            if ended and self._claims_reader(task, PeakReading.AFTER):
+                outcomes = self._pool.add_peaks(slot, task, ended, show_stage)
+            if outcomes:  # else it is unfinished: --resume plays the setting again
+                with self._lock:
+                    self._campaign.record(task, outcomes, at_once=len(slot.group))
+            self._campaign.pace.step()
+        self._pool.close(slot)
+
+    def _begun(self, slot: LaunchSlot, wanted: Wanted) -> Iterator[_Sleeper]:
+        """Yield what is to be played, once that is decided of each, and take what was played."""
+        campaign, number = self._campaign, slot.number
+        begun = dict[Setting, _Sleeper]()
         for turn, (setting, cases) in enumerate(wanted.items(), start=1):
             if (number, setting) in campaign.played:
                 with self._lock:
                     campaign.take(campaign.played[number, setting])
                 continue
             task = campaign.task(number, setting, cases)
-            if task.rivals and not campaign.has_stopped and self._in_time(slot, setting):
+            owed = sum(campaign.budget.owed(one, it.seconds) for one, it in begun.items())
+            if task.rivals and not campaign.has_stopped and self._in_time(slot, setting, owed):
                 if self._claims_reader(task, PeakReading.BESIDE):
                     task = replace(task, peaks=PeakReading.BESIDE)
                 show_stage = partial(self._show_stage, slot, setting, turn, len(wanted))
                 show_stage("starting")
-                paying = campaign.budget.paying(setting)
-                outcomes = self._pool.measure(slot, task, show_stage, paying)
-                if not outcomes:
-                    break  # unfinished: --resume plays the setting again
-                if self._claims_reader(task, PeakReading.AFTER):
-                    outcomes = self._pool.add_peaks(slot, task, outcomes, show_stage)
-                with self._lock:
-                    campaign.record(task, outcomes, at_once=len(group))
-            campaign.pace.step()
-        self._pool.close(slot)
+                turns = self._pool.measure(slot, task, show_stage)
+                begun[setting] = Sleeper((task, show_stage), turns, alone=not setting.on_cpu)
+                yield begun[setting]
+            else:
+                campaign.pace.step()
 
     def _claims_reader(self, task: Task, when: PeakReading) -> bool:
         with self._lock:
             return self._campaign.claim_reader(task, when)
 
-    def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
-        """Decide once for all launches of a group whether they play a setting."""
+    def _in_time(self, slot: LaunchSlot, setting: Setting, owed: float) -> bool:
+        """Decide once for all launches of a group whether they play a setting.
+
+        Those that sleep are owed so many seconds.
+        """
         budget, number = self._campaign.budget, slot.number
         with self._lock:
             if is_again(number):
                 fits = budget.fits_again(setting)
             else:
                 beyond = self._campaign.is_beyond_fewest(number)
-                fits = budget.fits(setting, beyond_fewest=beyond)
+                fits = budget.fits(setting, beyond_fewest=beyond, owed=owed)
             return self._fits.setdefault((slot.group[0], setting), fits)
 
     def _show_stage(

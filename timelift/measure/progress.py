@@ -85,14 +85,18 @@ class Budget:
     def _gone(self) -> float:
         return self._clock() - self._started
 
-    @contextmanager
-    def paying(self, setting: Setting) -> Iterator[None]:
-        started = self._clock()
-        yield
-        self._prices[setting] = self._clock() - started
+    def pay(self, setting: Setting, seconds: float) -> None:
+        """Note what a launch of a setting took."""
+        self._prices[setting] = seconds
 
-    def fits(self, setting: Setting, *, beyond_fewest: bool) -> bool:
-        return self._prices.get(setting, 0.0) <= self.left(beyond_fewest=beyond_fewest)
+    def owed(self, setting: Setting, seconds: float) -> float:
+        """Return what a launch of a setting still takes, after so many seconds of it."""
+        return max(0.0, self._prices.get(setting, 0.0) - seconds)
+
+    def fits(self, setting: Setting, *, beyond_fewest: bool, owed: float = 0.0) -> bool:
+        """True if there is time to play a setting, beside what others are owed."""
+        left = self.left(beyond_fewest=beyond_fewest) - owed
+        return self._prices.get(setting, 0.0) <= left
 
     @contextmanager
     def playing_again(self) -> Iterator[None]:

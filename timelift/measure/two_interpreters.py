@@ -7,7 +7,7 @@ while the other plays. The rounds are those of `timelift.rounds`.
 
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -15,10 +15,10 @@ from timelift import messages, rounds
 from timelift.case import Status
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import Launch, ShowStage, WorkerState
+from timelift.measure.worker_state import InTurns, Launch, ShowStage, WorkerState
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Task
-from timelift.rounds import Player
+from timelift.rounds import Player, Rounds
 
 _Event = TypeVar("_Event")
 
@@ -82,7 +82,7 @@ class TwoInterpreters(Launch):
         for launch in self._launches:
             launch.close()
 
-    def _run_workers(self, task: Task, show_stage: ShowStage) -> list[WorkerState]:
+    def _run_workers(self, task: Task, show_stage: ShowStage) -> InTurns[list[WorkerState]]:
         sides = []
         for is_other in sorted({rival.in_other_python for rival in task.rivals}):
             rivals = tuple(rival for rival in task.rivals if rival.in_other_python == is_other)
@@ -95,56 +95,69 @@ class TwoInterpreters(Launch):
         # a side of which no rival could be built has finished, and the other one plays alone
         playing = [side for side in sides if not side.worker.finished]
         if playing and all(side.worker.ready for side in playing) and not self._finishing:
-            with self._lock.playing(), contextlib.suppress(_GoneError):
-                _conduct(playing, task, lambda: self._finishing)
+            yield
+            with contextlib.suppress(_GoneError):
+                yield from self._conduct(playing, task)
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)
         return [side.worker for side in sides]
 
+    def _conduct(self, sides: Sequence[_OneSide], task: Task) -> InTurns[None]:
+        """Play the bursts, if any, and add their rounds to the outcomes.
 
-def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) -> None:
-    """Play the rounds, if any, and add them to the outcomes; raises _GoneError if a worker dies."""
-    for side in sides:  # one after the other, or both would warm up together
-        side.send(messages.Go())
-        if task.round_seconds:
-            side.follow_until(messages.Ready)
-    players, dropped = _played(sides, task, stop) if task.round_seconds else ({}, 0)
-    for side in sides:
-        side.launch.follow(side.worker)
-        side.worker.ended = [
-            _with_rounds(outcome, players[outcome.case.strategy], dropped)
-            if players and outcome.status is Status.MEASURED
-            else outcome
-            for outcome in side.worker.ended
-        ]
+        Raises _GoneError if a worker dies.
+        """
+        if self._finishing:
+            return
+        with self._lock.playing():
+            for side in sides:  # one after the other, or both would warm up together
+                side.send(messages.Go())
+                if task.round_seconds:
+                    side.follow_until(messages.Ready)
+            players = _players(sides) if task.round_seconds else {}
+        if players:
+            seconds, dice = task.round_seconds * len(players), random.Random(task.seed)
+            rounds = Rounds([*players.values()], seconds, dice, stop=lambda: self._finishing)
+            while True:
+                with self._lock.playing():
+                    rounds.play_burst()
+                if rounds.are_over:
+                    break
+                yield
+            rounds.end()
+        with self._lock.playing():
+            for side in sides:
+                side.send(messages.Done())
+                side.launch.follow(side.worker)
+                side.worker.ended = [
+                    _with_rounds(outcome, players[outcome.case.strategy], rounds)
+                    if players and outcome.status is Status.MEASURED
+                    else outcome
+                    for outcome in side.worker.ended
+                ]
 
 
-def _played(
-    sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]
-) -> tuple[dict[str, Player], int]:
-    """Play rounds of both sides; return their players by name, and how many rounds were dropped."""
-    players = [
-        _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
+def _players(sides: Iterable[_OneSide]) -> dict[str, Player]:
+    """Return the players of both sides by name, each after a sample that is thrown away."""
+    players: dict[str, Player] = {
+        rival.name: _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
         for side in sides
         for rival in side.worker.left
-    ]
-    for player in players:  # a sample that is thrown away has the counts of calls and traces
+    }
+    for player in players.values():  # it has the counts of calls and traces
         player.take_turn(lambda: 0.0)
-    seconds = task.round_seconds * len(players)
-    dropped = rounds.play(players, seconds, random.Random(task.seed), stop=stop)
-    for side in sides:
-        side.send(messages.Done())
-    return {player.name: player for player in players}, dropped
+    return players
 
 
-def _with_rounds(outcome: CaseInLaunch, player: Player, dropped: int) -> CaseInLaunch:
+def _with_rounds(outcome: CaseInLaunch, player: Player, played: Rounds) -> CaseInLaunch:
     if why := player.why_lost:
         return CaseInLaunch(outcome.case, outcome.number, status=Status.FAILED, reason=why)
     return replace(
         outcome,
         seconds_per_call=player.seconds_per_call,
-        facts=replace(outcome.facts, dropped_rounds=dropped),
+        bursts=played.by_burst,
+        facts=replace(outcome.facts, dropped_rounds=played.dropped),
     )
 
 

@@ -1,8 +1,8 @@
 """The state of one worker as its events show it, the blame for its death, and the next try.
 
 The death of a worker is charged to the rival that was being built or played at that moment. But a
-worker may die while no rival is at work, for example if another launch exhausts the memory while
-this one waits for its turn; or it may die of SIGKILL from outside. Then the setting is tried once
+worker may die while no rival is at work, for example if another one exhausts the memory while this
+one waits for its turn; or it may die of SIGKILL from outside. Then the setting is tried once
 more with all rivals. If that worker dies in such a way, too, the rival that was last at work is
 charged, and the others go on without it. A death while the inner layer is made or called is charged
 to every rival of this layer.
@@ -12,15 +12,20 @@ import contextlib
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from timelift import messages
 from timelift.case import Status
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task
 
+T = TypeVar("T")
 ShowStage = Callable[[str], None]
+_WAITS = "waiting for its turn"
+#: What yields when its workers fall asleep, so that others are built or play, and then returns.
+InTurns = Generator[None, None, T]
 
 
 @dataclass
@@ -38,6 +43,7 @@ class WorkerState:
     doing: str = "starting"
     at_work: bool = False
     ready: bool = False
+    has_played: bool = False
     asked_to_finish: bool = False
     exhausted: bool = False
     gone: bool = False
@@ -86,6 +92,13 @@ class WorkerState:
                 self.at_work = False
                 self.ended.append(event)
 
+    def sleep(self) -> None:
+        self.ready, self.at_work, self.doing = True, False, _WAITS
+
+    @property
+    def is_asleep(self) -> bool:
+        return self.doing == _WAITS
+
     def kill_group(self) -> None:
         """Kill the worker, if it has begun, and the processes that its strategies started."""
         if self.pid:
@@ -119,13 +132,17 @@ class Launch(ABC):
     _finishing = False
 
     @abstractmethod
-    def _run_workers(self, task: Task, show_stage: ShowStage) -> Sequence[WorkerState]:
+    def _run_workers(self, task: Task, show_stage: ShowStage) -> InTurns[Sequence[WorkerState]]:
         """Build and play the rivals of a task in workers begun for it, and return how they ended.
 
         Called again without those that failed, if a worker died.
         """
 
     def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
+        """Measure a setting alone."""
+        return run_out(self.measure_in_turns(task, show_stage))
+
+    def measure_in_turns(self, task: Task, show_stage: ShowStage) -> InTurns[list[CaseInLaunch]]:
         """Measure a setting until its workers finish it, each time without the rivals that failed.
 
         Samples are compared by their rounds. So if a worker has to be started again, what the one
@@ -135,7 +152,7 @@ class Launch(ABC):
         ended: dict[str, CaseInLaunch] = {}  # how a rival ended first, by its name
         rest, spared = task, False
         while rest.rivals:
-            workers = self._run_workers(rest, show_stage)
+            workers = yield from self._run_workers(rest, show_stage)
             outcomes = [outcome for worker in workers for outcome in worker.ended]
             if not any(worker.unfinished for worker in workers):
                 return [*ended.values(), *outcomes]
@@ -171,9 +188,27 @@ class Launch(ABC):
         (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
         if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:
             return [lost]
-        alone = self._run_workers(replace(task, rivals=(rival,), round_seconds=0.0), show_stage)
+        task_alone = replace(task, rivals=(rival,), round_seconds=0.0)
+        alone = run_out(self._run_workers(task_alone, show_stage))
         if [end.status for worker in alone for end in worker.ended] != [Status.MEASURED]:
             return [lost]
         why = "one side fits into memory alone, and not beside the others of its setting."
         pair = (other.name for other in task.rivals if other.pair == rival.pair)
         return [task.unmeasured(name, Status.REFUSED, why) for name in pair]
+
+
+def take_turn(turns: InTurns[T]) -> T | None:
+    """Take the next turn; return the result if it was the last."""
+    try:
+        next(turns)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    return None
+
+
+def run_out(turns: InTurns[T]) -> T:
+    """Take all turns that are left, one after the other."""
+    while (result := take_turn(turns)) is None:
+        pass
+    return result

@@ -1,7 +1,8 @@
 """One setting in a worker: its rivals are prepared, played and reported.
 
-This runs in a process forked for one setting of one launch. It reports by events (`messages`) what
-it begins, so that the coordinator knows at which rival's work it died.
+This runs in a process forked for one setting of one launch, which sleeps while others of the launch
+are built and play. It reports by events (`messages`) what it begins, so that the coordinator knows
+at which rival's work it died.
 """
 
 import gc
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
-    """Prepare the rivals of a task, wait for `Go`, play them, and report each by an event."""
+    """Prepare the rivals of a task, play a burst at each `Go`, and report each by an event."""
     emit = channel.emit
     neighbours = Neighbours(task.setting.threads)
     system.limit_memory(task.memory_bytes)
@@ -109,17 +110,17 @@ class Playing:
 
     def run(self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest | None = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
-        self.channel.emit(messages.Ready())
-        self.channel.listen()
+        if not self._sleep():
+            return
         self.neighbours.note()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
         if varying and self.task.round_seconds > 0:
             self._play_lengths(rivals, varying, shared)
             return
         players = [self._player_of(rival) for rival in rivals]
-        played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
+        played, bursts = self._play_rounds(players) if self.task.round_seconds > 0 else ({}, ())
         for rival, player in zip(rivals, players, strict=True):
-            self._report(rival, player, shared | played)
+            self._report(rival, player, shared | played, bursts)
 
     def _play_lengths(
         self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest, shared: dict[str, Any]
@@ -129,14 +130,19 @@ class Playing:
         gc.freeze()
         gc.disable()
         for prepared in self.dice.sample(rivals, len(rivals)):
-            end = attempt(varying, prepared.rival, varying.time_calls)
+            with disturbances.watched():
+                end = attempt(varying, prepared.rival, varying.time_calls)
             if isinstance(end, rounds.Player):
                 self._report(prepared, end, shared | disturbances.facts())
             else:
                 self.channel.emit(self.task.unmeasured(prepared.rival.name, *end))
 
     def _report(
-        self, prepared: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]
+        self,
+        prepared: PreparedRival,
+        player: rounds.Player,
+        shared: Mapping[str, Any],
+        bursts: Sequence[int] = (),
     ) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
@@ -146,6 +152,7 @@ class Playing:
             Case(self.task.setting, player.name),
             self.task.launch,
             seconds_per_call=player.seconds_per_call,
+            bursts=bursts,
             calls_per_sample=player.calls_per_sample,
             facts=Facts(**{"traces": prepared.compiled.traces, **prepared.facts, **shared}),
         )
@@ -168,8 +175,10 @@ class Playing:
             note_playing=partial(self.channel.note_playing, 1 + self.task.rivals.index(rival)),
         )
 
-    def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
+    def _play_rounds(
+        self, players: Sequence[rounds.Player]
+    ) -> tuple[dict[str, Any], Sequence[int]]:
+        """Warm up and play; return the facts shared by all rivals, and the rounds of each burst."""
         seconds_per_call = []
         for player in players:
             self.channel.emit(messages.Busy("warming up", player.name))
@@ -183,17 +192,30 @@ class Playing:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.channel.emit(messages.Busy(messages.PLAYING))
         disturbances = system.Disturbances(self.neighbours)
-        played: dict[str, Any] = {}
-        if self.task.conducted:
-            self._play_as_ordered(players)
-        else:
-            seconds, stop = self.task.round_seconds * len(players), self.channel.stop_asked
-            played["dropped_rounds"] = rounds.play(players, seconds, self.dice, stop=stop)
-        self.channel.note_playing(0)
-        held_down = clocks.held_down()  # before anything else, since the GPU is idle from now on
-        return {**played, **disturbances.facts(), **({"throttled": 1} if held_down else {})}
+        seconds, stop = self.task.round_seconds * len(players), self.channel.stop_asked
+        playing = rounds.Rounds(players, seconds, self.dice, stop=stop)
+        is_over = held_down = False
+        while not is_over:
+            self.channel.emit(messages.Busy(messages.PLAYING))
+            with disturbances.watched():
+                if self.task.conducted:
+                    self._play_as_ordered(players)
+                else:
+                    playing.play_burst()
+            held_down |= clocks.held_down()  # before anything else, since the GPU is idle now
+            self.channel.note_playing(0)
+            is_over = self.task.conducted or playing.are_over or not self._sleep()
+        facts = {"throttled": 1} if held_down else {}
+        if not self.task.conducted:
+            playing.end()
+            facts["dropped_rounds"] = playing.dropped
+        return facts | disturbances.facts(), playing.by_burst
+
+    def _sleep(self) -> bool:
+        """Wait for the next order; return True if it is to play another burst."""
+        self.channel.emit(messages.Ready())
+        return isinstance(self.channel.listen(), messages.Go)
 
     def _play_as_ordered(self, players: Sequence[rounds.Player]) -> None:
         by_name = {player.name: player for player in players}

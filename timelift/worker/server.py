@@ -1,7 +1,8 @@
 """The launch process: import the backend once, then fork one worker for each setting.
 
-The coordinator starts `python -m timelift.worker.server EVENTS_FD BACKEND`, and writes tasks to its
-standard input, one JSON object a line. No operation may run before the fork, so that every worker
+The coordinator starts `python -m timelift.worker.server EVENTS_FD BACKEND`, and writes tasks and
+orders to its standard input, one JSON object a line. An order is passed on to its worker, whose
+standard input is a pipe of its own. No operation may run before the fork, so that every worker
 starts a runtime of its own, as a fresh interpreter would, without its imports.
 """
 
@@ -12,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn, TextIO
 
@@ -19,12 +21,23 @@ from timelift import messages
 from timelift.messages import Look, Message, WorkerChannel
 from timelift.worker import engines, system
 
-#: Memory shared with the worker: the place of the rival that plays, from 1; 0 while none does.
-_PLAYING = mmap.mmap(-1, 4)
+
+@dataclass
+class _Worker:
+    """A worker: its process, the pipe for its orders, and memory shared with it."""
+
+    pid: int = 0
+    orders: int = -1
+    #: The place of the rival that plays, from 1; 0 while none does.
+    playing: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4))
+
+    def note_playing(self, place: int) -> None:
+        """Note which rival plays, where it is read even after the worker has died."""
+        self.playing[:4] = place.to_bytes(4, "little")
 
 
 def serve(events_fd: int, backend: str) -> None:
-    """Import the backend, then serve tasks until standard input ends."""
+    """Import the backend, then serve tasks and pass on orders until standard input ends."""
     system.supervise()
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -36,31 +49,46 @@ def serve(events_fd: int, backend: str) -> None:
     from timelift.worker.measure_setting import measure_setting  # noqa: PLC0415
 
     _emit(events, 0, messages.Ready())
-    for line in sys.stdin.buffer:
-        if numbered := messages.read_task(line):
-            number, task = numbered
-            work = partial(look, task) if isinstance(task, Look) else partial(measure_setting, task)
-            _note_playing(0)
-            if (code := system.fork_and_wait()) is None:
-                _work_and_exit(number, work, events)
+    workers = dict[int, _Worker]()
+    for line in system.lines_and_deaths():
+        if line is None:
+            _reap(workers, events)
+            continue
+        number, task = messages.read_task(line)
+        if task is None:
+            with contextlib.suppress(KeyError, BrokenPipeError):  # it is dead, or dies now
+                os.write(workers[number].orders, line)
+            continue
+        work = partial(look, task) if isinstance(task, Look) else partial(measure_setting, task)
+        worker = _Worker()
+        worker.pid, worker.orders = system.fork()
+        if not worker.pid:
+            _work_and_exit(number, work, events, worker)
+        workers[number] = worker
+
+
+def _reap(workers: dict[int, _Worker], events: TextIO) -> None:
+    """Emit how workers ended, once whatever they had started is killed."""
+    for number, worker in [*workers.items()]:
+        others = {other.pid for other in workers.values() if other is not worker}
+        if (code := system.exit_code_of(worker.pid, others)) is not None:
+            del workers[number]
+            os.close(worker.orders)
             events.write("\n")  # ends the line that the worker may have died in
-            _emit(events, number, messages.Exited(code, int.from_bytes(_PLAYING[:4], "little")))
+            place = int.from_bytes(worker.playing[:4], "little")
+            _emit(events, number, messages.Exited(code, place))
 
 
-def _note_playing(place: int) -> None:
-    """Note which rival plays, where the launch reads it even after the worker has died."""
-    _PLAYING[:4] = place.to_bytes(4, "little")
-
-
-def _work_and_exit(number: int, work: Callable[[WorkerChannel], None], events: TextIO) -> NoReturn:
+def _work_and_exit(
+    number: int, work: Callable[[WorkerChannel], None], events: TextIO, worker: _Worker
+) -> NoReturn:
     """Work on one task in this forked process, and exit without running any exit handler."""
     stops = list[int]()  # before the coordinator knows of this process
     signal.signal(signal.SIGUSR1, lambda number, _: stops.append(number))
     code, emit = 1, partial(_emit, events, number)
     try:
         emit(messages.Started(os.getpid()))
-        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, lambda: bool(stops))
-        work(channel)
+        work(WorkerChannel(emit, _listen, worker.note_playing, lambda: bool(stops)))
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why
         traceback.print_exc()
@@ -71,14 +99,14 @@ def _work_and_exit(number: int, work: Callable[[WorkerChannel], None], events: T
         os._exit(code)
 
 
-def _listen(number: int) -> Message | None:
-    """Read lines unbuffered, since later ones may be another worker's; None at the end of input."""
+def _listen() -> Message | None:
+    """Read the next order, unbuffered, since a strategy may read, too; None at the end of input."""
     line = b""
     while byte := os.read(0, 1):
         line += byte
         if byte == b"\n":
-            if order := messages.read_message(line, number):
-                return order
+            if numbered := messages.read_message(line):
+                return numbered[1]
             line = b""
     return None
 

@@ -15,7 +15,7 @@ import signal
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -58,22 +58,62 @@ def supervise() -> None:
     _die_with_parent(signal.SIGTERM)
 
 
-def fork_and_wait() -> int | None:
-    """Return None in the child; in the parent its exit code, once its children are killed.
+def lines_and_deaths() -> Iterator[bytes | None]:
+    """Yield each line of standard input, and None once a child may have died, until input ends."""
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # set_wakeup_fd asks for a handler
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    ready, pending = select.poll(), b""
+    for source in (0, woken):
+        ready.register(source, select.POLLIN)
+    while True:
+        sources = {source for source, _ in ready.poll()}
+        if woken in sources:
+            os.read(woken, 1 << 16)
+            yield None
+        if 0 in sources:
+            read = os.read(0, 1 << 16)
+            if not read:
+                return
+            *lines, pending = (pending + read).split(b"\n")
+            yield from (line + b"\n" for line in lines)
 
-    A child that signal 9 ended has the exit code -9. Children in its process group end even where a
-    kernel does not list children.
+
+def fork() -> tuple[int, int]:
+    """Fork a worker; return its process, and the end of a pipe that is its standard input.
+
+    In the worker, which leads a session of its own, the process is 0.
     """
+    orders, end = os.pipe()
     if pid := os.fork():
-        _, status = os.waitpid(pid, 0)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        _end_children()
-        return os.waitstatus_to_exitcode(status)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.close(orders)
+        return pid, end
+    signal.set_wakeup_fd(-1)
+    for each in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(each, signal.SIG_DFL)
+    os.dup2(orders, 0)
+    os.close(orders)
+    os.close(end)
     os.setsid()
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans are its own, while it lives
     _die_with_parent(signal.SIGKILL)
-    return None
+    return 0, 0
+
+
+def exit_code_of(worker: int, others: Collection[int]) -> int | None:
+    """Return the exit code of a worker once its children are killed; None while it lives.
+
+    That of one that signal 9 ended is -9. Children in its process group end even where a kernel
+    does not list children; those that it left to this process are all but the other workers.
+    """
+    pid, status = os.waitpid(worker, os.WNOHANG)
+    if not pid:
+        return None
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    _end_children(others)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _die_with_parent(number: signal.Signals) -> None:
@@ -85,15 +125,15 @@ def _die_with_parent(number: signal.Signals) -> None:
         os._exit(1)
 
 
-def _end_children() -> None:
+def _end_children(spared: Collection[int] = ()) -> None:
     """Kill the children, then theirs, which this process adopts, until none ends any more."""
     ended = True
     while ended:
-        ended, children = False, list[str]()
+        ended, children = False, set[int]()
         for thread in Path("/proc/self/task").glob("*/children"):
             with contextlib.suppress(OSError):  # it is gone
-                children += thread.read_text().split()
-        for child in map(int, children):
+                children |= {*map(int, thread.read_text().split())}
+        for child in children - {*spared}:
             with contextlib.suppress(OSError):  # it is another user's
                 os.kill(child, signal.SIGKILL)
                 ended = os.waitpid(child, 0)[0] > 0
@@ -182,22 +222,31 @@ class Neighbours:
 
 
 class Disturbances:
-    """Disturbances of the machine from now on: neighbours, a container's quota, the canary.
+    """Disturbances of the machine from now on: neighbours, the canary, a container's quota.
 
-    `facts` leaves out what the system does not report.
+    The quota counts in what is `watched` alone. `facts` leaves out what the system does not report.
     """
 
     def __init__(self, neighbours: Neighbours | None = None, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
         self._neighbours = neighbours or Neighbours()
         self._neighbours.note()
-        self._canary, self._before = time_canary(), self._throttled()
+        self._canary, self._periods = time_canary(), 0 if self._groups else None
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        before = self._throttled()
+        yield
+        after = self._throttled()
+        if self._periods is None or before is None or after is None:
+            self._periods = None
+        else:
+            self._periods += max(0, after - before)
 
     def facts(self) -> dict[str, float]:
         facts: dict[str, float] = {**self._neighbours.facts()}
-        before, now = self._before, self._throttled()
-        if before is not None and now is not None:
-            facts["throttled_periods"] = max(0, now - before)
+        if self._periods is not None:
+            facts["throttled_periods"] = self._periods
         if copy := time_copy():
             facts["copy_seconds"] = copy
         return facts | {"canary_seconds": min(self._canary, time_canary())}
