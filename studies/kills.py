@@ -3,8 +3,9 @@
 Each time `pytest bench/` is started in a small project and its process gets a signal at a random
 moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was in the journal may
 be lost or played twice, nothing may be missing at the end, no process may be left, and no traceback
-may be seen. A run that was killed before it had a journal is measured anew. `--journals` keeps the
-journals and what was printed.
+may be seen. A run that was killed before it had a journal is measured anew. A kill may cost 30 s:
+what both parts of the run took beyond an undisturbed one, with the start of a second process.
+`--journals` keeps the journals and what was printed.
 
 `--cluster 50` kills so many times in runs on two nodes of this machine: a node, the launch that it
 plays, or the coordinator, with which the run goes on by `--resume`, each until it is complete.
@@ -47,6 +48,7 @@ TOGETHER = "together"
 REACHED = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
 KILLED = Scoreboard([Column(title) for title in ("killed", *Reached, TOGETHER)])
 FAULTY = Scoreboard((Column("fault"), Column("found", most=0)))
+COST = Scoreboard((Column("the most that a kill cost"), Column("s", ".0f", most=30)))
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
 #: What is killed in a run on nodes, how often it is drawn, in ten, and what is in its command.
@@ -165,18 +167,23 @@ def undisturbed(scene: Scene) -> Undisturbed:
 
 @dataclass(frozen=True)
 class Kill:
-    """A run that was killed: by which signal, after what share, how far it was, and its faults."""
+    """A run that was killed: by which signal, after what share, how far it was, and its faults.
+
+    `cost` is in seconds.
+    """
 
     signal: Signals
     share: float
     reached: Reached
     measured: int
     faults: Mapping[str, int]
+    cost: float
 
     @property
     def words(self) -> str:
         where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
-        return f"{self.signal.name} after {self.share:.0%}, {where}: {_in_words(self.faults)}"
+        after = f"{self.signal.name} after {self.share:.0%}, {where}, {self.cost:.0f} s more"
+        return f"{after}: {_in_words(self.faults)}"
 
 
 def _in_words(faults: Mapping[str, int]) -> str:
@@ -185,12 +192,14 @@ def _in_words(faults: Mapping[str, int]) -> str:
 
 
 def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kill:
+    started = time.monotonic()
     code = _kill_midway(scene, whole, signal, share)
     orphans = remains.end_orphans(scene.mark)
     before = scene.lines()
     reached = remains.reached(before)
     hung = code == -Signals.SIGKILL and signal is not Signals.SIGKILL
     wrong = hung + _go_on(scene, reached)
+    cost = time.monotonic() - started - whole.seconds
     after = scene.lines()
     killed = remains.tracebacks(scene.printed("killed"), ours=reached is not Reached.IMPORTS)
     later = sum(remains.tracebacks(scene.printed(name)) for name in ("resumed", "anew"))
@@ -202,7 +211,7 @@ def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kil
         "tracebacks": killed + later,
         "wrong endings": wrong,
     }
-    return Kill(signal, share, reached, len(remains.measurements(before)), faults)
+    return Kill(signal, share, reached, len(remains.measurements(before)), faults, cost)
 
 
 def _kill_midway(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> int:
@@ -417,7 +426,9 @@ def main(asked: argparse.Namespace) -> int:
         trials = collect(kills(folder, journals, count, dice, grid), lambda trial: trial.words)
     REACHED.show(list(reached_rows(trials)))
     write("")
-    return FAULTY.show(faults(trials))
+    code = COST.show([("of all", max(trial.cost for trial in trials))])
+    write("")
+    return max(code, FAULTY.show(faults(trials)))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 `python -m studies.sample_length`. The rivals of each setting are prepared as in a run, in
 fresh processes, but each has four players, whose samples last 1, 2, 4 and 8 ms. They play in one
 random order a round, primed as in a run. The table shows how much more per call each length reads
-than 2 ms. A cost that every sample pays once, however long it lasts, shows as a slope.
+than that of the protocol. A cost that every sample pays once, however long it lasts, shows as a
+slope.
 """
 
 import argparse
