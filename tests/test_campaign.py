@@ -47,7 +47,7 @@ class ScriptedLaunch:
         if task.reads_peak_memory:
             return []
         self.pool.clock.now += SECONDS_A_SETTING
-        yield
+        yield False
         return [self._outcome(task, rival.name) for rival in task.rivals]
 
     def _outcome(self, task, name):

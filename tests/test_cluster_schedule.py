@@ -60,14 +60,23 @@ class Cluster:
         assert len(unit) == 1 or not {*unit} & {*self.lost}  # what was charged is a unit by itself
         return unit
 
+    def begin(self, address: str) -> None:
+        """Have any item of the node's unit at work, as one that sleeps is called back."""
+        unit = self.units[address]
+        self.dice.shuffle(unit)
+        if unit:
+            self.schedule.begun(address, unit[0])
+
     def play(self, address: str) -> None:
+        self.begin(address)
         item = self.units[address].pop(0)
         self.schedule.played(address, item, 1 + self.dice.random())
         self.items.append(item)
         self.players.append(self.live[address])
 
     def lose(self, address: str) -> None:
-        """Lose a node, and what it played for good where that was charged before."""
+        """Lose a node, and what was at work for good where that was charged before."""
+        self.begin(address)
         charged = self.units.pop(address)[:1]
         given_up = tuple(item for item in charged if item in self.lost)
         del self.live[address]
@@ -108,6 +117,15 @@ def test_what_a_stopped_unit_did_not_play_waits_again_and_is_not_charged():
     cluster.schedule.ended("node 0")
     assert len(unit) > 1
     assert set(cluster.start("node 0")) == set(unit)
+
+
+def test_what_is_told_of_items_that_are_in_no_unit_is_passed_over():
+    cluster = Cluster(waiting(settings(2), 1), Random(1), *nodes(1))
+    cluster.start("node 0")
+    cluster.play("node 0")
+    cluster.schedule.begun("node 0", cluster.items[0])
+    assert cluster.schedule.leave("node 0") == ()
+    assert cluster.schedule.waiting == 1  # of two settings
 
 
 @given(st.sampled_from((3, 5)), st.integers(2, 6), st.integers(1, 20), DICE)

@@ -26,12 +26,12 @@ from tests.support.launches import (
     workers,
 )
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS, write
-from timelift import messages
+from timelift import messages, rounds
 from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import Launch, WorkerState, run_out, take_turn
+from timelift.measure.worker_state import Launch, WorkerState, advance, run_out
 from timelift.measurement import CaseInLaunch
 from timelift.messages import PLAYING, TRACING, Busy, Go, Task
 
@@ -59,7 +59,7 @@ def test_a_patient_rival_may_take_longer_at_its_own_work_alone(launch):
 
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
-    for lock, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
+    for lock, length in ((Deadly(1), 3), (Deadly(1, turns=2), 3), (BuildOrPlayLock(), 4)):
         outcomes = measured(launch, lock, task(length))
         assert set(outcomes) == set(NAMES)
         assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
@@ -90,7 +90,7 @@ def asleep(launch, *asked):
     launch.share_lock(BuildOrPlayLock(), LIMIT)
     launch.wait_until_ready()
     turns = [launch.measure_in_turns(each, lambda _: None) for each in asked]
-    assert [take_turn(each) for _ in range(2) for each in turns] == [None] * 2 * len(turns)
+    assert [advance(each)[0] for _ in range(2) for each in turns] == [None] * 2 * len(turns)
     return turns
 
 
@@ -99,7 +99,10 @@ def test_a_worker_that_is_killed_while_it_sleeps_costs_nobody_anything(launch):
     first, second, third = sorted(workers(), key=psutil.Process.create_time)
     os.kill(second.pid, signal.SIGKILL)
     psutil.wait_procs([second], timeout=LIMIT)
-    for each in reversed(turns):
+    assert advance(turns[1]) == (None, True)  # once the others have ended
+    for each in (turns[2], turns[0], turns[1]):
+        assert not second.is_running()
+        assert each is turns[1] or {first, third} & {*workers()}
         outcomes = run_out(each)
         assert {outcome.case.strategy for outcome in outcomes} == {*NAMES}
         assert {outcome.status for outcome in outcomes} == {Status.MEASURED}
@@ -117,7 +120,7 @@ def test_a_rival_that_dies_when_it_is_called_back_is_charged_alone(launch, tmp_p
     launch.wait_until_ready()
     turns = [launch.measure_in_turns(each, lambda _: None) for each in (quiet, deadly)]
     for each in turns:
-        assert take_turn(each) is None
+        assert advance(each) == (None, False)
     outcomes = {outcome.case.strategy: outcome for outcome in run_out(turns[1])}
     assert "signal SIGABRT while playing rounds" in outcomes.pop("dies").reason
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
@@ -126,15 +129,18 @@ def test_a_rival_that_dies_when_it_is_called_back_is_charged_alone(launch, tmp_p
 
 def test_a_launch_that_is_to_end_early_keeps_what_was_played():
     with closing(LaunchProcess(Backend.TENSORFLOW, LIMIT)) as launch:
-        played, *_ = asleep(launch, *map(task, (3, 4)))
+        played, few = asleep(launch, *map(task, (3, 4)))
         built = launch.measure_in_turns(task(5), lambda _: None)
-        assert take_turn(built) is None
+        assert advance(built) == (None, False)
+        for _ in range(rounds.LEAST_ROUNDS - 1):
+            advance(played)
         launch.finish_early()
-        assert [(outcome.status, len(outcome.bursts)) for outcome in run_out(played)] == [
-            (Status.MEASURED, 1)
-        ] * len(NAMES)
-        assert run_out(built) == []
-        assert len(workers()) == 1  # the second, whose turn has not come
+        outcomes = run_out(played)
+        assert {outcome.case.strategy for outcome in outcomes} == {*NAMES}
+        assert {outcome.status for outcome in outcomes} == {Status.MEASURED}
+        assert {len(outcome.bursts) for outcome in outcomes} == {rounds.LEAST_ROUNDS}
+        assert [run_out(each) for each in (built, few)] == [[], []]
+        assert not workers()
 
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
@@ -232,7 +238,7 @@ def test_sides_that_both_run_out_of_memory_end_alike_and_once_each(fit_alone, en
 
     class Scripted(Launch):
         def _run_workers(self, rest, _):
-            yield
+            yield False
             by_side = groupby(rest.rivals, key=lambda rival: rival.name.partition("_")[2])
             return [one_side(replace(rest, rivals=tuple(rivals))) for _, rivals in by_side]
 

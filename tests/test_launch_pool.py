@@ -162,7 +162,7 @@ class Scripted:
         show_stage("building")
         if self.error:
             raise self.error
-        yield
+        yield False
         facts = Facts(peak_bytes=self.peak) if task.reads_peak_memory else Facts(traces=1)
         return [ended(rival, self.status, facts) for rival in task.rivals]
 

@@ -1,31 +1,36 @@
 """The rota: when settings are built and called back, with turns that are scripted."""
 
+import itertools
 import random
 
 import pytest
 
 from tests.support.simulated import ScriptedClock
 from timelift.measure import rota
-from timelift.measure.rota import Sleeper, take_turns
+from timelift.measure.rota import Rota, Sleeper
 
 BURSTS = 6
 
 
 class Played:
-    """What took a turn, in its order: 'a built', 'a', 'a', 'a ended'."""
+    """What took a turn, in its order: 'a built', 'a', 'a', 'a ended'.
 
-    def __init__(self, build_seconds=1.0, bursts=BURSTS):
+    A setting that `wants_alone` asks, after its first burst, to go on alone.
+    """
+
+    def __init__(self, build_seconds=1.0, bursts=BURSTS, wants_alone=""):
         self.clock, self.turns = ScriptedClock(), []
-        self.build_seconds, self.bursts = build_seconds, bursts
+        self.build_seconds, self.bursts, self.wants_alone = build_seconds, bursts, wants_alone
 
     def sleeper(self, name, *, alone=False):
+        self.turns.append(f"{name} drawn")
         return Sleeper(name, self._turns(name), alone)
 
     def _turns(self, name):
         self.clock.now += self.build_seconds
         self.turns.append(f"{name} built")
-        for _ in range(self.bursts):
-            yield
+        for burst in range(self.bursts):
+            yield burst == 1 and name in self.wants_alone
             self.clock.now += 0.1
             self.turns.append(name)
         return f"{name} ended"
@@ -33,9 +38,11 @@ class Played:
     def run(self, names, *, alone="", has_room=lambda: True, seed=1):
         sleepers = (self.sleeper(name, alone=name in alone) for name in names)
         ended = []
-        for sleeper, result in take_turns(sleepers, random.Random(seed), has_room, self.clock):
-            assert result == f"{sleeper.key} ended"
-            ended.append(sleeper.key)
+        rota = Rota(random.Random(seed), has_room, self.clock)
+        for name, result, seconds in rota.play(sleepers):
+            assert result == f"{name} ended"
+            assert seconds == pytest.approx(self.build_seconds + self.bursts * 0.1)
+            ended.append(name)
             self.turns.append(result)
         return ended
 
@@ -45,11 +52,10 @@ def test_all_that_sleep_play_once_whenever_another_was_built():
     ended = played.run("abcdefgh")
     assert sorted(ended) == [*"abcdefgh"]
     assert ended[:2] == ["a", "b"]
-    passes = " ".join(played.turns).split(" built")
-    for number, of_pass in enumerate(passes[1:8], start=1):
-        awake = {name for name in of_pass.split() if len(name) == 1}
-        alive = set("abcdefgh"[max(0, number - BURSTS) : number])
-        assert alive <= awake
+    builds = [at for at, turn in enumerate(played.turns) if turn.endswith("built")]
+    for number, (at, end) in enumerate(itertools.pairwise(builds), start=1):
+        bursts = [turn for turn in played.turns[at:end] if len(turn) == 1]
+        assert sorted(bursts) == [*"abcdefgh"[max(0, number - BURSTS) : number]]
     for name in "abcdefgh":
         assert played.turns.count(name) == BURSTS
 
@@ -75,44 +81,52 @@ def test_what_a_kill_may_cost_is_bounded(build_seconds):
         first, end = (played.turns.index(f"{name} {word}") for word in ("built", "ended"))
         others = sum(turn.endswith("built") for turn in played.turns[first + 1 : end])
         assert others * build_seconds <= rota.LONGEST
-    assert (build_seconds > rota.LONGEST) == (played.turns[1:8] == [*"aaaaaa", "a ended"])
+    assert (build_seconds > rota.LONGEST) == (played.turns[2:9] == [*"aaaaaa", "a ended"])
 
 
-def test_without_room_the_next_is_built_when_one_has_ended():
-    played, awake = Played(), []
+def test_without_room_the_next_is_drawn_when_one_has_ended():
+    played, most = Played(), []
 
     def has_room():
-        awake.append(
-            {turn[0] for turn in played.turns} - {t[0] for t in played.turns if "end" in t}
+        built, ended = (
+            sum(turn.endswith(word) for turn in played.turns) for word in ("built", "ended")
         )
-        return len(awake[-1]) < 2
+        most.append(built - ended)
+        return built - ended < 2
 
     played.run("abcd", has_room=has_room)
-    assert max(map(len, awake)) == 2
+    assert max(most) == 2
+    assert played.turns.index("a ended") < played.turns.index("c drawn") or (
+        played.turns.index("b ended") < played.turns.index("c drawn")
+    )
 
 
-def test_nothing_sleeps_beside_one_that_is_alone():
+@pytest.mark.parametrize("alone", ["b", "bc"])
+def test_nothing_sleeps_beside_one_that_is_alone(alone):
     played = Played()
-    assert played.run("abcd", alone="b")[:2] == ["a", "b"]
-    at = played.turns.index("b built")
-    assert played.turns[at - 1] == "a ended"
-    assert played.turns[at + 1 : at + 8] == [*"bbbbbb", "b ended"]
+    assert played.run("abcd", alone=alone)[:2] == ["a", "b"]
+    for name in alone:
+        at = played.turns.index(f"{name} built")
+        assert played.turns[at + 1 : at + 8] == [*(name * BURSTS), f"{name} ended"]
 
 
-def test_one_that_ends_when_it_is_built_and_seconds_are_of_its_own_turns():
+def test_one_that_asks_for_it_goes_on_when_all_others_have_ended():
+    played = Played(wants_alone="ac")
+    ended = played.run("abcd")
+    assert sorted(ended) == [*"abcd"]
+    for name in "ac":
+        last = [at for at, turn in enumerate(played.turns) if turn == name][1 - BURSTS :]
+        between = set(played.turns[last[0] : last[-1]])
+        assert between == {name}
+
+
+def test_settings_that_end_when_they_are_built_are_yielded_then():
     played = Played(bursts=0)
     assert played.run("ab") == ["a", "b"]
-    played = Played(build_seconds=2.0)
-    sleepers = [played.sleeper("a"), played.sleeper("b")]
-    for sleeper, _ in take_turns(sleepers, random.Random(1), clock=played.clock):
-        assert sleeper.seconds == pytest.approx(2.0 + BURSTS * 0.1)
+    assert played.turns.index("a ended") < played.turns.index("b drawn")
 
 
-def test_nothing_is_built_before_it_is_asked_for():
-    played = Played()
-    turns = take_turns(
-        (played.sleeper(name) for name in "ab"), random.Random(1), clock=played.clock
-    )
-    assert played.turns == []
-    next(turns)
-    assert played.turns[0] == "a built"
+def test_what_ended_is_yielded_before_another_is_drawn():
+    played = Played(2 * rota.LONGEST)
+    played.run("ab")
+    assert played.turns.index("a ended") < played.turns.index("b drawn")

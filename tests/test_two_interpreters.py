@@ -28,9 +28,9 @@ def both():
         yield started
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which):
-    outcomes = measured(both, Deadly(1, which), task(rivals=BOTH))
+@pytest.mark.parametrize(("which", "turns"), [(0, 0), (1, 0), (1, 3)])
+def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which, turns):
+    outcomes = measured(both, Deadly(1, which, turns), task(rivals=BOTH))
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
     assert len(outcomes) == 2 * len(NAMES)
     assert len({len(outcome.seconds_per_call) for outcome in outcomes.values()}) == 1

@@ -91,11 +91,12 @@ class Facts:
     zero_gradients: _Hidden = None
     #: Rounds that are lost because a rival retraced.
     dropped_rounds: _Hidden = None
-    #: The processors that other programs took of those that the worker may use, on average.
+    #: The processors that other programs took of those that the worker may use, on average from
+    #: its first burst to its last.
     others_cores: _Hidden = None
     #: What of them the worker might have used itself, by its threads and its quota.
     missing_cores: _Hidden = None
-    #: The share of the processors' time that a hypervisor took during the rounds.
+    #: The share of the processors' time that a hypervisor took.
     stolen_share: _Hidden = None
     #: Periods in which a container's quota stopped the worker.
     throttled_periods: _Hidden = None
@@ -157,11 +158,11 @@ class CaseInLaunch:
 
     `number` is the launch's, from 1. `seconds_per_call` has a value for each round, NaN where the
     rival sat it out: position `i` of every rival of the setting in the launch is the same moment.
-    `bursts` are the numbers of rounds that were played in a row, each some seconds after the one
-    before; empty in older files. A sample is its seconds per call times `calls_per_sample`, which
-    is 1 where a file lacks it. `rivals` is how many lines of the journal were written together.
-    `mark` is that of the machine, '' in older files; `run` that of its run, where several were put
-    together, and is in no file.
+    `bursts` are the numbers of rounds that were played in a row, between which its launch did what
+    else it had to do; empty in older files. A sample is its seconds per call times
+    `calls_per_sample`, which is 1 where a file lacks it. `rivals` is how many lines of the journal
+    were written together. `mark` is that of the machine, '' in older files; `run` that of its run,
+    where several were put together, and is in no file.
     """
 
     case: Case

@@ -209,7 +209,7 @@ class Rounds:
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._players, self._dice, self._clock, self._stop = players, dice, clock, stop
-        self._share = seconds / len(players)
+        self._share = seconds / max(1, len(players))
         self._kept: list[dict[str, float]] = []
         self._bursts = 0
         #: How many rounds were dropped, and how many of each burst were kept, if any were.
@@ -222,7 +222,7 @@ class Rounds:
             waker.take_turn(self._clock)
         self._bursts += 1
         before = len(self._kept)
-        while due := self._due(self._bursts / BURSTS):
+        while (due := self._due(self._bursts / BURSTS)) and not self._is_stopped:
             seconds_per_call = _play_round(due, self._dice, self._clock)
             if seconds_per_call is None:
                 self.dropped += 1
@@ -233,7 +233,12 @@ class Rounds:
     @property
     def are_over(self) -> bool:
         """True if no burst would play another round."""
-        return not self._due(1.0)
+        return self._is_stopped or not self._due(1.0)
+
+    @property
+    def are_too_few(self) -> bool:
+        """True if they end before the fewest were kept."""
+        return len(self._kept) < LEAST_ROUNDS and bool(self._due(1.0))
 
     def end(self) -> None:
         """Give the players their samples."""
@@ -241,10 +246,14 @@ class Rounds:
             if not player.retraces:
                 player.seconds_per_call += [kept.get(player.name, math.nan) for kept in self._kept]
 
+    @property
+    def _is_stopped(self) -> bool:
+        return bool(self._kept or self.dropped) and self._stop()
+
     def _due(self, done: float) -> list[Player]:
         """Return the players of another round, if there is one until so much is `done`."""
-        kept, played = len(self._kept), len(self._kept) + self.dropped
-        if played >= MOST_ROUNDS * done or (played and self._stop()):
+        kept = len(self._kept)
+        if kept + self.dropped >= MOST_ROUNDS * done:
             return []
         of_burst = kept, self.dropped, self._share, done
         return [player for player in self._players if player.is_due(*of_burst)]

@@ -38,16 +38,17 @@ def workers():
 class Deadly(BuildOrPlayLock):
     """A lock that kills the waiting worker, as a system without memory does, so many times.
 
-    `which` is its place where two wait, the older first.
+    `which` is its place where two wait, the older first; the first `turns` are let pass.
     """
 
-    def __init__(self, times, which=0):
+    def __init__(self, times, which=0, turns=0):
         super().__init__()
-        self.left, self.which = times, which
+        self.left, self.which, self.turns = times, which, turns
 
     @contextmanager
     def playing(self):
-        if self.left:
+        self.turns -= 1
+        if self.left and self.turns < 0:
             self.left -= 1
             doomed = sorted(workers(), key=psutil.Process.create_time)[self.which]
             os.kill(doomed.pid, signal.SIGKILL)

@@ -21,6 +21,7 @@ import timelift
 from timelift.cluster.parcel import (
     BROUGHT,
     SENT,
+    Begun,
     Failed,
     Parcel,
     Said,
@@ -87,7 +88,7 @@ def run_unit(
 ) -> list[str]:
     """Run the launch of a unit, log each line that it writes as an event, and return them.
 
-    Sentences are not returned, since they are told once.
+    Sentences, and what begins, are not returned, since they are told once.
     The files in `by_path`, by their digests, have to be here; raises UserError.
     """
     asked = _PLAYING[unit] = threading.Event()
@@ -123,7 +124,7 @@ def _lines(unit: str, order: Mapping[str, Any], asked: threading.Event) -> list[
         for line in process.stdout or ():
             told = read_told(line, {})
             has_failed |= isinstance(told, Failed)
-            if not isinstance(told, Said):
+            if not isinstance(told, Said | Begun):
                 lines.append(line)
             worker.log_event(TOPIC, {"unit": unit, "line": line})
         code = process.wait()

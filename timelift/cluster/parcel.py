@@ -142,6 +142,12 @@ class Failed(Struct, tag=True, frozen=True):
     why: str
 
 
+class Begun(Struct, tag=True, frozen=True):
+    """The task, by its index in the unit, that is at work from now on: it is built, or plays."""
+
+    index: int
+
+
 class Ended(Struct, tag=True, frozen=True):
     """How the rivals of a task ended, by its index in the unit, after so many seconds."""
 
@@ -150,7 +156,7 @@ class Ended(Struct, tag=True, frozen=True):
     seconds: float
 
 
-Told = Said | Failed | Ended
+Told = Said | Failed | Begun | Ended
 
 
 def read_told(line: str, folders: Mapping[str, str]) -> Told | None:

@@ -23,6 +23,7 @@ from timelift.cluster.nodes import Cluster
 from timelift.cluster.parcel import (
     BROUGHT,
     SENT,
+    Begun,
     Ended,
     Failed,
     Said,
@@ -61,11 +62,12 @@ class Patience:
 
 @dataclass
 class _Unit:
-    """The tasks that a node plays in one launch, and the indexes of those that have `ended`."""
+    """The tasks that a node plays in one launch; indexes of those that have `begun` or `ended`."""
 
     node: Node
     tasks: list[Task]
     future: Future
+    begun: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     heard: float = field(default_factory=time.monotonic)
 
@@ -264,6 +266,10 @@ class Nodes:
                 self._campaign.display.say(f"{unit.node.address}: {text}")
             case Failed(why):
                 self._note_failure(unit, why)
+            case Begun(index) if index in range(len(unit.tasks)):
+                task = unit.tasks[index]
+                unit.begun.add(index)
+                self._schedule.begun(unit.node.address, (task.launch, task.setting))
             case Ended() as ended if (lines := unit.lines_of(ended)) is not None:
                 self._end_task(unit, ended, lines)
             case _:
@@ -280,9 +286,12 @@ class Nodes:
         self._campaign.record(task, [replace(line, mark=unit.node.mark) for line in lines])
 
     def _note_failure(self, unit: _Unit, why: str) -> None:
-        """Try a node once more if its launch failed: a second time in a row is the node's fault."""
+        """Try a node once more if its launch failed: a second time in a row is the node's fault.
+
+        But if it had built a task, and begun another, it is one of these that is at fault.
+        """
         address = unit.node.address
-        if not unit.ended and address in self._failed:
+        if len(unit.begun) < 2 and not unit.ended and address in self._failed:  # noqa: PLR2004
             self._refuse(unit.node, why)
             return
         self._lose(address, f"{why}; it is tried once more")

@@ -117,6 +117,13 @@ class Schedule:
         if seconds is not None:
             self._a_rival[kind] += _LEARNING * (seconds / rivals - self._a_rival[kind])
 
+    def begun(self, address: str, item: Item) -> None:
+        """Note that an item of the node's unit is at work from now on."""
+        unit = self._units[address]
+        if item in unit:
+            unit.remove(item)
+            unit.insert(0, item)
+
     def ended(self, address: str) -> None:
         """Note that the node's unit ended: what it did not play waits again."""
         for item in self._units[address]:

@@ -12,21 +12,23 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from timelift.canary import text_of
-from timelift.cluster.parcel import BROUGHT, SENT, Ended, Failed, Said, Told, translated
+from timelift.cluster.parcel import BROUGHT, SENT, Begun, Ended, Failed, Said, Told, translated
 from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.backends import installed_backends
 from timelift.measure.launch_pool import LaunchOptions, LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import NAME, BuildOrPlayLock, machine_lock
 from timelift.measure.options import device_names
-from timelift.measure.rota import Sleeper, take_turns
+from timelift.measure.rota import Rota, Sleeper
 from timelift.messages import PeakReading, Task
 from timelift.project import Project
 
@@ -84,23 +86,29 @@ def measure_unit(order: Mapping[str, Any], tell: Callable[[Told], None]) -> None
     def say(text: str) -> None:
         tell(Said(text))
 
-    def silent(_: str) -> None:
-        """No stage is shown."""
+    at_work = [-1]
+
+    def show_stage(index: int, _: str) -> None:
+        if at_work != [index]:
+            at_work[:] = [index]
+            tell(Begun(index))
 
     with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
         begun = (
-            Sleeper((index, task), pool.measure(slot, task, silent), not task.setting.on_cpu)
+            Sleeper((index, task), pool.measure(slot, task, shown), not task.setting.on_cpu)
             for index, task in enumerate(tasks)
-            if not stop.is_set()
+            if not stop.is_set() and (shown := partial(show_stage, index))
         )
-        dice = random.Random(tasks[0].seed)
-        for sleeper, ended in take_turns(begun, dice, machine.has_room()):
-            (index, task), outcomes = sleeper.key, ended
+        dice, beside = random.Random(tasks[0].seed), 1 if order["core"] is None else os.cpu_count()
+        has_room = machine.room_watch(0.5 / (beside or 1))
+        rota = Rota[tuple[int, Task], Any](dice, has_room)
+        for (index, task), ended, seconds in rota.play(begun):
+            outcomes, started = ended, time.monotonic()
             if ended and task.peaks is PeakReading.AFTER and not stop.is_set():
-                outcomes = pool.add_peaks(slot, task, ended, silent)
+                outcomes = pool.add_peaks(slot, task, ended, partial(show_stage, index))
             if outcomes:
                 lines = [outcome.fields() for outcome in outcomes]
-                tell(Ended(index, lines, sleeper.seconds))
+                tell(Ended(index, lines, seconds + time.monotonic() - started))
 
 
 def _lock(core: int | None) -> Path:

@@ -8,8 +8,9 @@
      "calls_per_sample": int, "facts": {...}}: a `timelift.measurement.CaseInLaunch`
     {"kind": "end", "ended": ISO 8601 UTC, "exit": ...}: an `End`
 
-A `launch` line is one case in one launch, so a kill costs the launch that was going on and nothing
-before it; a measurement is all `launch` lines of its case. What is unknown is left out.
+A `launch` line is one case in one launch, so a kill costs the settings of a launch that are built
+and have not played all their bursts, and nothing before them; a measurement is all `launch` lines
+of its case. What is unknown is left out.
 
 The schema is one number for all that would be misread by a timelift that does not know it. A field
 that is new changes none: `median_seconds_per_call` follows from the samples, and older timelifts

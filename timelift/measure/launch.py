@@ -39,7 +39,6 @@ _ENDING_LIMIT = 10.0
 #: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
 #: which would make calls several times slower.
 _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
-_NOTHING_PRINTED = "it printed nothing"
 #: A variable of every process that is started to import what users wrote.
 IMPORTED_BY = "TIMELIFT_IMPORTED_BY"
 
@@ -195,7 +194,7 @@ class LaunchProcess(Launch):
             if not self._finishing:
                 self.build(worker)
         while worker.waiting and not self._finishing:
-            yield
+            yield False
             with self._lock.playing():
                 if not self._finishing:
                     worker.has_played = True
@@ -218,10 +217,10 @@ class LaunchProcess(Launch):
     def _end_workers_early(self) -> None:
         """End those that build or play; those that sleep are ended when their turn comes."""
         for worker in (*self._workers,):
-            if worker.asked_to_finish or worker.is_asleep or not worker.pid:
+            if worker.asked_to_finish or worker.asleep or not worker.pid:
                 continue
             worker.asked_to_finish = True
-            if worker.doing == messages.PLAYING:
+            if worker.may_end_early:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGUSR1)
             else:
@@ -236,6 +235,7 @@ class LaunchProcess(Launch):
         self._follow_until_asleep(worker)
 
     def _call(self, worker: WorkerState, order: Message) -> None:
+        worker.asleep = False
         self.send_order(worker, order)
         self._follow_until_asleep(worker)
 
@@ -265,9 +265,14 @@ class LaunchProcess(Launch):
         self._came.pop(worker.number, None)
 
     def kill_worker(self, worker: WorkerState) -> None:
-        worker.kill_group()
+        self._kill_group(worker)
         self._next_of(worker, messages.Exited)
         self._note_gone(worker)
+
+    def _kill_group(self, worker: WorkerState) -> None:
+        """Kill a worker unless it is known to have exited: its number may be another process's."""
+        if not any(isinstance(event, messages.Exited) for event in self._came[worker.number]):
+            worker.kill_group()
 
     def send_order(self, worker: WorkerState, order: Message) -> None:
         """Send an order to a worker, which may have exited."""
@@ -334,8 +339,7 @@ class LaunchProcess(Launch):
         return None
 
     def _note_death(self, worker: WorkerState, exited: messages.Exited) -> None:
-        printed = _NOTHING_PRINTED if worker.is_asleep else self._last_lines()
-        how = cause_of_end(exited.code)
+        printed, how = self._last_lines(), cause_of_end(exited.code)
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {how} while {worker.doing}: {printed}"
         worker.die(status, reason, exited)
@@ -375,7 +379,7 @@ class LaunchProcess(Launch):
         self._log.seek(max(self._printed, size - 4096))
         lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
         last = [line.strip() for line in lines if line.strip()][-most:]
-        return " | ".join(last)[-width:] or _NOTHING_PRINTED
+        return " | ".join(last)[-width:] or "it printed nothing"
 
     def kill(self) -> None:
         """End the process, its workers and what they began; threads that wait find it dead."""
@@ -385,7 +389,7 @@ class LaunchProcess(Launch):
             else:
                 self._process.kill()
         for worker in (*self._workers,):
-            worker.kill_group()
+            self._kill_group(worker)
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -25,7 +25,7 @@ from timelift.measure.launch import LaunchProcess, importing_from, run_folder
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.options import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import InTurns, ShowStage, take_turn
+from timelift.measure.worker_state import InTurns, ShowStage, advance
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, PeakReading, RivalSpec, Task
 
@@ -234,7 +234,7 @@ def measure_with_peaks(
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(read_peaks, task, readers, lambda _: None)
         try:
-            outcomes = take_turn(turns)
+            outcomes, wants_to_be_alone = advance(turns)
         except BaseException:
             for reader in readers.values():
                 reader.kill()
@@ -242,7 +242,7 @@ def measure_with_peaks(
         if not reading.done():
             show_stage("reading the peak memory")
     if outcomes is None:
-        yield
+        yield wants_to_be_alone
         outcomes = yield from turns
     return with_peaks(outcomes, reading.result())
 

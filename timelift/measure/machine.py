@@ -167,11 +167,11 @@ def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
     return name[:LONGEST_NAME].strip("-")
 
 
-def has_room() -> Callable[[], bool]:
-    """Return what tells whether at least half of the memory that is free now still is."""
+def room_watch(share: float = 0.5) -> Callable[[], bool]:
+    """Return what tells whether less than a share of the memory that is free now was taken."""
 
     def free() -> float:
         return min(psutil.virtual_memory().available, OWN_GROUPS.free_bytes())
 
-    least = free() / 2
+    least = free() * (1 - share)
     return lambda: free() > least

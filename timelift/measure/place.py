@@ -5,6 +5,7 @@ import math
 import random
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -18,11 +19,12 @@ from timelift.measure import machine, progress
 from timelift.measure.campaign import Campaign, Wanted, by_setting
 from timelift.measure.launch_pool import LaunchOptions, LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock, Note, machine_lock
-from timelift.measure.rota import Sleeper, take_turns
+from timelift.measure.rota import Rota, Sleeper
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import ENOUGH_LAUNCHES, MOST_LAUNCHES, CaseInLaunch, is_again
 from timelift.messages import PeakReading, Task
 
+_Rota = Rota[tuple[Task, ShowStage], list[CaseInLaunch]]
 _Sleeper = Sleeper[tuple[Task, ShowStage], list[CaseInLaunch]]
 
 
@@ -97,6 +99,7 @@ class Here:
         self._campaign, self._options, self._pool = campaign, campaign.options, pool
         self._lock = threading.Lock()  # of the campaign, between the launches of a pair
         self._fits: dict[tuple[int, Setting], bool] = {}
+        self._turns = Counter[int]()  # the last setting that each launch has begun, from 1
         self._last_again = MOST_LAUNCHES
 
     def interrupt(self) -> None:
@@ -155,9 +158,10 @@ class Here:
     def _play_launch(self, slot: LaunchSlot, wanted: Wanted) -> None:
         dice = random.Random(f"{self._options.seed} {slot.number} bursts")
         begun, clock = self._begun(slot, wanted), self._campaign.clock
-        for sleeper, ended in take_turns(begun, dice, machine.has_room(), clock):
-            (task, show_stage), outcomes = sleeper.key, ended
-            self._campaign.budget.pay(task.setting, sleeper.seconds)
+        rota = _Rota(dice, machine.room_watch(), clock)
+        for (task, show_stage), ended, seconds in rota.play(begun):
+            outcomes = ended
+            self._campaign.budget.pay(task.setting, seconds)
             if ended and self._claims_reader(task, PeakReading.AFTER):
                 outcomes = self._pool.add_peaks(slot, task, ended, show_stage)
             if outcomes:  # else it is unfinished: --resume plays the setting again
@@ -176,7 +180,8 @@ class Here:
                     campaign.take(campaign.played[number, setting])
                 continue
             task = campaign.task(number, setting, cases)
-            owed = sum(campaign.budget.owed(one, it.seconds) for one, it in begun.items())
+            asleep = ((one, it.seconds) for one, it in begun.items() if it.result is None)
+            owed = sum(campaign.budget.owed(*each) for each in asleep)
             if task.rivals and not campaign.has_stopped and self._in_time(slot, setting, owed):
                 if self._claims_reader(task, PeakReading.BESIDE):
                     task = replace(task, peaks=PeakReading.BESIDE)
@@ -200,7 +205,7 @@ class Here:
         budget, number = self._campaign.budget, slot.number
         with self._lock:
             if is_again(number):
-                fits = budget.fits_again(setting)
+                fits = budget.fits_again(setting, owed)
             else:
                 beyond = self._campaign.is_beyond_fewest(number)
                 fits = budget.fits(setting, beyond_fewest=beyond, owed=owed)
@@ -216,7 +221,8 @@ class Here:
         launch = "disturbed settings again" if is_again(slot.number) else launch
         where = f"{launch} · setting {turn} of {settings}"
         with self._lock:
-            left = self._seconds_left(slot.group, turn, settings)
+            furthest = self._turns[slot.number] = max(turn, self._turns[slot.number])
+            left = self._seconds_left(slot.group, furthest, settings)
             seconds = campaign.pace.seconds_gone, left
             campaign.display.show(
                 progress.StageBegun(where, f"{doing} · {setting.label}", *seconds)

@@ -111,8 +111,8 @@ class Budget:
         within = (1 + _AGAIN) * self._usual - self._gone
         return max(0.0, min(within, self.left(beyond_fewest=False)))
 
-    def fits_again(self, setting: Setting) -> bool:
-        return self._prices.get(setting, 0.0) + self.import_seconds < self.left_again
+    def fits_again(self, setting: Setting, owed: float = 0.0) -> bool:
+        return self._prices.get(setting, 0.0) + self.import_seconds + owed < self.left_again
 
     def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
         """True if new launches could import the backend and play one of the settings in time."""

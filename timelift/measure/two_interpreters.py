@@ -95,7 +95,7 @@ class TwoInterpreters(Launch):
         # a side of which no rival could be built has finished, and the other one plays alone
         playing = [side for side in sides if not side.worker.finished]
         if playing and all(side.worker.ready for side in playing) and not self._finishing:
-            yield
+            yield False
             with contextlib.suppress(_GoneError):
                 yield from self._conduct(playing, task)
         for side in sides:
@@ -116,26 +116,31 @@ class TwoInterpreters(Launch):
                 if task.round_seconds:
                     side.follow_until(messages.Ready)
             players = _players(sides) if task.round_seconds else {}
-        if players:
-            seconds, dice = task.round_seconds * len(players), random.Random(task.seed)
-            rounds = Rounds([*players.values()], seconds, dice, stop=lambda: self._finishing)
-            while True:
-                with self._lock.playing():
-                    rounds.play_burst()
-                if rounds.are_over:
-                    break
-                yield
-            rounds.end()
+        seconds, dice = task.round_seconds * len(players), random.Random(task.seed)
+        played = Rounds([*players.values()], seconds, dice, stop=lambda: self._finishing)
+        while not played.are_over:
+            with self._lock.playing():
+                for side in sides:
+                    side.worker.wake()
+                played.play_burst()
+            if not played.are_over:
+                for side in sides:
+                    side.worker.sleep()
+                yield False
+        played.end()
         with self._lock.playing():
             for side in sides:
+                side.worker.wake()
                 side.send(messages.Done())
                 side.launch.follow(side.worker)
                 side.worker.ended = [
-                    _with_rounds(outcome, players[outcome.case.strategy], rounds)
+                    _with_rounds(outcome, players[outcome.case.strategy], played)
                     if players and outcome.status is Status.MEASURED
                     else outcome
                     for outcome in side.worker.ended
                 ]
+                if players and played.are_too_few:
+                    side.worker.ended = []
 
 
 def _players(sides: Iterable[_OneSide]) -> dict[str, Player]:

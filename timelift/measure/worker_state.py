@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -24,8 +24,9 @@ from timelift.messages import RivalSpec, Task
 T = TypeVar("T")
 ShowStage = Callable[[str], None]
 _WAITS = "waiting for its turn"
-#: What yields when its workers fall asleep, so that others are built or play, and then returns.
-InTurns = Generator[None, None, T]
+#: What yields when its workers fall asleep, so that others are built or play, and then returns. It
+#: yields True if it is to go on when all others have ended.
+InTurns = Generator[bool, None, T]
 
 
 @dataclass
@@ -43,6 +44,7 @@ class WorkerState:
     doing: str = "starting"
     at_work: bool = False
     ready: bool = False
+    asleep: bool = False
     has_played: bool = False
     asked_to_finish: bool = False
     exhausted: bool = False
@@ -65,6 +67,11 @@ class WorkerState:
     def unfinished(self) -> bool:
         """True if the worker exited or ran out of memory before finishing its task."""
         return (self.died or self.exhausted) and bool(self.left)
+
+    @property
+    def lacked_memory(self) -> bool:
+        """True if others may have taken the memory that it ran out of, or was killed for."""
+        return self.exhausted or (self.died and not self.is_clear)
 
     @property
     def finished(self) -> bool:
@@ -93,11 +100,15 @@ class WorkerState:
                 self.ended.append(event)
 
     def sleep(self) -> None:
-        self.ready, self.at_work, self.doing = True, False, _WAITS
+        self.ready, self.asleep, self.at_work, self.doing = True, True, False, _WAITS
+
+    def wake(self) -> None:
+        self.asleep, self.doing = False, messages.PLAYING
 
     @property
-    def is_asleep(self) -> bool:
-        return self.doing == _WAITS
+    def may_end_early(self) -> bool:
+        """True if it reports what it played once it is asked to stop."""
+        return self.doing in {messages.PLAYING, _WAITS}
 
     def kill_group(self) -> None:
         """Kill the worker, if it has begun, and the processes that its strategies started."""
@@ -165,22 +176,35 @@ class Launch(ABC):
                     replace(outcome, reason=f"{outcome.reason} (for the second time)")
                     for outcome in dead.charged
                 ]
-            for outcome in lost:
-                if outcome.case.strategy not in ended:
-                    for line in self._ended_together(rest, outcome, show_stage):
-                        before = ended.setdefault(line.case.strategy, line)
-                        if before.status is Status.OUT_OF_MEMORY:  # alone; the other side fits
-                            ended[line.case.strategy] = line
+            yield from self._note_lost(rest, lost, ended, show_stage)
             spared |= dead is not None and not dead.is_clear
             if self._finishing:
                 break
+            if any(worker.lacked_memory for worker in workers):
+                yield True
             left = tuple(rival for rival in rest.rivals if rival.name not in ended)
             rest = replace(task, rivals=left, warms=task.warms and not spared)
         return [*ended.values()]
 
+    def _note_lost(
+        self,
+        task: Task,
+        lost: Iterable[CaseInLaunch],
+        ended: dict[str, CaseInLaunch],
+        show_stage: ShowStage,
+    ) -> InTurns[None]:
+        """Note how the lost rivals of a task `ended` first, by their names."""
+        for outcome in lost:
+            if outcome.case.strategy in ended:
+                continue
+            for line in (yield from self._ended_together(task, outcome, show_stage)):
+                before = ended.setdefault(line.case.strategy, line)
+                if before.status is Status.OUT_OF_MEMORY:  # alone; the other side fits
+                    ended[line.case.strategy] = line
+
     def _ended_together(
         self, task: Task, lost: CaseInLaunch, show_stage: ShowStage
-    ) -> Sequence[CaseInLaunch]:
+    ) -> InTurns[Sequence[CaseInLaunch]]:
         """Return how a rival ended, and its other side, too, if memory ran out only beside others.
 
         Chance decides for which side memory runs out. So if one fits alone, both are refused.
@@ -188,6 +212,7 @@ class Launch(ABC):
         (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
         if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:
             return [lost]
+        yield True
         task_alone = replace(task, rivals=(rival,), round_seconds=0.0)
         alone = run_out(self._run_workers(task_alone, show_stage))
         if [end.status for worker in alone for end in worker.ended] != [Status.MEASURED]:
@@ -197,18 +222,18 @@ class Launch(ABC):
         return [task.unmeasured(name, Status.REFUSED, why) for name in pair]
 
 
-def take_turn(turns: InTurns[T]) -> T | None:
-    """Take the next turn; return the result if it was the last."""
+def advance(turns: InTurns[T]) -> tuple[T | None, bool]:
+    """Take the next turn; return the result if it was the last, and what was yielded."""
     try:
-        next(turns)
+        wants_to_be_alone = next(turns)
     except StopIteration as end:
-        result: T = end.value
-        return result
-    return None
+        return end.value, False
+    return None, wants_to_be_alone
 
 
 def run_out(turns: InTurns[T]) -> T:
     """Take all turns that are left, one after the other."""
-    while (result := take_turn(turns)) is None:
-        pass
-    return result
+    while True:
+        result, _ = advance(turns)
+        if result is not None:
+            return result

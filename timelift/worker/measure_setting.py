@@ -118,7 +118,13 @@ class Playing:
             self._play_lengths(rivals, varying, shared)
             return
         players = [self._player_of(rival) for rival in rivals]
-        played, bursts = self._play_rounds(players) if self.task.round_seconds > 0 else ({}, ())
+        played: dict[str, Any] = {}
+        bursts: Sequence[int] = ()
+        if self.task.round_seconds > 0:
+            playing, played = self._play_rounds(players)
+            if playing.are_too_few and not self.task.conducted:
+                return  # the run ends, and is resumed without them
+            bursts = playing.by_burst
         for rival, player in zip(rivals, players, strict=True):
             self._report(rival, player, shared | played, bursts)
 
@@ -177,8 +183,8 @@ class Playing:
 
     def _play_rounds(
         self, players: Sequence[rounds.Player]
-    ) -> tuple[dict[str, Any], Sequence[int]]:
-        """Warm up and play; return the facts shared by all rivals, and the rounds of each burst."""
+    ) -> tuple[rounds.Rounds, dict[str, Any]]:
+        """Warm up and play; return the rounds, and the facts shared by all rivals."""
         seconds_per_call = []
         for player in players:
             self.channel.emit(messages.Busy("warming up", player.name))
@@ -198,10 +204,10 @@ class Playing:
         is_over = held_down = False
         while not is_over:
             self.channel.emit(messages.Busy(messages.PLAYING))
-            with disturbances.watched():
-                if self.task.conducted:
-                    self._play_as_ordered(players)
-                else:
+            if self.task.conducted:
+                self._play_as_ordered(players, disturbances)
+            else:
+                with disturbances.watched():
                     playing.play_burst()
             held_down |= clocks.held_down()  # before anything else, since the GPU is idle now
             self.channel.note_playing(0)
@@ -210,18 +216,21 @@ class Playing:
         if not self.task.conducted:
             playing.end()
             facts["dropped_rounds"] = playing.dropped
-        return facts | disturbances.facts(), playing.by_burst
+        return playing, facts | disturbances.facts()
 
     def _sleep(self) -> bool:
         """Wait for the next order; return True if it is to play another burst."""
         self.channel.emit(messages.Ready())
         return isinstance(self.channel.listen(), messages.Go)
 
-    def _play_as_ordered(self, players: Sequence[rounds.Player]) -> None:
+    def _play_as_ordered(
+        self, players: Sequence[rounds.Player], disturbances: system.Disturbances
+    ) -> None:
         by_name = {player.name: player for player in players}
         self.channel.emit(messages.Ready())
         while isinstance(order := self.channel.listen(), messages.Play):
             player = by_name[order.rival]
-            seconds = player.take_turn(time.perf_counter)
+            with disturbances.watched():
+                seconds = player.take_turn(time.perf_counter)
             self.channel.note_playing(0)  # no rival is at work until the next order
             self.channel.emit(messages.Sampled(seconds, player.calls_per_sample, player.traces()))

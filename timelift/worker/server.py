@@ -28,12 +28,16 @@ class _Worker:
 
     pid: int = 0
     orders: int = -1
-    #: The place of the rival that plays, from 1; 0 while none does.
+    #: Holds the place of the rival that plays, from 1; 0 while none does.
     playing: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4))
 
     def note_playing(self, place: int) -> None:
         """Note which rival plays, where it is read even after the worker has died."""
         self.playing[:4] = place.to_bytes(4, "little")
+
+    @property
+    def playing_place(self) -> int:
+        return int.from_bytes(self.playing[:4], "little")
 
 
 def serve(events_fd: int, backend: str) -> None:
@@ -75,8 +79,7 @@ def _reap(workers: dict[int, _Worker], events: TextIO) -> None:
             del workers[number]
             os.close(worker.orders)
             events.write("\n")  # ends the line that the worker may have died in
-            place = int.from_bytes(worker.playing[:4], "little")
-            _emit(events, number, messages.Exited(code, place))
+            _emit(events, number, messages.Exited(code, worker.playing_place))
 
 
 def _work_and_exit(

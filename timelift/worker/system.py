@@ -75,6 +75,7 @@ def lines_and_deaths() -> Iterator[bytes | None]:
         if 0 in sources:
             read = os.read(0, 1 << 16)
             if not read:
+                _end_children()
                 return
             *lines, pending = (pending + read).split(b"\n")
             yield from (line + b"\n" for line in lines)
