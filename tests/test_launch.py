@@ -26,7 +26,7 @@ from tests.support.launches import (
     workers,
 )
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS, write
-from timelift import messages, rounds
+from timelift import messages
 from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
@@ -129,16 +129,16 @@ def test_a_rival_that_dies_when_it_is_called_back_is_charged_alone(launch, tmp_p
 
 def test_a_launch_that_is_to_end_early_keeps_what_was_played():
     with closing(LaunchProcess(Backend.TENSORFLOW, LIMIT)) as launch:
-        played, few = asleep(launch, *map(task, (3, 4)))
+        usual, short = task(3), task(4)
+        played, few = asleep(launch, replace(usual, round_seconds=0.1), short)
         built = launch.measure_in_turns(task(5), lambda _: None)
         assert advance(built) == (None, False)
-        for _ in range(rounds.LEAST_ROUNDS - 1):
-            advance(played)
+        assert advance(played) == (None, False)
         launch.finish_early()
         outcomes = run_out(played)
         assert {outcome.case.strategy for outcome in outcomes} == {*NAMES}
         assert {outcome.status for outcome in outcomes} == {Status.MEASURED}
-        assert {len(outcome.bursts) for outcome in outcomes} == {rounds.LEAST_ROUNDS}
+        assert {len(outcome.bursts) for outcome in outcomes} == {2}
         assert [run_out(each) for each in (built, few)] == [[], []]
         assert not workers()
 

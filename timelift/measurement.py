@@ -91,12 +91,11 @@ class Facts:
     zero_gradients: _Hidden = None
     #: Rounds that are lost because a rival retraced.
     dropped_rounds: _Hidden = None
-    #: The processors that other programs took of those that the worker may use, on average from
-    #: its first burst to its last.
+    #: The processors that other programs took of those that the worker may use, on average.
     others_cores: _Hidden = None
     #: What of them the worker might have used itself, by its threads and its quota.
     missing_cores: _Hidden = None
-    #: The share of the processors' time that a hypervisor took.
+    #: The share of the processors' time that a hypervisor took during the rounds.
     stolen_share: _Hidden = None
     #: Periods in which a container's quota stopped the worker.
     throttled_periods: _Hidden = None

@@ -234,6 +234,8 @@ def advance(turns: InTurns[T]) -> tuple[T | None, bool]:
 def run_out(turns: InTurns[T]) -> T:
     """Take all turns that are left, one after the other."""
     while True:
-        result, _ = advance(turns)
-        if result is not None:
+        try:
+            next(turns)
+        except StopIteration as end:
+            result: T = end.value
             return result

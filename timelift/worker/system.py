@@ -153,12 +153,16 @@ class _Reading(NamedTuple):
     stolen: float
     own: float
 
+    def since(self, earlier: "_Reading") -> "_Reading":
+        return _Reading(*(now - then for now, then in zip(self, earlier, strict=True)))
+
 
 class Neighbours:
-    """What other programs take from now on, by readings of `proc`; `note` takes one more.
+    """What other programs take, by readings of `proc`, while it is `watched`.
 
-    A run is a process and all that descend from it, those that ended too. A setting's worker may
-    use as many processors as it has `threads` (0: all), and no more than a container's quota.
+    If that was too short it is what they took from now on; `note` takes a reading for that. A run
+    is a process and all that descend from it, those that ended too. A setting's worker may use as
+    many processors as it has `threads` (0: all), and no more than a container's quota.
     """
 
     def __init__(
@@ -168,29 +172,41 @@ class Neighbours:
         self._may_use = min(threads or len(self._cores), groups.quota_cores() or len(self._cores))
         self._run = int(os.environ.get(RUN_PROCESS, os.getpid()))
         self._readings = list[_Reading]()
+        self._watched = _Reading(0.0, 0.0, 0.0, 0.0)
         self.note()
 
     def note(self) -> None:
         with contextlib.suppress(OSError, LookupError, ValueError):  # a container may hide some
             self._readings.append(self._read())
 
-    def facts(self) -> Mapping[str, float]:
-        """Return facts of the last second or more since a reading; empty where they are unknown."""
-        begun = self._readings[0].clock if self._readings else 0.0
-        time.sleep(max(0.0, begun + LEAST_SECONDS - time.monotonic()))
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        before = len(self._readings)
         self.note()
-        if len(self._readings) < 2:  # noqa: PLR2004 - a difference has two
+        yield
+        self.note()
+        if len(self._readings) == before + 2:
+            span = self._readings[-1].since(self._readings[-2])
+            self._watched = _Reading(*map(sum, zip(self._watched, span, strict=True)))
+            del self._readings[before:]
+
+    def facts(self) -> Mapping[str, float]:
+        """Return facts of what was watched, or of the last second or more; empty if unknown."""
+        span = self._watched
+        if span.clock < LEAST_SECONDS:
+            begun = self._readings[0].clock if self._readings else 0.0
+            time.sleep(max(0.0, begun + LEAST_SECONDS - time.monotonic()))
+            self.note()
+            if len(self._readings) < 2:  # noqa: PLR2004 - a difference has two
+                return {}
+            *earlier, last = self._readings
+            long = (each for each in reversed(earlier) if last.clock - each.clock >= LEAST_SECONDS)
+            span = last.since(next(long, earlier[0]))
+        if not span.busy:  # a count that stands still is none
             return {}
-        *earlier, last = self._readings
-        if last.busy == earlier[0].busy:  # a count that stands still is none
-            return {}
-        long = (each for each in reversed(earlier) if last.clock - each.clock >= LEAST_SECONDS)
-        first = next(long, earlier[0])
-        seconds = last.clock - first.clock
-        others = (last.busy - first.busy) - (last.own - first.own)
-        taken = max(0.0, others / seconds)
+        taken = max(0.0, (span.busy - span.own) / span.clock)
         missing = max(0.0, taken + self._may_use - len(self._cores))
-        stolen = (last.stolen - first.stolen) / seconds / len(self._cores)
+        stolen = span.stolen / span.clock / len(self._cores)
         return {
             "others_cores": round(taken, 3),
             "missing_cores": round(min(missing, taken), 3),
@@ -223,9 +239,9 @@ class Neighbours:
 
 
 class Disturbances:
-    """Disturbances of the machine from now on: neighbours, the canary, a container's quota.
+    """Disturbances of what is `watched`: neighbours, a container's quota, the canary.
 
-    The quota counts in what is `watched` alone. `facts` leaves out what the system does not report.
+    `facts` leaves out what the system does not report.
     """
 
     def __init__(self, neighbours: Neighbours | None = None, groups: Groups = OWN_GROUPS) -> None:
@@ -237,7 +253,8 @@ class Disturbances:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         before = self._throttled()
-        yield
+        with self._neighbours.watched():
+            yield
         after = self._throttled()
         if self._periods is None or before is None or after is None:
             self._periods = None
