@@ -61,6 +61,21 @@ def test_others_take_what_the_run_and_its_ended_children_did_not(seen, threads, 
     assert seen(threads, quota) == told
 
 
+def test_of_what_is_watched_for_long_enough_nothing_between_counts(tmp_path, monkeypatch):
+    clock = iter([0.0, 10.0, 11.0, 20.0, 21.0])
+    monkeypatch.setattr(system.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setenv(RUN_PROCESS, "10")
+    tick, folder = os.sysconf("SC_CLK_TCK"), tmp_path / "proc"
+    proc(folder, 0, 0, p10=(1, 0, 0))
+    watching = Neighbours(0, SimpleNamespace(quota_cores=lambda: None), folder)
+    for before, after in ((4, 4.5), (9, 9.5)):  # seconds that each of two processors worked
+        proc(folder, round(before * tick), round(before * tick), p10=(1, 0, 0))
+        with watching.watched():
+            proc(folder, round(after * tick), round(after * tick), p10=(1, 0, 0))
+    assert watching.facts()["others_cores"] == pytest.approx(1.0)
+
+
 def test_where_no_processor_time_is_reported_nothing_is_known_of_others(tmp_path):
     assert Neighbours(proc=tmp_path / "none").facts() == {}
 

@@ -230,7 +230,7 @@ class Playing:
         self.channel.emit(messages.Ready())
         while isinstance(order := self.channel.listen(), messages.Play):
             player = by_name[order.rival]
-            with disturbances.watched():
+            with disturbances.quota_watched():
                 seconds = player.take_turn(time.perf_counter)
             self.channel.note_playing(0)  # no rival is at work until the next order
             self.channel.emit(messages.Sampled(seconds, player.calls_per_sample, player.traces()))

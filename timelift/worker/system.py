@@ -252,9 +252,14 @@ class Disturbances:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        before = self._throttled()
-        with self._neighbours.watched():
+        with self.quota_watched(), self._neighbours.watched():
             yield
+
+    @contextlib.contextmanager
+    def quota_watched(self) -> Iterator[None]:
+        """Watch the quota alone, since reading all processes takes as long as some samples."""
+        before = self._throttled()
+        yield
         after = self._throttled()
         if self._periods is None or before is None or after is None:
             self._periods = None
