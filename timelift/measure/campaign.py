@@ -19,7 +19,7 @@ from timelift.messages import PeakReading, RivalSpec, Task
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
 #: Seconds of rounds that a rival plays in one of the fewest launches.
-_ROUND_SECONDS = 0.15
+_ROUND_SECONDS = 0.1
 #: Launches beyond the fewest play so many times as long: few rivals are left in them, each built
 #: anew, so that longer rounds cost little more. By the measured spreads twice is near the cheapest.
 _LONGER = 2
