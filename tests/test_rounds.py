@@ -57,6 +57,28 @@ def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
     assert not any(map(isnan, cheap.seconds_per_call))
 
 
+def test_a_rival_beyond_its_share_has_the_fewest_rounds_spread_over_the_bursts():
+    clock = ScriptedClock()
+    cheap, costly = players(clock, cheap=1e-4, costly=0.5)
+    played = play([cheap, costly], 0.2, 3, clock)
+    assert len(samples(costly)) == rounds.LEAST_ROUNDS
+    ends = list(itertools.accumulate(played.by_burst))
+    places = [place for place, one in enumerate(costly.seconds_per_call) if not isnan(one)]
+    in_burst = {next(n for n, end in enumerate(ends) if place < end) for place in places}
+    assert len(in_burst) == rounds.LEAST_ROUNDS
+
+
+def test_rounds_that_stop_early_are_too_few_if_any_rival_has_too_few():
+    clock = ScriptedClock()
+    made = players(clock, cheap=1e-4, costly=0.5)
+    asked = itertools.count()  # before each round but the first
+    stopped = rounds.Rounds(made, 0.2, random.Random(3), clock, stop=lambda: next(asked) > 8)
+    stopped.play_burst()
+    assert made[0].rounds_played > rounds.LEAST_ROUNDS > made[1].rounds_played
+    assert stopped.are_over
+    assert stopped.are_too_few
+
+
 @pytest.mark.parametrize(
     ("costs", "halved"),
     [

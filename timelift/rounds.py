@@ -71,6 +71,7 @@ class Player:
     wait_seconds: float = 0.0
     priming_calls: int = 0
     seconds_spent: float = 0.0
+    rounds_played: int = 0
     retraced_rounds: int = 0
     #: One value a round, NaN where it sat out.
     seconds_per_call: list[float] = field(default_factory=list)
@@ -96,12 +97,12 @@ class Player:
             return ""
         return "no round counts: in each a rival retraced"
 
-    def is_due(self, kept: int, dropped: int, share: float, done: float = 1.0) -> bool:
+    def is_due(self, dropped: int, share: float, done: float = 1.0) -> bool:
         """True if it plays another round until so much is `done`, a share of all bursts.
 
         `share` is an equal share of the time of all bursts, in seconds.
         """
-        few = kept < LEAST_ROUNDS * done and dropped < MOST_DROPPED
+        few = self.rounds_played < LEAST_ROUNDS * done and dropped < MOST_DROPPED
         return not self.retraces and (few or self.seconds_spent < share * self.part * done)
 
     def sample(self, calls: int, clock: Clock) -> float:
@@ -194,10 +195,10 @@ def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float])
 class Rounds:
     """The rounds of some players, which share `seconds`, in `BURSTS` bursts.
 
-    A player past its share of a burst sits out, which is NaN in its samples, but for the first
-    `LEAST_ROUNDS` in all. A round in which any player retraced is dropped whole. A player that
-    retraces in `MOST_RETRACED` rounds plays no more and loses its samples, so that it spoils no
-    further round. `stop` is asked before each round but the first.
+    A player past its share of a burst sits out, which is NaN in its samples, once it has played
+    this burst's part of `LEAST_ROUNDS`. A round in which any player retraced is dropped whole. A
+    player that retraces in `MOST_RETRACED` rounds plays no more and loses its samples, so that it
+    spoils no further round. `stop` is asked before each round but the first.
     """
 
     def __init__(
@@ -228,6 +229,8 @@ class Rounds:
                 self.dropped += 1
             else:
                 self._kept.append(seconds_per_call)
+                for player in due:
+                    player.rounds_played += 1
         self.by_burst += filter(None, [len(self._kept) - before])
 
     @property
@@ -237,8 +240,8 @@ class Rounds:
 
     @property
     def are_too_few(self) -> bool:
-        """True if they end before the fewest were kept."""
-        return len(self._kept) < LEAST_ROUNDS and bool(self._due(1.0))
+        """True if they end before each player has played the fewest."""
+        return any(player.rounds_played < LEAST_ROUNDS for player in self._due(1.0))
 
     def end(self) -> None:
         """Give the players their samples."""
@@ -252,10 +255,9 @@ class Rounds:
 
     def _due(self, done: float) -> list[Player]:
         """Return the players of another round, if there is one until so much is `done`."""
-        kept = len(self._kept)
-        if kept + self.dropped >= MOST_ROUNDS * done:
+        if len(self._kept) + self.dropped >= MOST_ROUNDS * done:
             return []
-        of_burst = kept, self.dropped, self._share, done
+        of_burst = self.dropped, self._share, done
         return [player for player in self._players if player.is_due(*of_burst)]
 
 
