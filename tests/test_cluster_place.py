@@ -329,9 +329,17 @@ def test_a_unit_that_begins_after_it_was_asked_to_stop_is_asked_again(play):
 NODES = ("--cluster", "local:2")
 #: At the end of a strategy: its own environment, and that of the process that is its node.
 TELLS = """
-import json, os, pathlib, psutil, tempfile
+import json, os, pathlib, psutil, tempfile, time
+
+def environ(process):  # /proc shows none now and then, and all of it a little later
+    for _ in range(100):
+        if found := process.environ():
+            return found
+        time.sleep(0.05)
+    return {}
+
 above = [one for one in psutil.Process().parents() if "spawn_main" in " ".join(one.cmdline())]
-told = [dict(os.environ), *(one.environ() for one in above)]
+told = [dict(os.environ), *map(environ, above)]
 if "MALLOC_ARENA_MAX" not in os.environ:  # it reads no peak memory
     pathlib.Path(tempfile.gettempdir()).with_name("told.json").write_text(json.dumps(told))
 """
