@@ -36,7 +36,7 @@ def proc(folder, busy, idle, **processes):
 @pytest.fixture
 def seen(tmp_path, monkeypatch):
     """Facts after 10 s in which two processors worked 5 s each, 1 s for guests, 2 s for the run."""
-    clock = iter([0.0, 9.0, 10.0])
+    clock = iter([0.0, 10.0])
     monkeypatch.setattr(system.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setenv(RUN_PROCESS, "10")
@@ -46,7 +46,8 @@ def seen(tmp_path, monkeypatch):
         folder = proc(tmp_path / "proc", 0, 0, p10=(1, 5, 0), p11=(10, 0, 0), p99=(1, 0, 0))
         watching = Neighbours(threads, SimpleNamespace(quota_cores=lambda: quota), folder)
         run = {"p10": (1, 5 + tick // 2, tick // 2), "p11": (10, tick, 0)}
-        proc(folder, 5 * tick, 5 * tick, **run, p99=(1, 8 * tick, 0))
+        with watching.watched():
+            proc(folder, 5 * tick, 5 * tick, **run, p99=(1, 8 * tick, 0))
         return watching.facts()
 
     return facts
@@ -61,15 +62,15 @@ def test_others_take_what_the_run_and_its_ended_children_did_not(seen, threads, 
     assert seen(threads, quota) == told
 
 
-def test_of_what_is_watched_for_long_enough_nothing_between_counts(tmp_path, monkeypatch):
-    clock = iter([0.0, 10.0, 11.0, 20.0, 21.0])
+def test_what_is_watched_in_bursts_counts_and_nothing_between(tmp_path, monkeypatch):
+    clock = iter([10.0, 10.3, 20.0, 20.3])
     monkeypatch.setattr(system.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setenv(RUN_PROCESS, "10")
     tick, folder = os.sysconf("SC_CLK_TCK"), tmp_path / "proc"
     proc(folder, 0, 0, p10=(1, 0, 0))
     watching = Neighbours(0, SimpleNamespace(quota_cores=lambda: None), folder)
-    for before, after in ((4, 4.5), (9, 9.5)):  # seconds that each of two processors worked
+    for before, after in ((4, 4.15), (9, 9.15)):  # seconds that each of two processors worked
         proc(folder, round(before * tick), round(before * tick), p10=(1, 0, 0))
         with watching.watched():
             proc(folder, round(after * tick), round(after * tick), p10=(1, 0, 0))

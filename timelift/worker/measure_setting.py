@@ -23,7 +23,6 @@ from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
 from timelift.worker.prepare import SettingUnderTest, UnderTest, VaryingUnderTest, status_of
-from timelift.worker.system import Neighbours
 from timelift.worker.whole_model import ModelUnderTest
 
 T = TypeVar("T")
@@ -32,7 +31,6 @@ T = TypeVar("T")
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
     """Prepare the rivals of a task, play a burst at each `Go`, and report each by an event."""
     emit = channel.emit
-    neighbours = Neighbours(task.setting.threads)
     system.limit_memory(task.memory_bytes)
     try:
         engine = open_engine(task.setting.at_length(task.setting.seq_len))
@@ -59,7 +57,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             return
     if prepared:
         varying = under_test if isinstance(under_test, VaryingUnderTest) else None
-        Playing(engine, task, channel, under_test.dice, neighbours).run(prepared, varying)
+        Playing(engine, task, channel, under_test.dice).run(prepared, varying)
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
@@ -103,16 +101,13 @@ class Playing:
         task: Task,
         channel: WorkerChannel,
         dice: random.Random,
-        neighbours: Neighbours | None = None,
     ) -> None:
         self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
-        self.neighbours = neighbours or Neighbours(task.setting.threads)
 
     def run(self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest | None = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         if not self._sleep():
             return
-        self.neighbours.note()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
         if varying and self.task.round_seconds > 0:
             self._play_lengths(rivals, varying, shared)
@@ -132,7 +127,7 @@ class Playing:
         self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest, shared: dict[str, Any]
     ) -> None:
         """Play the calls of varying lengths, a rival after the other, and report every rival."""
-        disturbances = system.Disturbances(self.neighbours)
+        disturbances = system.Disturbances(self.task.setting.threads)
         gc.freeze()
         gc.disable()
         for prepared in self.dice.sample(rivals, len(rivals)):
@@ -186,26 +181,28 @@ class Playing:
     ) -> tuple[rounds.Rounds, dict[str, Any]]:
         """Warm up and play; return the rounds, and the facts shared by all rivals."""
         seconds_per_call = []
-        for player in players:
-            self.channel.emit(messages.Busy("warming up", player.name))
-            seconds_per_call.append(rounds.warm_up(player))
-            if not self.task.setting.on_cpu:
-                rounds.measure_wait(player)
-            rounds.size_samples(player, seconds_per_call[-1], self.dice)
+        disturbances = system.Disturbances(self.task.setting.threads)
+        with disturbances.watched():
+            for player in players:
+                self.channel.emit(messages.Busy("warming up", player.name))
+                seconds_per_call.append(rounds.warm_up(player))
+                if not self.task.setting.on_cpu:
+                    rounds.measure_wait(player)
+                rounds.size_samples(player, seconds_per_call[-1], self.dice)
         rounds.prime(players, seconds_per_call)
         rounds.shorten_losers(players, seconds_per_call)
         clocks = system.Clocks(self.task.setting.device)
         gc.collect()
         gc.freeze()
         gc.disable()
-        disturbances = system.Disturbances(self.neighbours)
         seconds, stop = self.task.round_seconds * len(players), self.channel.stop_asked
         playing = rounds.Rounds(players, seconds, self.dice, stop=stop)
         is_over = held_down = False
         while not is_over:
             self.channel.emit(messages.Busy(messages.PLAYING))
             if self.task.conducted:
-                self._play_as_ordered(players, disturbances)
+                with disturbances.neighbours.watched():
+                    self._play_as_ordered(players, disturbances)
             else:
                 with disturbances.watched():
                     playing.play_burst()

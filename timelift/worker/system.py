@@ -40,8 +40,8 @@ _IMPORT_NVML = partial(import_module, "pynvml")
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 #: prctl(2): a signal at the end of the thread that began this process; to adopt orphans below it.
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-#: Processor time is counted in ticks of 10 ms: in so many seconds they are 1 % of a processor.
-LEAST_SECONDS = 1.0
+#: Processor time is counted in ticks of 10 ms: in so many seconds one is 2 % of a processor.
+LEAST_SECONDS = 0.5
 #: The times of a processor in which it works, of the first eight that a kernel reports (proc(5)):
 #: user, nice, system, irq, softirq, steal; but not idle and iowait.
 _STEAL = 7
@@ -160,9 +160,9 @@ class _Reading(NamedTuple):
 class Neighbours:
     """What other programs take, by readings of `proc`, while it is `watched`.
 
-    If that was too short it is what they took from now on; `note` takes a reading for that. A run
-    is a process and all that descend from it, those that ended too. A setting's worker may use as
-    many processors as it has `threads` (0: all), and no more than a container's quota.
+    If that was too short, it is what they take for a while longer. A run is a process and all that
+    descend from it, those that ended too. A setting's worker may use as many processors as it has
+    `threads` (0: all), and no more than a container's quota.
     """
 
     def __init__(
@@ -171,37 +171,24 @@ class Neighbours:
         self._proc, self._cores = proc, sorted(os.sched_getaffinity(0))
         self._may_use = min(threads or len(self._cores), groups.quota_cores() or len(self._cores))
         self._run = int(os.environ.get(RUN_PROCESS, os.getpid()))
-        self._readings = list[_Reading]()
         self._watched = _Reading(0.0, 0.0, 0.0, 0.0)
-        self.note()
-
-    def note(self) -> None:
-        with contextlib.suppress(OSError, LookupError, ValueError):  # a container may hide some
-            self._readings.append(self._read())
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        before = len(self._readings)
-        self.note()
+        before = self._reading()
         yield
-        self.note()
-        if len(self._readings) == before + 2:
-            span = self._readings[-1].since(self._readings[-2])
+        after = self._reading()
+        if before and after:
+            span = after.since(before)
             self._watched = _Reading(*map(sum, zip(self._watched, span, strict=True)))
-            del self._readings[before:]
 
     def facts(self) -> Mapping[str, float]:
-        """Return facts of what was watched, or of the last second or more; empty if unknown."""
+        """Return facts of what was watched, for `LEAST_SECONDS` at least; empty if unknown."""
+        missing = LEAST_SECONDS - self._watched.clock
+        if missing > 0:
+            with self.watched():
+                time.sleep(missing)
         span = self._watched
-        if span.clock < LEAST_SECONDS:
-            begun = self._readings[0].clock if self._readings else 0.0
-            time.sleep(max(0.0, begun + LEAST_SECONDS - time.monotonic()))
-            self.note()
-            if len(self._readings) < 2:  # noqa: PLR2004 - a difference has two
-                return {}
-            *earlier, last = self._readings
-            long = (each for each in reversed(earlier) if last.clock - each.clock >= LEAST_SECONDS)
-            span = last.since(next(long, earlier[0]))
         if not span.busy:  # a count that stands still is none
             return {}
         taken = max(0.0, (span.busy - span.own) / span.clock)
@@ -212,6 +199,11 @@ class Neighbours:
             "missing_cores": round(min(missing, taken), 3),
             "stolen_share": round(max(0.0, stolen), 4),
         }
+
+    def _reading(self) -> _Reading | None:
+        with contextlib.suppress(OSError, LookupError, ValueError):  # a container may hide some
+            return self._read()
+        return None
 
     def _read(self) -> _Reading:
         tick = 1 / os.sysconf("SC_CLK_TCK")
@@ -244,15 +236,14 @@ class Disturbances:
     `facts` leaves out what the system does not report.
     """
 
-    def __init__(self, neighbours: Neighbours | None = None, groups: Groups = OWN_GROUPS) -> None:
+    def __init__(self, threads: int = 0, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
-        self._neighbours = neighbours or Neighbours()
-        self._neighbours.note()
+        self.neighbours = Neighbours(threads)
         self._canary, self._periods = time_canary(), 0 if self._groups else None
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        with self.quota_watched(), self._neighbours.watched():
+        with self.quota_watched(), self.neighbours.watched():
             yield
 
     @contextlib.contextmanager
@@ -267,7 +258,7 @@ class Disturbances:
             self._periods += max(0, after - before)
 
     def facts(self) -> dict[str, float]:
-        facts: dict[str, float] = {**self._neighbours.facts()}
+        facts: dict[str, float] = {**self.neighbours.facts()}
         if self._periods is not None:
             facts["throttled_periods"] = self._periods
         if copy := time_copy():
