@@ -72,6 +72,26 @@ def test_the_order_is_drawn_anew_each_time_from_the_seed():
     assert orders(1) != orders(2)
 
 
+def test_what_has_ended_is_handed_over_before_another_takes_its_turn():
+    def turns(name):
+        yield False
+        if name in played:
+            raise RuntimeError(name)  # as where a launch process is gone
+        return name
+
+    played, dice = [], random.Random(1)
+    sleepers = [Sleeper(name, turns(name)) for name in "ab"]
+    both = Rota(dice, clock=ScriptedClock())
+    both._asleep += sleepers  # they end in one sweep
+    for sleeper in sleepers:
+        sleeper.take_turn(ScriptedClock())
+    playing = both.play(())
+    first, *_ = next(playing)
+    played += {"a", "b"} - {first}
+    with pytest.raises(RuntimeError, match=played[0]):
+        next(playing)
+
+
 @pytest.mark.parametrize("build_seconds", [4.0, 2 * rota.LONGEST])
 def test_what_a_kill_may_cost_is_bounded(build_seconds):
     played = Played(build_seconds)

@@ -82,10 +82,11 @@ class Rota(Generic[Key, Result]):
     def _take_turns(
         self, due: Iterable[Sleeper[Key, Result]]
     ) -> Iterator[tuple[Key, Result, float]]:
-        for sleeper in [each for each in due if each.take_turn(self._clock)]:
-            self._asleep.remove(sleeper)
-            assert sleeper.result is not None
-            yield sleeper.key, sleeper.result, sleeper.seconds
+        for sleeper in due:
+            if sleeper.take_turn(self._clock):
+                self._asleep.remove(sleeper)
+                assert sleeper.result is not None
+                yield sleeper.key, sleeper.result, sleeper.seconds
 
     @property
     def _is_full(self) -> bool:
