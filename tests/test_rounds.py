@@ -169,6 +169,15 @@ def test_a_retrace_drops_the_whole_round_and_a_few_cost_nothing_more():
     assert len(rare) == len(steady) >= rounds.LEAST_ROUNDS
 
 
+def test_what_plays_no_more_is_not_called_to_wake_the_process_either():
+    clock = ScriptedClock()
+    made = [*players(clock, steady=1e-3), retracer(clock, range(1, 99))]
+    for player in made:
+        player.priming_calls = 1
+    play(made, 0.06, 2, clock)
+    assert made[1].traces() <= 2 * rounds.MOST_RETRACED + 2  # primed and sampled, once as the waker
+
+
 def test_a_sample_is_primed_by_untimed_calls():
     clock, heat = ScriptedClock(), {"a": 0, "b": 0}
 

@@ -218,7 +218,7 @@ class Rounds:
 
     def play_burst(self) -> None:
         """Play the rounds of a burst; a turn of any player that is primed wakes the process."""
-        waker = self._dice.choice(self._players)
+        waker = self._dice.choice(self._due(1.0))
         if waker.priming_calls:
             waker.take_turn(self._clock)
         self._bursts += 1
