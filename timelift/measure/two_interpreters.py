@@ -112,6 +112,7 @@ class TwoInterpreters(Launch):
             return
         with self._lock.playing():
             for side in sides:  # one after the other, or both would warm up together
+                side.worker.asleep = False  # from here on it ends with the round, if asked to
                 side.send(messages.Go())
                 if task.round_seconds:
                     side.follow_until(messages.Ready)
@@ -120,17 +121,12 @@ class TwoInterpreters(Launch):
         played = Rounds([*players.values()], seconds, dice, stop=lambda: self._finishing)
         while not played.are_over:
             with self._lock.playing():
-                for side in sides:
-                    side.worker.wake()
                 played.play_burst()
             if not played.are_over:
-                for side in sides:
-                    side.worker.sleep()
                 yield False
         played.end()
         with self._lock.playing():
             for side in sides:
-                side.worker.wake()
                 side.send(messages.Done())
                 side.launch.follow(side.worker)
                 side.worker.ended = [

@@ -69,11 +69,6 @@ class WorkerState:
         return (self.died or self.exhausted) and bool(self.left)
 
     @property
-    def lacked_memory(self) -> bool:
-        """True if others may have taken the memory that it ran out of, or was killed for."""
-        return self.exhausted or (self.died and not self.is_clear)
-
-    @property
     def finished(self) -> bool:
         """True if the worker exited and every rival has ended."""
         return self.gone and not self.left
@@ -101,9 +96,6 @@ class WorkerState:
 
     def sleep(self) -> None:
         self.ready, self.asleep, self.at_work, self.doing = True, True, False, _WAITS
-
-    def wake(self) -> None:
-        self.asleep, self.doing = False, messages.PLAYING
 
     @property
     def may_end_early(self) -> bool:
@@ -177,10 +169,11 @@ class Launch(ABC):
                     for outcome in dead.charged
                 ]
             yield from self._note_lost(rest, lost, ended, show_stage)
-            spared |= dead is not None and not dead.is_clear
+            is_unclear = dead is not None and not dead.is_clear
+            spared |= is_unclear
             if self._finishing:
                 break
-            if any(worker.lacked_memory for worker in workers):
+            if is_unclear:  # others may have taken the memory that it was killed for
                 yield True
             left = tuple(rival for rival in rest.rivals if rival.name not in ended)
             rest = replace(task, rivals=left, warms=task.warms and not spared)
