@@ -1,6 +1,8 @@
 """The canary: how fast a machine is now, and how much of it a control group may use."""
 
 import itertools
+import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +53,38 @@ def test_a_quota_is_found_wherever_it_is_set_and_nowhere_else(tmp_path, own, fil
     own_groups = groups(tmp_path, own, files)
     assert own_groups.quota_cores() == cores
     assert machine.this_machine([], own_groups).identity.get("quota_cores") == cores
+
+
+GIB = 1 << 30
+CACHED = f"anon 5\ninactive_file {GIB}\n"
+LIMITS = {
+    "its own": ({"memory.max": f"{4 * GIB}\n", "memory.current": f"{GIB}\n"}, 3 * GIB),
+    "files that it may forget": (
+        {"memory.max": f"{4 * GIB}", "memory.current": f"{3 * GIB}", "memory.stat": CACHED},
+        2 * GIB,
+    ),
+    "no limit": ({"memory.max": "max\n", "memory.current": f"{GIB}\n"}, math.inf),
+    "nonsense": ({"memory.max": "much\n", "memory.current": "\n"}, math.inf),
+}
+
+
+@pytest.mark.parametrize(("files", "free"), LIMITS.values(), ids=LIMITS)
+def test_a_limit_of_memory_leaves_what_is_not_used_but_for_files(tmp_path, files, free):
+    assert groups(tmp_path, "0::/\n", files).free_bytes() == free
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_there_is_room_until_half_of_what_was_free_is_taken(monkeypatch, limited):
+    free = {"machine": 8.0 * GIB, "group": 2.0 * GIB if limited else math.inf}
+    memory = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=free["machine"]))
+    monkeypatch.setattr(machine, "psutil", memory)
+    monkeypatch.setattr(Groups, "free_bytes", lambda _: free["group"])
+    has_room, watched = machine.room_watch(), "group" if limited else "machine"
+    assert has_room()
+    free[watched] *= 0.51
+    assert has_room()
+    free[watched] *= 0.9
+    assert not has_room()
 
 
 def test_a_machine_without_control_groups_has_none(tmp_path):

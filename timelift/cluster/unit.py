@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,16 +93,17 @@ def measure_unit(order: Mapping[str, Any], tell: Callable[[Told], None]) -> None
             at_work[:] = [index]
             tell(Begun(index))
 
+    def begin() -> Iterator[Sleeper[tuple[int, Task], Any]]:
+        for index, task in enumerate(tasks):
+            if not stop.is_set():
+                shown = partial(show_stage, index)
+                shown("starting")  # what ends the node from here on is this task's fault
+                turns = pool.measure(slot, task, shown)
+                yield Sleeper((index, task), turns, not task.setting.on_cpu)
+
     with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
-        begun = (
-            Sleeper((index, task), pool.measure(slot, task, shown), not task.setting.on_cpu)
-            for index, task in enumerate(tasks)
-            if not stop.is_set() and (shown := partial(show_stage, index))
-        )
-        dice, beside = random.Random(tasks[0].seed), 1 if order["core"] is None else os.cpu_count()
-        has_room = machine.room_watch(0.5 / (beside or 1))
-        rota = Rota[tuple[int, Task], Any](dice, has_room)
-        for (index, task), ended, seconds in rota.play(begun):
+        rota = Rota[tuple[int, Task], Any](random.Random(tasks[0].seed), machine.room_watch())
+        for (index, task), ended, seconds in rota.play(begin()):
             outcomes, started = ended, time.monotonic()
             if ended and task.peaks is PeakReading.AFTER and not stop.is_set():
                 outcomes = pool.add_peaks(slot, task, ended, partial(show_stage, index))

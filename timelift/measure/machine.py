@@ -167,11 +167,11 @@ def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
     return name[:LONGEST_NAME].strip("-")
 
 
-def room_watch(share: float = 0.5) -> Callable[[], bool]:
-    """Return what tells whether less than a share of the memory that is free now was taken."""
+def room_watch() -> Callable[[], bool]:
+    """Return what tells whether less than half of the memory that is free now was taken."""
 
     def free() -> float:
         return min(psutil.virtual_memory().available, OWN_GROUPS.free_bytes())
 
-    least = free() * (1 - share)
+    least = free() / 2
     return lambda: free() > least
