@@ -18,6 +18,7 @@ from tests.support.campaigns import (
 from tests.support.simulated import ScriptedClock
 from timelift.case import Backend, Case, Status
 from timelift.journal.lines import RunEnd
+from timelift.measure import machine
 from timelift.measure.campaign import Campaign, by_setting
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool
@@ -81,8 +82,9 @@ class ScriptedPool(AbstractContextManager):
 
 
 @pytest.fixture
-def play(tmp_path):
+def play(tmp_path, monkeypatch):
     """Play a campaign of two settings with three rivals: what was played and shown, and itself."""
+    monkeypatch.setattr(machine, "room_watch", lambda: lambda: True)  # whatever else is at work
 
     def run(referee, script=None, played=None, cases=CASES, **options):
         clock, heard = ScriptedClock(), Heard()
