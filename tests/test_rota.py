@@ -73,22 +73,19 @@ def test_the_order_is_drawn_anew_each_time_from_the_seed():
 
 
 def test_what_has_ended_is_handed_over_before_another_takes_its_turn():
-    def turns(name):
-        yield False
-        if name in played:
+    def turns(name, bursts):
+        for _ in range(bursts):
+            yield False
+        if name in lost:
             raise RuntimeError(name)  # as where a launch process is gone
         return name
 
-    played, dice = [], random.Random(1)
-    sleepers = [Sleeper(name, turns(name)) for name in "ab"]
-    both = Rota(dice, clock=ScriptedClock())
-    both._asleep += sleepers  # they end in one sweep
-    for sleeper in sleepers:
-        sleeper.take_turn(ScriptedClock())
-    playing = both.play(())
+    lost = set()
+    sleepers = [Sleeper(*pair) for pair in (("a", turns("a", 2)), ("b", turns("b", 1)))]
+    playing = Rota(random.Random(1), clock=ScriptedClock()).play(sleepers)  # they end in one sweep
     first, *_ = next(playing)
-    played += {"a", "b"} - {first}
-    with pytest.raises(RuntimeError, match=played[0]):
+    lost |= {"a", "b"} - {first}
+    with pytest.raises(RuntimeError, match=min(lost)):
         next(playing)
 
 

@@ -95,11 +95,12 @@ def measure_unit(order: Mapping[str, Any], tell: Callable[[Told], None]) -> None
 
     def begin() -> Iterator[Sleeper[tuple[int, Task], Any]]:
         for index, task in enumerate(tasks):
-            if not stop.is_set():
-                shown = partial(show_stage, index)
-                shown("starting")  # what ends the node from here on is this task's fault
-                turns = pool.measure(slot, task, shown)
-                yield Sleeper((index, task), turns, not task.setting.on_cpu)
+            if stop.is_set():
+                return
+            shown = partial(show_stage, index)
+            shown("starting")  # what ends the node from here on is this task's fault
+            turns = pool.measure(slot, task, shown)
+            yield Sleeper((index, task), turns, not task.setting.on_cpu)
 
     with machine_lock(say, patience=_PATIENCE, stop=stop.is_set, path=_lock(order["core"])), pool:
         rota = Rota[tuple[int, Task], Any](random.Random(tasks[0].seed), machine.room_watch())
