@@ -23,6 +23,8 @@ from typing import Any, TypeGuard
 
 #: The bytes that are hashed in one beat, which takes some tens of microseconds.
 _CANARY_BYTES = bytes(1 << 16)
+#: What it takes, roughly, on the processors of today.
+_A_BEAT = 40e-6
 #: Seconds; a longer beat in a journal is an error of a clock.
 _LONGEST_BEAT = 1.0
 #: Beats of one reading, a few milliseconds in all.
@@ -72,6 +74,18 @@ def time_copy(clock: Callable[[], float] = time.perf_counter) -> float | None:
     except OSError:
         return None
     return statistics.median(times[2:])
+
+
+def work_of(seconds: float) -> Callable[[], object]:
+    """Return a fixed piece of work that takes about so long: a hash, a few times in a row."""
+    data = bytes(max(1, min(len(_CANARY_BYTES), round(len(_CANARY_BYTES) * seconds / _A_BEAT))))
+    times = max(1, round(seconds / _A_BEAT))
+
+    def work() -> None:
+        for _ in range(times):
+            hashlib.sha256(data).digest()
+
+    return work
 
 
 @dataclass(frozen=True)

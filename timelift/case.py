@@ -46,11 +46,15 @@ class Lengths(AxisValue):
 
 
 class Phase(AxisValue):
-    """What one call computes: outputs, the loss and its gradients, or a train step of `fit`."""
+    """What one call computes: outputs, the loss and its gradients, or a train step of `fit`.
+
+    `serve` answers one request: from numpy to numpy, and every call is a sample.
+    """
 
     FORWARD = "forward"
     BACKWARD = "backward"
     TRAIN = "train"
+    SERVE = "serve"
 
 
 class Gradients(AxisValue):
@@ -122,6 +126,26 @@ class Backend(AxisValue):
     TORCH = "torch"
 
 
+class Runtime(AxisValue):
+    """What executes a served call: Keras itself, or a runtime that has what Keras exports."""
+
+    KERAS = "keras"
+    SAVED_MODEL = "saved_model"
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+    LITERT = "litert"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that export for it and run it, beside TensorFlow's."""
+        own = {
+            Runtime.ONNXRUNTIME: ("onnxruntime", "tf2onnx", "onnx"),
+            Runtime.OPENVINO: ("openvino", "scipy"),
+            Runtime.LITERT: ("ai_edge_litert",),
+        }
+        return own.get(self, ())
+
+
 class Status(StrEnum):
     """How the measuring of a case ended."""
 
@@ -135,10 +159,15 @@ class Status(StrEnum):
     TRACING_LIMIT = "not run: tracing limit"
     UNAVAILABLE = "unavailable"
     NO_LAYER = "no inner layer"
+    NOT_CONVERTED = "does not convert"
+    NOT_LOADED = "does not load"
+    NOT_RUN = "does not run"
 
 
+#: How a strategy ends that a runtime does not serve, which is an answer.
+UNSERVED = frozenset({Status.NOT_CONVERTED, Status.NOT_LOADED, Status.NOT_RUN})
 #: Statuses that are no fault of the strategy: pytest skips such a case instead of failing it.
-SKIPPED = frozenset({Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
+SKIPPED = UNSERVED | {Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT}
 
 #: The kinds of devices; `gpu:1` is the second of its kind.
 CPU, GPU = "cpu", "gpu"
@@ -163,13 +192,18 @@ class Setting:
     device: str = CPU
     threads: int = BACKEND_THREADS
     backend: Backend = Backend.TENSORFLOW
+    runtime: Runtime = Runtime.KERAS
     #: The kind of machine, where a run has several.
     machine: str = ""
 
     def __post_init__(self) -> None:
-        """Set the gradients of other phases than backward to none: equal settings compare equal."""
+        """Set what a phase or a runtime has one value of: equal settings compare equal."""
         if self.phase is not Phase.BACKWARD:
             object.__setattr__(self, "gradients", Gradients.NONE)
+        if self.phase is not Phase.SERVE:
+            object.__setattr__(self, "runtime", Runtime.KERAS)
+        if self.is_exported:
+            object.__setattr__(self, "mode", Mode.GRAPH)
 
     @property
     def label(self) -> str:
@@ -196,7 +230,11 @@ class Setting:
 
     @property
     def differentiates(self) -> bool:
-        return self.phase is not Phase.FORWARD
+        return self.phase in {Phase.BACKWARD, Phase.TRAIN}
+
+    @property
+    def is_exported(self) -> bool:
+        return self.runtime is not Runtime.KERAS
 
     @property
     def device_kind(self) -> str:
@@ -287,6 +325,13 @@ class Axis:
 
 _KINDS = get_type_hints(Setting)
 _BACKENDS = {Backend.TENSORFLOW: "TensorFlow", Backend.JAX: "JAX", Backend.TORCH: "PyTorch"}
+_RUNTIMES = {
+    Runtime.KERAS: "Keras",
+    Runtime.SAVED_MODEL: "SavedModel",
+    Runtime.ONNXRUNTIME: "ONNX Runtime",
+    Runtime.OPENVINO: "OpenVINO",
+    Runtime.LITERT: "LiteRT",
+}
 #: The axes of a setting, in the order of its fields; a new one is a field and a row.
 _AXES = (
     Axis("workload", "--workloads", "names of files in workloads/, or all", condition="for {}"),
@@ -311,9 +356,10 @@ _AXES = (
     Axis(
         "phase",
         "--phases",
-        proper={Phase.TRAIN: "train step"},
+        proper={Phase.TRAIN: "train step", Phase.SERVE: "served call"},
         condition="in {}",
-        calls={phase: f"{phase} calls" for phase in Phase} | {Phase.TRAIN: "train steps"},
+        calls={phase: f"{phase} calls" for phase in Phase}
+        | {Phase.TRAIN: "train steps", Phase.SERVE: "served calls"},
     ),
     Axis(
         "mode",
@@ -368,6 +414,13 @@ _AXES = (
         default="",
         proper=_BACKENDS,
         condition="on {}",
+        is_execution=True,
+    ),
+    Axis(
+        "runtime",
+        "--runtimes",
+        proper=_RUNTIMES,
+        condition="in {}",
         is_execution=True,
     ),
     Axis("machine", "--machines", condition="on {}", in_label="on_{}", is_execution=True),

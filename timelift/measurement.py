@@ -59,6 +59,7 @@ _Memory = Annotated[
 _Error = Annotated[
     Number | None, FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
 ]
+_OfArtefact = Annotated[Number | None, FactRule(Merge.LARGEST, shown=True)]
 _Shown = Annotated[Number | None, FactRule(shown=True)]
 _HIDDEN = FactRule()
 _Hidden = Annotated[Number | None, _HIDDEN]
@@ -70,6 +71,9 @@ class Facts:
 
     build_seconds: _Waited = None
     trace_seconds: _Waited = None
+    #: Of a model that a runtime executes; there a first call is the load and one call.
+    export_seconds: _Waited = None
+    load_seconds: _Waited = None
     #: The trace included.
     first_call_seconds: _Waited = None
     #: From its file's import to the end of the first call, without checks. Older files have none.
@@ -79,6 +83,9 @@ class Facts:
     #: Where lengths vary, the share of a sample's seconds that the same calls again do not take.
     tracing_share: _Shown = None
     graph_nodes: _Exact = None
+    #: The axes of the largest tensor in an exported model, which some chips bound, and its size.
+    largest_rank: _OfArtefact = None
+    artefact_bytes: _OfArtefact = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
     peak_bytes: _Memory = None
     weights: _Weights = None
@@ -102,6 +109,8 @@ class Facts:
     #: The two beats of `timelift.canary`: a hash, and a copy of memory.
     canary_seconds: _Hidden = None
     copy_seconds: _Hidden = None
+    #: Beside served calls, the 99th percentile of a fixed piece of work over its median.
+    canary_tail: _Hidden = None
     #: 1 if the device's clocks were held down when the rounds had been played.
     throttled: _Hidden = None
     #: The number of nodes of each kind in its traced graph, in the first launch of a run against

@@ -28,6 +28,14 @@ RUN_PROCESS = "TIMELIFT_RUN_PROCESS"
 PLAYING = "playing rounds"
 #: The stage in which a rival is traced and called once, which has a limit of its own.
 TRACING = "tracing"
+#: The stages of what a runtime executes: it is exported, which has the limit of tracing, loaded
+#: and run once; and how a rival ends that fails there, even by a crash.
+EXPORTING, LOADING, RUNNING = "exporting", "loading what was exported", "running what was exported"
+UNSERVED = {
+    EXPORTING: Status.NOT_CONVERTED,
+    LOADING: Status.NOT_LOADED,
+    RUNNING: Status.NOT_RUN,
+}
 #: The stages before the first rival of an inner layer is built, which count for no rival: the layer
 #: is made, which does not depend on the sizes of the setting, and then called at those sizes.
 MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"

@@ -45,6 +45,12 @@ BURSTS = 6
 MOST_DROPPED = 10
 #: A rival that retraces in so many rounds retraces in nearly every call, and plays no more.
 MOST_RETRACED = 3
+#: Served calls are samples of their own, so many in a row: a server's caches are its own.
+BLOCK = 50
+#: Calls in a block of a rival that would need longer than this for the fewest blocks of `BLOCK`.
+SHORT_BLOCK, LONGEST_SERVED = 10, 20.0
+#: The fewest blocks of a rival, and the most: 400 calls and more tell the slowest of a hundred.
+LEAST_BLOCKS, MOST_BLOCKS = 8, 24
 
 
 @dataclass
@@ -65,6 +71,8 @@ class Player:
     traces: Callable[[], int] = lambda: 0
     calls_per_sample: int = 1
     pair: str = ""
+    #: The samples of a turn, if each call is one; 0 if calls are timed together.
+    block: int = 0
     part: float = 1.0
     slower: float = 0.0
     note_playing: Callable[[], object] = lambda: None
@@ -73,7 +81,7 @@ class Player:
     seconds_spent: float = 0.0
     rounds_played: int = 0
     retraced_rounds: int = 0
-    #: One value a round, NaN where it sat out.
+    #: One value a round, NaN where it sat out; of blocks one a call.
     seconds_per_call: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -102,8 +110,12 @@ class Player:
 
         `share` is an equal share of the time of all bursts, in seconds.
         """
-        few = self.rounds_played < LEAST_ROUNDS * done and dropped < MOST_DROPPED
+        few = self.rounds_played < self.least_rounds * done and dropped < MOST_DROPPED
         return not self.retraces and (few or self.seconds_spent < share * self.part * done)
+
+    @property
+    def least_rounds(self) -> int:
+        return LEAST_BLOCKS if self.block else LEAST_ROUNDS
 
     def sample(self, calls: int, clock: Clock) -> float:
         """Return the seconds of so many calls and of the wait for the last one's result."""
@@ -114,11 +126,22 @@ class Player:
         self.wait(result)
         return clock() - start
 
+    def take_block(self, clock: Clock) -> list[float]:
+        """Warm the caches with untimed calls, then play a block; return the seconds of each."""
+        self._warm_caches(clock)
+        return [self._timed(clock) for _ in range(self.block)]
+
     def take_turn(self, clock: Clock) -> float:
         """Warm the caches with untimed calls, then play a sample; return its seconds."""
+        self._warm_caches(clock)
+        return self._timed(clock)
+
+    def _warm_caches(self, clock: Clock) -> None:
         self.note_playing()
         if self.priming_calls:
             self.sample(self.priming_calls, clock)
+
+    def _timed(self, clock: Clock) -> float:
         if not self.slower:
             return self.sample(self.calls_per_sample, clock)
         # calls beyond the billed ones, and for a part of a call a wait of its length
@@ -171,6 +194,12 @@ def size_samples(
     player.calls_per_sample = max(1, round(target))
 
 
+def size_block(player: Player, seconds_per_call: float) -> None:
+    """Make each call of a player a sample, and choose how many are played in a row."""
+    is_slow = seconds_per_call * BLOCK * LEAST_BLOCKS > LONGEST_SERVED
+    player.block, player.calls_per_sample = SHORT_BLOCK if is_slow else BLOCK, 1
+
+
 def prime(players: Sequence[Player], seconds_per_call: Sequence[float]) -> None:
     """Choose how many untimed calls warm the caches before each sample of a setting's players."""
     if min(seconds_per_call) < LONGEST_PRIMED_SECONDS:
@@ -199,6 +228,8 @@ class Rounds:
     this burst's part of `LEAST_ROUNDS`. A round in which any player retraced is dropped whole. A
     player that retraces in `MOST_RETRACED` rounds plays no more and loses its samples, so that it
     spoils no further round. `stop` is asked before each round but the first.
+
+    Where calls are samples of their own, a round is a block of each player.
     """
 
     def __init__(
@@ -211,7 +242,9 @@ class Rounds:
     ) -> None:
         self._players, self._dice, self._clock, self._stop = players, dice, clock, stop
         self._share = seconds / max(1, len(players))
-        self._kept: list[dict[str, float]] = []
+        self._kept: list[dict[str, list[float]]] = []
+        self._longest = max([1, *(player.block for player in players)])
+        self._most = MOST_BLOCKS if self._longest > 1 else MOST_ROUNDS
         self._bursts = 0
         #: How many rounds were dropped, and how many of each burst were kept, if any were.
         self.dropped, self.by_burst = 0, list[int]()
@@ -224,14 +257,14 @@ class Rounds:
         self._bursts += 1
         before = len(self._kept)
         while (due := self._due(self._bursts / BURSTS)) and not self._is_stopped:
-            seconds_per_call = _play_round(due, self._dice, self._clock)
-            if seconds_per_call is None:
+            samples = _play_round(due, self._dice, self._clock)
+            if samples is None:
                 self.dropped += 1
             else:
-                self._kept.append(seconds_per_call)
+                self._kept.append(samples)
                 for player in due:
                     player.rounds_played += 1
-        self.by_burst += filter(None, [len(self._kept) - before])
+        self.by_burst += filter(None, [(len(self._kept) - before) * self._longest])
 
     @property
     def are_over(self) -> bool:
@@ -241,13 +274,15 @@ class Rounds:
     @property
     def are_too_few(self) -> bool:
         """True if they end before each player has played the fewest."""
-        return any(player.rounds_played < LEAST_ROUNDS for player in self._due(1.0))
+        return any(player.rounds_played < player.least_rounds for player in self._due(1.0))
 
     def end(self) -> None:
         """Give the players their samples."""
         for player in self._players:
             if not player.retraces:
-                player.seconds_per_call += [kept.get(player.name, math.nan) for kept in self._kept]
+                for kept in self._kept:
+                    own = kept.get(player.name, [])
+                    player.seconds_per_call += own + [math.nan] * (self._longest - len(own))
 
     @property
     def _is_stopped(self) -> bool:
@@ -255,28 +290,36 @@ class Rounds:
 
     def _due(self, done: float) -> list[Player]:
         """Return the players of another round, if there is one until so much is `done`."""
-        if len(self._kept) + self.dropped >= MOST_ROUNDS * done:
+        if len(self._kept) + self.dropped >= self._most * done:
             return []
         of_burst = self.dropped, self._share, done
         return [player for player in self._players if player.is_due(*of_burst)]
 
 
+def tail(seconds: Sequence[float]) -> float | None:
+    """Return the 99th percentile of calls over their median; None if too few were played."""
+    played = sorted(each for each in seconds if not math.isnan(each))
+    if len(played) < BLOCK * LEAST_BLOCKS:
+        return None
+    return played[math.ceil(0.99 * len(played)) - 1] / statistics.median(played)
+
+
 def _play_round(
     due: Sequence[Player], dice: random.Random, clock: Clock
-) -> dict[str, float] | None:
-    """Return seconds per call by player; None if a player retraced."""
+) -> dict[str, list[float]] | None:
+    """Return seconds per call of each sample by player; None if a player retraced."""
     traces = [player.traces() for player in due]
-    seconds_per_call: dict[str, float] = {}
+    samples: dict[str, list[float]] = {}
     for player in _order(due, dice):
-        seconds = player.take_turn(clock)
-        player.seconds_spent += seconds
-        seconds_per_call[player.name] = seconds / player.calls_per_sample
+        seconds = player.take_block(clock) if player.block else [player.take_turn(clock)]
+        player.seconds_spent += sum(seconds)
+        samples[player.name] = [each / player.calls_per_sample for each in seconds]
     retraced = [
         player for player, count in zip(due, traces, strict=True) if player.traces() != count
     ]
     for player in retraced:
         player.retraced_rounds += 1
-    return None if retraced else seconds_per_call
+    return None if retraced else samples
 
 
 def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:

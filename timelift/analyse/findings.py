@@ -26,6 +26,7 @@ from timelift.analyse.ranking import (
 )
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
 from timelift.analyse.results import Evidence, Run, launch_marks, launch_numbers, seconds_by_launch
+from timelift.analyse.serving import SlowCalls, slow_calls
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
@@ -59,6 +60,10 @@ class RunFindings:
     @cached_property
     def first_calls(self) -> Mapping[Case, Interval]:
         return first_calls(self.run.measurements)
+
+    @cached_property
+    def slow_calls(self) -> Mapping[Case, SlowCalls]:
+        return slow_calls(self.run)
 
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:
@@ -146,8 +151,8 @@ class RunFindings:
 
 
 def _in_simpler_phase(case: Case) -> Case | None:
-    """Return the case whose call computes a part of this one's; None for forward."""
-    if case.setting.phase is Phase.FORWARD:
+    """Return the case whose call computes a part of this one's; None for forward and served."""
+    if not case.setting.differentiates:
         return None
     phase = Phase.BACKWARD if case.setting.phase is Phase.TRAIN else Phase.FORWARD
     return Case(replace(case.setting, phase=phase, gradients=Gradients.WEIGHTS), case.strategy)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from timelift.analyse.results import Run
-from timelift.case import SKIPPED, AxisValue, Case, Setting, Status
+from timelift.case import SKIPPED, UNSERVED, AxisValue, Case, Setting, Status
 from timelift.measurement import Measurement
 
 _NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
@@ -16,6 +16,7 @@ class Kind(AxisValue):
 
     GIVEN_UP = "given up"
     FAILED = "failed"
+    NOT_SERVED = "not served"
     LEFT_OUT = "left out"
 
 
@@ -37,6 +38,8 @@ class LeftOut:
     def kind(self) -> Kind:
         if self.status is Status.TRACING_LIMIT:
             return Kind.GIVEN_UP
+        if self.status in UNSERVED:
+            return Kind.NOT_SERVED
         skipped = self.status in SKIPPED | {Status.MEASURED}
         return Kind.LEFT_OUT if skipped else Kind.FAILED
 

@@ -195,9 +195,9 @@ class Places(NamedTuple):
 
 
 def on_places(contests: Sequence[Ranking]) -> Places:
-    """Return the answers on each machine, else on each backend, if there are several."""
+    """Return the answers on each machine, else backend, else runtime, if there are several."""
     several = several_valued(ranking.setting for ranking in contests)
-    axis = next((axis for axis in ("machine", "backend") if axis in several), "")
+    axis = next((axis for axis in ("machine", "backend", "runtime") if axis in several), "")
     groups: dict[Setting, list[Ranking]] = defaultdict(list)
     for ranking in contests if axis else ():
         groups[replace(ranking.setting, **{axis: AXES[axis].usual})].append(ranking)

@@ -26,7 +26,7 @@ from distributed.comm import connect
 from distributed.security import Security
 from msgspec import Struct, structs
 
-from timelift.case import Backend, Setting
+from timelift.case import Setting
 from timelift.cluster import node
 from timelift.cluster.schedule import Node
 from timelift.errors import UserError, one_line, path_is
@@ -255,8 +255,8 @@ class Cluster(Place):
             return f"--devices {setting.device}: {where} has {', '.join(kind.devices)}"
         return ""
 
-    def machines(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
-        names = {*packages(sorted(backends))}
+    def machines(self, used: Iterable[str]) -> Mapping[str, Machine]:
+        names = {*packages(used)}
         described = {}
         for kind, seen in self._kinds.items():
             machine = seen.machine

@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from timelift.case import Backend
+from timelift.case import Backend, Runtime
 from timelift.errors import UserError
 
 #: True from the first release on PyPI on: until then anybody may take our name there.
@@ -36,6 +36,14 @@ def why_not_installed(backend: Backend) -> str:
     if importlib.util.find_spec(backend):
         return ""
     return f"{backend} is not installed; install it with: {how_to_install(backend)}"
+
+
+def why_not_served(runtime: Runtime) -> str:
+    """Reason why a runtime cannot be measured, with the command that installs it, or ''."""
+    missing = [name for name in runtime.modules if not importlib.util.find_spec(name)]
+    if not missing:
+        return ""
+    return f"{runtime} needs {' and '.join(missing)}; install with: {how_to_install(runtime)}"
 
 
 def usual_backend() -> tuple[Backend, str]:

@@ -181,6 +181,8 @@ class Campaign:
         options, setting, number = self.options, task.setting, task.launch
         if self.interrupted or not (options.reads_peak_memory and setting.on_cpu):
             return False
+        if setting.is_exported:  # to export it once more takes longer than all its rounds
+            return False
         is_beside = number == options.launch_with_reader
         if number < options.launch_with_reader or is_beside != (when is PeakReading.BESIDE):
             return False

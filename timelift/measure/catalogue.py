@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Backend, Case, Dtype, Gradients, Phase
+from timelift.case import Backend, Case, Dtype, Gradients, Lengths, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
@@ -136,8 +136,10 @@ class Catalogue:
         workload, setting = self.workloads[case.setting.workload], case.setting
         if setting.phase is Phase.TRAIN and setting.dtype is Dtype.FLOAT16:
             return "in float16 Adam's epsilon vanishes; ask for --dtypes mixed_float16"
-        if setting.phase is Phase.TRAIN and setting.time_axis.varies:
+        if setting.phase in {Phase.TRAIN, Phase.SERVE} and setting.time_axis.varies:
             return "lengths vary between forward or backward calls alone; ask for --phases backward"
+        if setting.is_exported and (why := _why_not_exported(setting, workload.inputs)):
+            return why
         if workload.inputs.is_whole and setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             dtypes = dict.fromkeys(tensor.dtype for tensor in workload.inputs.tensors)
             return (
@@ -159,6 +161,24 @@ class Catalogue:
             planted=Planted(of=of, slower=strategy.planted) if is_twin else None,
             against=OtherSideOf(of=of) if strategy.is_other_side else None,
         )
+
+
+def _why_not_exported(setting: Setting, inputs: LayerInputs) -> str:
+    """Reason why a model is not exported for the runtime of a setting, or ''."""
+    if setting.backend is not Backend.TENSORFLOW:
+        return (
+            f"what Keras exports on {setting.backend} is not measured (docs/runtimes.md); ask for "
+            "--backends tensorflow"
+        )
+    if setting.dtype is not Dtype.FLOAT32:
+        return f"{setting.runtime} is held to the law in float32; ask for --dtypes float32"
+    if not setting.on_cpu:
+        return f"{setting.runtime} is measured on the CPU alone; ask for --devices cpu"
+    if setting.lengths is not Lengths.FULL:
+        return "an exported model takes no mask; ask for --lengths full"
+    if any(tensor.masked for tensor in inputs.tensors):
+        return "an exported model takes no mask; leave +mask out of the inputs"
+    return ""
 
 
 def read_strategies(paths: Iterable[Path]) -> dict[str, Strategy]:

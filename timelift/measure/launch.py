@@ -98,7 +98,7 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
 
     The rounds are one stage of all rivals.
     """
-    if doing == messages.TRACING:
+    if doing in {messages.TRACING, messages.EXPORTING}:
         return first_call_limit
     return 2 * first_call_limit * (rivals if doing == messages.PLAYING else 1)
 
@@ -317,7 +317,8 @@ class LaunchProcess(Launch):
             )
         worker.kill_group()
         exited = self._exit_of(worker, time.monotonic() + _ENDING_LIMIT)
-        status = Status.TRACING_LIMIT if doing == messages.TRACING else Status.TIMED_OUT
+        is_long = doing in {messages.TRACING, messages.EXPORTING}
+        status = Status.TRACING_LIMIT if is_long else Status.TIMED_OUT
         times = limit / self._limit_alone
         factor = {1.0: "", 2.0: "twice "}.get(times, f"{times:g} times ")
         reason = f"still {doing} after {limit:g} s ({factor}--first-call-limit)"

@@ -17,17 +17,20 @@ from typing import Any
 import psutil
 
 from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
-from timelift.case import Backend, Setting
+from timelift.case import Backend, Runtime, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.backends import keras_settings, why_not_installed
+from timelift.measure.backends import keras_settings, why_not_installed, why_not_served
 from timelift.measure.options import device_names
 
-#: The packages of a backend whose versions change what is measured.
-PACKAGES = {
+#: The packages of a backend or runtime whose versions change what is measured.
+PACKAGES: Mapping[str, tuple[str, ...]] = {
     Backend.TENSORFLOW: ("tensorflow",),
     Backend.JAX: ("jax", "jaxlib"),
     Backend.TORCH: ("torch",),
+    Runtime.ONNXRUNTIME: ("onnxruntime", "tf2onnx", "onnx"),
+    Runtime.OPENVINO: ("openvino",),
+    Runtime.LITERT: ("ai-edge-litert",),
 }
 #: Other packages whose versions are recorded, whatever the backend.
 COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
@@ -49,15 +52,18 @@ _OTHER_GPUS = [Path("/dev", name) for name in ("dxg", "kfd", "nvgpu", "nvhost-gp
 _SMI = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
 
 
-def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
-    return (*(name for backend in backends for name in PACKAGES[backend]), *COMMON_PACKAGES)
+def packages(used: Iterable[str]) -> tuple[str, ...]:
+    """Return the packages of these backends and runtimes, and those that all have."""
+    used = {*used}
+    own = (name for part, names in PACKAGES.items() if part in used for name in names)
+    return (*own, *COMMON_PACKAGES)
 
 
 def why_not_here(setting: Setting) -> str:
     """Reason why a setting cannot be measured on this machine, or ''."""
     here = [setting.device] if setting.on_cpu else device_names()  # which asks the file system
     if setting.device in here or any(map(Path.exists, _OTHER_GPUS)):
-        return why_not_installed(setting.backend)
+        return why_not_installed(setting.backend) or why_not_served(setting.runtime)
     return f"--devices {setting.device}: this machine has {', '.join(here)}"
 
 
@@ -88,15 +94,18 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     return {name: one.version for name, one in found.items() if one}
 
 
-def this_machine(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
-    """Describe this machine, without a host name; with another quota of cores it is another one."""
+def this_machine(used: Iterable[str], groups: Groups = OWN_GROUPS) -> Machine:
+    """Describe this machine and the versions of these backends and runtimes, without a host name.
+
+    With another quota of cores it is another machine.
+    """
     gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return Machine(
         name=_name(identity, gpus.get("gpus", [])),
         identity=identity,
         drift={
-            "versions": versions(packages(sorted(backends))),
+            "versions": versions(packages(used)),
             "python": platform.python_version(),
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),

@@ -53,9 +53,9 @@ class Place:
         """Reason why a setting cannot be measured here, or ''."""
         return machine.why_not_here(setting)
 
-    def machines(self, backends: Iterable[Backend]) -> Mapping[str, Machine]:
-        """Describe each kind of machine, by its name."""
-        return {"": machine.this_machine(backends)}
+    def machines(self, used: Iterable[str]) -> Mapping[str, Machine]:
+        """Describe each kind of machine, by its name, with these backends and runtimes."""
+        return {"": machine.this_machine(used)}
 
     def lock(
         self, say: Callable[[str], None], command: str, stop: Callable[[], bool] = lambda: False

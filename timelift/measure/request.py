@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from timelift.case import Backend, Case, Mode, Phase, Setting
+from timelift.case import Backend, Case, Mode, Phase, Runtime, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
@@ -103,7 +103,8 @@ class RunRequest:
         typed = texts["results"]
         self.results_folder = project.root / typed if typed else own_results(project.root)
         self.resumed = open_resumed(self.results_folder, resume) if resume else None
-        self.texts = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
+        asked = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
+        self.texts = _as_served(asked)
         usual = dict(usual_axes)
         if self.resumed:  # Keras may take another backend by now
             measured = self.resumed.header.machine.versions
@@ -167,6 +168,29 @@ class RunRequest:
                 "the file of one"
             )
         return found
+
+
+def _as_served(texts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return options in which runtimes alone mean served calls; raises UserError if they cannot."""
+    runtimes = option_named("runtimes").value(texts["runtimes"])
+    exported = [runtime for runtime in runtimes if runtime is not Runtime.KERAS]
+    phases = option_named("phases").value(texts["phases"])
+    if not texts["runtimes"] or not (phases or exported):
+        return texts
+    if not phases:
+        phases, texts = (Phase.SERVE,), {**texts, "phases": Phase.SERVE}
+    if exported and Phase.SERVE not in phases:
+        raise UserError(
+            f"--runtimes: expected the phase serve, in which alone {exported[0]} has calls, "
+            f"received --phases {texts['phases']}; leave --phases out"
+        )
+    modes = option_named("modes").value(texts["modes"])
+    if exported and modes and Mode.GRAPH not in modes:
+        raise UserError(
+            f"--runtimes: expected the mode graph, which alone is exported for {exported[0]}, "
+            f"received --modes {texts['modes']}; leave --modes out"
+        )
+    return texts
 
 
 def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:

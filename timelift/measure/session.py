@@ -227,7 +227,9 @@ class Session:
     def _header(self, cases: Collection[Case]) -> Header:
         request = self.request
         root = request.project.root
-        machines = self.place.machines({case.setting.backend for case in cases})
+        settings = {case.setting for case in cases}
+        used = {part for each in settings for part in (each.backend, each.runtime)}
+        machines = self.place.machines(used)
         header = new_header(request.project, self.catalogue, cases, request.seed, machines)
         header = structs.replace(
             header,

@@ -251,7 +251,7 @@ def headline(findings: RunFindings) -> str:
     is_decided = all(own.is_decided for own in answers.values())
     verb = "Write" if is_decided else f"{NOT_DECIDED}: looked best were"
     names = [
-        f"{plain(answers[place].strategy, NAME_LIMIT)} on {_place(axis, place)}"
+        f"{plain(answers[place].strategy, NAME_LIMIT)} {plain(words.at_values(axis, [place]))}"
         for place in answers
     ]
     return f"{verb} {first_few(names, _MOST_PLACES)}."

@@ -6,12 +6,14 @@ Names inside are as the file wrote them until a renderer escapes them for its pl
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
+from timelift.analyse.serving import SlowCalls
 from timelift.case import AXES, Phase
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present import words
@@ -30,23 +32,28 @@ SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 TOMORROW = ("tomorrow_low", "tomorrow_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
-    *("rival", "seconds_per_call", "tracing_share", "ratio", "interval", "gain", "tomorrow"),
+    *("rival", "seconds_per_call", "p50_in_words", "p90_in_words", "p99_in_words", "slow"),
+    *("tracing_share", "ratio", "interval", "gain", "tomorrow"),
     *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_bytes"),
     "launches_ranked",
 )
 _ON_PAGE = (
-    *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
+    *("seconds_per_call", "p90", "p99", "slow"),
+    *("ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
     *(*SPEED_UP, *TOMORROW),
     *("price", "over_forward", "over_backward", "first_call", "first_call_low", "first_call_high"),
     *("tracing_share", "graph_nodes", "peak_bytes", "launches_ranked"),
 )
 #: The ends of the 95 % interval of `first_call_seconds`.
 FIRST_CALL = ("first_call_low", "first_call_high")
+#: Percentiles of served calls, with the ends of their 95 % intervals, and whose the slow ones are.
+SLOW_CALLS = (*("p90", "p90_low", "p90_high", "p99", "p99_low", "p99_high"), "slow")
 #: The time of a call over that of the same case in a simpler phase.
 OVER_PHASE = ("over_forward", "over_backward")
 _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches"),
-    *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
+    *("seconds_per_call", "seconds_low", "seconds_high", *SLOW_CALLS),
+    *("ratio", "ratio_low", "ratio_high"),
     *(*SPEED_UP, *TOMORROW, "baseline", "verdict", "provisional", "rank_low", "rank_high"),
     *(*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
 )
@@ -56,6 +63,8 @@ _NOTE = (
     "speed-up, from and to: how many times as fast as the baseline of its setting, likewise; "
     "a run tomorrow: where that of one more run lies in 19 of 20 settings; "
     "first call from, to: its own 95 % interval; "
+    "p90, p99: a served call of ten, and of a hundred, takes longer; its slow calls are the "
+    "machine's where a fixed piece of work beside has as many; "
     "would see: a difference so large would have been called in 9 of 10 such runs; "
     "\N{DIVISION SIGN} forward: the time of a backward call, divided by that of its forward call; "
     "\N{DIVISION SIGN} backward: the time of a train step, divided by that of its backward call"
@@ -68,6 +77,8 @@ def of_rankings(
     """Return the rivals of settings that differ in `axes` alone, by time, without empty columns."""
     strategy, *others = _OF_SETTING
     rows = _ranked(rankings, findings)
+    if all(row["p50_in_words"] for row in rows):
+        others.remove("seconds_per_call")
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
     return table.without_empty_columns()
 
@@ -104,9 +115,22 @@ def _table(name: str, rows: Sequence[Values], columns: Sequence[str]) -> Table:
     """Return these columns over rows, the time of a call in the unit that fits the rows."""
     seconds = (row["seconds_per_call"] for row in rows)
     unit = words.unit_for(value for value in seconds if value is not None)
-    in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit)
-    chosen = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
-    return Table(name, "Every measurement", chosen, rows, _NOTE)
+    chosen = (_in_unit(_COLUMNS[column], unit) for column in columns)
+    return Table(name, "Every measurement", tuple(chosen), rows, _NOTE)
+
+
+def _in_unit(column: Column, unit: words.Unit) -> Column:
+    """Return a column of times in a unit, and any other one as it is."""
+    if column.name in {"seconds_per_call", "p90", "p99"}:
+        return replace(column, unit=unit)
+    if column.name in _IN_WORDS:
+        title = f"{column.title} ({unit.name})"
+        return replace(column, title=title, format=partial(_time_in_words, unit))
+    return column
+
+
+def _time_in_words(unit: words.Unit, seconds: Interval) -> str:
+    return words.with_interval(seconds.times(1 / unit.size), words.three_figures)
 
 
 # The values of a row ------------------------------------------------------------------------------
@@ -128,10 +152,25 @@ def _of_case(measurement: Measurement, findings: RunFindings) -> Values:
         **{fact_name: fact(measurement, fact_name) for fact_name in SHOWN_FACTS},
         **_ends("first_call", first_call),
         "first_call_in_words": first_call,
+        **_slow_calls(findings.slow_calls.get(case)),
         "over_forward": over if phase is Phase.BACKWARD else None,
         "over_backward": over if phase is Phase.TRAIN else None,
         "reason": measurement.reason,
         "differs": findings.look_alikes.get(case.strategy) or why_unknown,
+    }
+
+
+def _slow_calls(calls: SlowCalls | None) -> Values:
+    """Return the percentiles of served calls, and nothing of others."""
+    if not calls:
+        return {}
+    whose = "the machine's" if calls.is_machine else "its own"
+    return {
+        **_ends("p90", calls.p90),
+        **_ends("p99", calls.p99),
+        "p90_in_words": calls.p90,
+        "p99_in_words": calls.p99,
+        "slow": whose if calls.p99 else "too few calls",
     }
 
 
@@ -143,6 +182,7 @@ def _of_rival(rival: RankedCase, ranking: Ranking, findings: RunFindings) -> Val
         "seconds_per_call": seconds.value,
         "seconds_low": seconds.low,
         "seconds_high": seconds.high,
+        "p50_in_words": seconds if rival.case.setting.phase is Phase.SERVE else None,
         **_ends("ratio", rival.ratio),
         "interval": rival.ratio,
         **_ends("speed_up", rival.speed_up),
@@ -223,6 +263,9 @@ _ALL_COLUMNS = (
     _number("launches"),
     _number("seconds_per_call", "time"),
     *_limits("seconds", "time"),
+    *(_column(f"{name}_in_words", name, right=True) for name in ("p50", "p90", "p99")),
+    *(_number(name) for name in SLOW_CALLS[:-1]),
+    _column("slow", "slow calls", drop_order=2),
     _number("ratio", None, _ratio),
     *_limits("ratio", "ratio", _ratio),
     _column("interval", "95 % interval", _interval, drop_order=1, right=True),
@@ -252,5 +295,7 @@ _ALL_COLUMNS = (
     _column("reason"),
     _column("differs"),
 )
+#: Columns of times with their intervals, which get a unit.
+_IN_WORDS = {"p50_in_words", "p90_in_words", "p99_in_words"}
 #: By name; of two the later one, which has a title of its own.
 _COLUMNS = {column.name: column for column in _ALL_COLUMNS}

@@ -58,7 +58,7 @@ _MOST_NAMED = 3
 
 def of_machine(run: Run) -> Iterator[tuple[str, str]]:
     """Yield what the modes are, and how engines and machine were: pairs of a label and a text."""
-    yield "modes", modes(case.setting for case in run.measured)
+    yield "modes", modes(case.setting for case in run.measured if not case.setting.is_exported)
     yield "engines", "; ".join(dict.fromkeys(_engines(run.measured.values())))
     yield "disturbances", "; ".join(disturbances(machine_activity(run)))
 
@@ -295,7 +295,8 @@ def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
     for group in findings.left_out:
         names = first_few(group.strategies, _MOST_NAMED)
         reason = group.reason.removesuffix(".") or "the run ended before"
-        end = _ENDS.get(group.status, f" {group.status}") if group.kind is Kind.FAILED else ""
+        has_end = group.kind in {Kind.FAILED, Kind.NOT_SERVED}
+        end = _ENDS.get(group.status, f" {group.status}") if has_end else ""
         where = _where(group, values_of[group.strategies])
         yield group.kind, f"{names}{where}{end}: {reason}"
 

@@ -75,19 +75,20 @@ def check_rival(
         calls = GradientCalls(inner, prepared.compiled, feeds, order)
         return check_at_steps(calls, prepared.feed, begin)
 
-    def outputs_now() -> list[Array]:
-        returned = waited_for(feeds.engine, prepared.compiled.bind(prepared.feed))
+    def outputs_of(compiled: Compiled) -> list[Array]:
+        returned = waited_for(feeds.engine, compiled.bind(prepared.feed))
         return [feeds.fetch(leaf) for leaf in keras.tree.flatten(returned)]
 
-    outputs = outputs_now()
+    outputs, compiled = outputs_of(prepared.compiled), prepared.compiled
     worst = law.check_outputs(outputs, inner.reference, inner.precision)
     check = partial(law.check_outputs, outputs, precision=inner.precision)
     worst = max(worst, inner.folded_reference.settle(check, begin))
     law.check_finite(outputs, inner.reference.output_names)
-    if trained := inner.trained_reference:
+    if compiled.checks_weights and (trained := inner.trained_reference):
         try:
             with as_trained(model.trainable_weights):
-                law.check_outputs(outputs_now(), trained, inner.precision)
+                again = compiled.anew(prepared.feed)
+                law.check_outputs(outputs_of(again), trained, inner.precision)
         except LawBrokenError as error:
             raise LawBrokenError(
                 f"does not follow its weights: once they are a quarter smaller, {error}; keep no "

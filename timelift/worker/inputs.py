@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Lengths, Setting
+from timelift.case import Lengths, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import Task
@@ -91,7 +91,8 @@ class SharedInputs:
 class Feeds:
     """Convert between padded arrays and the tensors of one rival, padded or `ragged`.
 
-    Ragged ones have the valid steps alone; with padded ones goes a mask where lengths vary.
+    Ragged ones have the valid steps alone; with padded ones goes a mask where lengths vary. Served
+    calls are fed with the arrays themselves.
     """
 
     engine: Engine
@@ -101,7 +102,10 @@ class Feeds:
 
     def feed(self, cotangents: Sequence[Array] | None = None) -> Feed:
         """Place inputs, masks and, in the backward phase, cotangents (batch, time, …)."""
-        place, shared, valid = self.engine.place, self.shared, self.shared.valid
+        shared, valid = self.shared, self.shared.valid
+        place: Callable[[Array], Any] = self.engine.place
+        if self.setting.phase is Phase.SERVE:
+            place = np.asarray
         if self.ragged:
             inputs = shared.structure.pack(
                 self.engine.place_ragged(tensor, valid) for tensor in shared.tensors

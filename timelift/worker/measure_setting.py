@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from timelift import messages, rounds
-from timelift.case import Case, Status
+from timelift import canary, messages, rounds
+from timelift.case import Case, Phase, Status
 from timelift.errors import one_line
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import RivalSpec, Task, WorkerChannel
@@ -26,6 +26,8 @@ from timelift.worker.prepare import SettingUnderTest, UnderTest, VaryingUnderTes
 from timelift.worker.whole_model import ModelUnderTest
 
 T = TypeVar("T")
+#: The name of the fixed piece of work, which no rival has.
+_CANARY = ""
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
@@ -191,12 +193,14 @@ class Playing:
                 rounds.size_samples(player, seconds_per_call[-1], self.dice)
         rounds.prime(players, seconds_per_call)
         rounds.shorten_losers(players, seconds_per_call)
+        beside = self._beside(players, seconds_per_call)
         clocks = system.Clocks(self.task.setting.device)
         gc.collect()
         gc.freeze()
         gc.disable()
-        seconds, stop = self.task.round_seconds * len(players), self.channel.stop_asked
-        playing = rounds.Rounds(players, seconds, self.dice, stop=stop)
+        seconds = self.task.round_seconds * len([*players, *beside])
+        stop = self.channel.stop_asked
+        playing = rounds.Rounds([*players, *beside], seconds, self.dice, stop=stop)
         is_over = held_down = False
         while not is_over:
             self.channel.emit(messages.Busy(messages.PLAYING))
@@ -209,11 +213,29 @@ class Playing:
             held_down |= clocks.held_down()  # before anything else, since the GPU is idle now
             self.channel.note_playing(0)
             is_over = self.task.conducted or playing.are_over or not self._sleep()
-        facts = {"throttled": 1} if held_down else {}
+        facts: dict[str, Any] = {"throttled": 1} if held_down else {}
         if not self.task.conducted:
             playing.end()
             facts["dropped_rounds"] = playing.dropped
+            for own in beside:
+                facts["canary_tail"] = rounds.tail(own.seconds_per_call)
         return playing, facts | disturbances.facts()
+
+    def _beside(
+        self, players: Sequence[rounds.Player], seconds_per_call: Sequence[float]
+    ) -> list[rounds.Player]:
+        """Return a fixed piece of work that plays beside served calls, each a sample of its own.
+
+        It shows the slow calls that are the machine's. It takes about as long as the median rival.
+        """
+        if self.task.setting.phase is not Phase.SERVE or self.task.conducted:
+            return []
+        for player, seconds in zip(players, seconds_per_call, strict=True):
+            rounds.size_block(player, seconds)
+        middle = sorted(seconds_per_call)[len(players) // 2]
+        own = rounds.Player(_CANARY, canary.work_of(middle))
+        rounds.size_block(own, middle)
+        return [own]
 
     def _sleep(self) -> bool:
         """Wait for the next order; return True if it is to play another burst."""

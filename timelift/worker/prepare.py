@@ -33,6 +33,7 @@ from timelift.worker.law import LawBrokenError
 from timelift.worker.making import LostError
 from timelift.worker.meaning import check_in_training, check_mask
 from timelift.worker.reference import Begin
+from timelift.worker.serving import served
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
@@ -161,7 +162,7 @@ class SettingUnderTest(UnderTest):
         return module, import_seconds
 
     def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
-        setting, shared = self.task.setting, self._inputs_for(inner.layer)
+        task, setting, shared = self.task, self.task.setting, self._inputs_for(inner.layer)
         begin = partial(self.begin, rival)
         module, import_seconds = self._import(rival, inner)
         started = time.perf_counter()
@@ -178,8 +179,14 @@ class SettingUnderTest(UnderTest):
             law.match_outputs(returned, inner.reference)
             law.match_weights(model, inner.layer)
         training = setting.differentiates
-        compiled = self.engine.compile(model, setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
+        if setting.phase is Phase.SERVE:
+            if ragged:
+                raise LostError("it takes ragged tensors; a request has arrays.", Status.REFUSED)
+            is_first = task.launch == 1
+            compiled = served(self.engine, model, setting, begin, is_first=is_first)
+        else:
+            compiled = self.engine.compile(model, setting, training=training)
         feeds = Feeds(self.engine, setting, shared, ragged)
         cotangents = self._cotangents(returned, inner if is_checked else None)
         feed = feeds.feed(cotangents if training else None)
@@ -188,6 +195,7 @@ class SettingUnderTest(UnderTest):
         facts.update(self._first_call(compiled, feed))
         own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
         facts["start_seconds"] = import_seconds + own_seconds
+        facts.update(compiled.facts)
         if setting.phase is Phase.TRAIN:
             find_loss_scale(self.engine, compiled, feed)
         if is_checked:

@@ -55,6 +55,14 @@ class Compiled:
     #: so it is not done on any clock.
     operations: Counter[str] | None = None
     _step: Any = None
+    #: What else is known of it after its first call: facts of a measurement, by name.
+    facts: Mapping[str, Any] = {}
+    #: Whether the law looks if it follows its weights.
+    checks_weights = True
+
+    def anew(self, feed: Feed) -> "Compiled":  # noqa: ARG002 - what is exported is traced with it
+        """Return what computes with the weights as they are now: itself, unless it is exported."""
+        return self
 
     def trace(self, feed: Feed) -> None:
         """Trace without running, where a backend can; PyTorch traces in its first call."""

@@ -121,7 +121,7 @@ class JaxCompiled(Compiled):
         self._changed: list[int] = []
         self._model, self._training, self._setting = model, training, setting
         self._compiles = setting.mode is not Mode.EAGER
-        body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
+        body: Any = self._backward if setting.differentiates else self._forward
         self._function: Any = jax.jit(body) if self._compiles else body
 
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:

@@ -149,7 +149,7 @@ class TensorFlowCompiled(Compiled):
         self._concrete: Any = None
         self._model, self._training, self._device = model, training, device
         self._setting, self._compiles = setting, setting.mode is not Mode.EAGER
-        body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
+        body: Any = self._backward if setting.differentiates else self._forward
         if setting.phase is Phase.TRAIN:
             self._step, body = TrainStep(model, training=training), self._train
         if self._compiles:
