@@ -50,6 +50,8 @@ MANY_LAYERS = frozenset(
 )
 #: The workload that is compiled on every backend.
 COMPILED_TOO = "sensor"
+#: Served calls have a table of their own (`--runtimes`).
+PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.TRAIN)
 #: What no layer does: nothing scales the loss, and Adam's epsilon vanishes.
 NO_TRAINING = Phase.TRAIN, Dtype.FLOAT16
 #: Strategies and workloads of the quick form.
@@ -97,7 +99,7 @@ def cells(
                 backend=backend,
             )
             ends = defaultdict[str, list[CaseInLaunch]](list)
-            for phase in [each for each in Phase if (each, dtype) != NO_TRAINING]:
+            for phase in [each for each in PHASES if (each, dtype) != NO_TRAINING]:
                 setting = replace(usual, phase=phase)
                 task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
                 for line in launch.measure(task):

@@ -10,6 +10,8 @@ import pytest
 from tests.support.projects import ROOT, write
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
+#: Each is imported where it is asked for.
+RUNTIMES = {"onnx", "onnxruntime", "openvino", "ai_edge_litert"}
 DASK = {"dask", "distributed", "cryptography"}
 
 #: The modules beside the rooms, which any room may import.
@@ -178,14 +180,14 @@ PACKAGES = {
     "journal": {"msgspec"},
     "cluster": {"msgspec"} | DASK,
     # the last two each inside a function that goes on without it
-    "worker": FRAMEWORKS | {"numpy", "ml_dtypes", "psutil", "pynvml"},
+    "worker": FRAMEWORKS | RUNTIMES | {"numpy", "ml_dtypes", "psutil", "pynvml"},
 }
 
 
 def test_what_every_room_imports_is_cheap_and_only_a_launch_imports_a_framework():
     python = {*sys.stdlib_module_names, "timelift"}
     for name, path in tree(ROOT / "timelift").items():
-        allowed = PACKAGES.get(room_of(name), packages(path) - FRAMEWORKS - DASK)
+        allowed = PACKAGES.get(room_of(name), packages(path) - FRAMEWORKS - RUNTIMES - DASK)
         assert packages(path) <= python | allowed, name
 
 

@@ -128,6 +128,10 @@ class Rival:
     layer: Dense
     gradients: Gradients
     mistake: object = None
+    checks_weights = True
+
+    def anew(self, _):
+        return self
 
     def bind(self, feed):
         return lambda: self.results(*feed.arguments)

@@ -330,3 +330,32 @@ def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
     playing = Playing(SimpleNamespace(wait=lambda _: None), task, channel, random.Random(1))
     playing.run([PreparedRival(rival, Program(retraces=False), Feed(None))])
     assert waiting == [[], [], [0]]
+
+
+def test_served_calls_are_samples_of_their_own_in_blocks_of_one_rival():
+    clock, order = ScriptedClock(), []
+    made = [Player(name, clock.takes(cost)) for name, cost in {"one": 1e-4, "other": 2e-4}.items()]
+    for player in made:
+        rounds.size_block(player, 1e-4)
+        player.note_playing = partial(order.append, player.name)
+    played = play(made, 0.01, 3, clock)
+    assert {len(samples(player)) for player in made} == {rounds.LEAST_BLOCKS * rounds.BLOCK}
+    assert samples(made[1]) == pytest.approx([2e-4] * len(samples(made[1])))
+    assert len(order) == 2 * rounds.LEAST_BLOCKS
+    assert {*map(frozenset, zip(order[::2], order[1::2], strict=True))} == {
+        frozenset({"one", "other"})
+    }
+    assert order != ["one", "other"] * rounds.LEAST_BLOCKS
+    assert sum(played.by_burst) == len(made[0].seconds_per_call)
+
+
+def test_a_served_rival_of_slow_calls_plays_short_blocks_at_the_same_moments():
+    clock = ScriptedClock()
+    fast, slow = (Player(name, clock.takes(cost)) for name, cost in (("fast", 1e-3), ("slow", 0.1)))
+    for player, seconds in ((fast, 1e-3), (slow, 0.1)):
+        rounds.size_block(player, seconds)
+    play([fast, slow], 0.2, 3, clock)
+    assert len(samples(slow)) == rounds.LEAST_BLOCKS * rounds.SHORT_BLOCK
+    assert len(slow.seconds_per_call) == len(fast.seconds_per_call)
+    starts = [place for place, one in enumerate(slow.seconds_per_call) if not isnan(one)]
+    assert {place % rounds.BLOCK for place in starts} == {*range(rounds.SHORT_BLOCK)}

@@ -108,13 +108,14 @@ WAYS = [EAGER, DYNAMIC]
 EVERYWHERE = [
     (workload, (phase, WAYS[(number // 3 + turn) % 2], *SIZES[(number + turn) % 3], Lengths.FULL))
     for number, workload in enumerate(WORKLOADS)
-    for turn, phase in enumerate(Phase)
+    for turn, phase in enumerate(support.PHASES)
 ]
 #: Sequences of many steps, and of lengths of their own where a kind of layer takes them. On
 #: `sensor` all kinds of lengths meet all phases, on others some.
 MANY_STEPS = [
-    *product(["sensor"], Phase, Lengths),
-    *zip(["frames"] * 3, Phase, [Lengths.UNIFORM, Lengths.SKEWED, Lengths.SKEWED], strict=True),
+    *product(["sensor"], support.PHASES, Lengths),
+    ("frames", Phase.FORWARD, Lengths.UNIFORM),
+    *product(["frames"], [Phase.BACKWARD, Phase.TRAIN], [Lengths.SKEWED]),
     *product(["sentences"], PHASES, [Lengths.UNIFORM]),
     *product(["vit_patches"], [Phase.BACKWARD, Phase.TRAIN], [Lengths.UNIFORM]),
 ]

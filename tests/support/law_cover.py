@@ -81,7 +81,7 @@ FEWER_WORDS = {"sentences": LayerInputs.of_one((4, 16))}
 FEWER_WORDS["documents"] = LayerInputs((StepTensor((2, 4, 16)),), lifts=2)
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
-    (Backend.TENSORFLOW, XLA): Phase,
+    (Backend.TENSORFLOW, XLA): (FORWARD, BACKWARD, Phase.TRAIN),
     (Backend.JAX, EAGER): (BACKWARD,),
     (Backend.JAX, GRAPH): (BACKWARD,),
 }

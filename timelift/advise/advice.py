@@ -17,7 +17,7 @@ from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
-from timelift.case import Case, Setting, Status
+from timelift.case import UNSERVED, Case, Setting, Status
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.header import journal_path
 from timelift.measurement import fact
@@ -89,6 +89,11 @@ class Outcome:
     def is_broken(self) -> bool:
         """True if it broke the law or failed; slow tracing may be that of the code as written."""
         return self.status not in {Status.MEASURED, Status.TRACING_LIMIT}
+
+    @property
+    def is_unserved(self) -> bool:
+        """True if a runtime does not do it, or, as of the model as written, something else."""
+        return self.status in UNSERVED | {Status.LAW_BROKEN}
 
     @property
     def end(self) -> str:
@@ -185,6 +190,11 @@ class ModelAdvice:
         return self.raced.get(self.judged, Outcome())
 
     @property
+    def as_written(self) -> Outcome:
+        """How the whole model as it is written did in the last race, if there was one."""
+        return self.raced.get(NO_CHANGE, Outcome())
+
+    @property
     def verdict(self) -> Advice:
         verdicts = [Advice.KEEP, *(lift.verdict for lift in self.lifts)]
         return max(verdicts, key=[Advice.KEEP, Advice.UNDECIDED, Advice.CHANGE].index)
@@ -267,8 +277,15 @@ def _try(
 
 
 def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
-    """Return the fewest changes that the last race which shows any does not show slower."""
+    """Return the fewest changes that the last race which shows any does not show slower.
+
+    Where the runtime does not serve the model as written, return those with which it does soonest.
+    """
     for race in reversed(races):
+        if race.outcomes.get(NO_CHANGE, Outcome()).is_unserved:
+            runs = [(one.seconds[1], key) for key, one in race.outcomes.items() if one.launches]
+            if runs:
+                return min(runs)[-1]
         shown = [
             (outcome.slower, len(changes), -outcome.speed_up.value, changes)
             for changes, outcome in race.outcomes.items()

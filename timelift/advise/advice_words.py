@@ -11,7 +11,7 @@ from typing import Any
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Phase
+from timelift.case import Phase, Status
 from timelift.errors import counted
 from timelift.present import conditions, words
 from timelift.present.answer import speed_up_in_words
@@ -98,6 +98,8 @@ def _reason(advice: ModelAdvice) -> str:
     if not advice.lifts:
         is_by_hand = any(not layer.depends for layer in advice.model.repeated)
         return f"there is no lift{', but calls to join by hand' if is_by_hand else ''}"
+    if advice.as_written.is_unserved:
+        return _reason_unserved(advice)
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
     if not (gain.is_compared or ends):
         return _reason_alone(advice)
@@ -112,6 +114,22 @@ def _reason(advice: ModelAdvice) -> str:
         becomes = f"only the first call is shorter ({_arrow(gain.first_call)}): {becomes}"
     lifts = f"lift{'s' if len(advice.judged) > 1 else ''} {_numbers(advice.judged)}"
     return f"with {lifts} changed {becomes}"
+
+
+def _reason_unserved(advice: ModelAdvice) -> str:
+    """Return what becomes of a model that the runtime does not serve as it is written."""
+    written, after = advice.as_written, advice.gain.seconds[1]
+    does = "computes something else" if written.status is Status.LAW_BROKEN else written.status
+    why = written.reason.partition(";")[0]
+    ends = f"in {_place(advice.model)} it {does} as written ({why})"
+    if advice.verdict is Advice.CHANGE and after is not None:
+        return f"{ends}; changed it runs, in {words.time_in_words(after)}"
+    return f"{ends}, and with no change that was tried"
+
+
+def _place(model: UserModel) -> str:
+    """Return what serves a model."""
+    return words.value_in_words("runtime", model.runtime)
 
 
 def _reason_alone(advice: ModelAdvice) -> str:
@@ -143,6 +161,8 @@ def _numbers(changes: Changes) -> str:
 
 
 def _call_of(model: UserModel) -> str:
+    if model.runtime:
+        return f"call in {_place(model)}"
     return "train step" if model.setting.phase is Phase.TRAIN else "prediction"
 
 
@@ -179,7 +199,8 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
     machine = f"CPU, {counted(cores, 'core')}" if cores else "CPU"
     backend = words.value_in_words("backend", model.backend)
-    yield f"{backend}, {model.mode}, {machine}, batch {batches}"
+    how = f"exported to {_place(model)}" if model.setting.is_exported else model.mode
+    yield f"{backend}, {how}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
         also = "; a mask reaches it" if lift.masked else ""
@@ -201,6 +222,7 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     model = advices[0].model
     phases = {model.setting_of(lift).phase for lift in model.lifts if lift.can_change}
     heading = f"a {' or '.join(sorted(phases))} call"
+    heading = "a served call" if model.runtime else heading
     rivals = (gain for advice in advices for one in advice.lifts for gain in one.rivals.values())
     last = ("in training",) if any(gain.meaning for gain in rivals) else ()
     yield ("lift", "batch", "alone with", heading, "times as fast", "first call", *last)
@@ -253,7 +275,8 @@ def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
         for changes, gain in advice.raced.items():
             if changes and gain.is_compared:
                 cells = (_numbers(changes), batch, _arrow(gain.seconds), _times(gain))
-                yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, words.human_bytes))
+                peaks = _arrow(gain.peak_bytes, words.human_bytes) if gain.peak_bytes[1] else ""
+                yield (*cells, _arrow(gain.first_call), peaks)
 
 
 def _arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> str:
@@ -313,7 +336,9 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         what = f"{where}, outputs, losses and gradients are"
     yield f"{what} those of your model (relative difference {max(errors):.0e})"
     if model.leaves_open and model.drawn:
-        yield f"traced for {model.setting.seq_len} steps; fit traces with an open length"
+        steps = f"{model.setting.seq_len} steps"
+        traced = f"traced for {steps}; fit traces with an open length"
+        yield f"exported with an open length; called with {steps}" if model.runtime else traced
     if model.trains and not model.compiled:
         yield "it is not compiled, so it was trained by the mean of its outputs"
 

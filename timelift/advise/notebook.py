@@ -14,7 +14,15 @@ from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import Pages, document
-from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, read_call
+from timelift.advise.user_model import (
+    BATCH,
+    OPTIONS,
+    SEQ_LEN,
+    SERVED_BATCH,
+    Feeding,
+    read_call,
+    read_runtime,
+)
 from timelift.errors import UserError, nearest, one_line
 from timelift.measure.launch import IMPORTED_BY, run_folder
 from timelift.present.document import to_json
@@ -49,11 +57,18 @@ def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
 
 
 def advise(
-    model: Any, *, batch: int = BATCH, seq_len: int = SEQ_LEN, phase: str = "", **options: Any
+    model: Any,
+    *,
+    batch: int | None = None,
+    seq_len: int = SEQ_LEN,
+    phase: str = "",
+    runtime: str = "",
+    **options: Any,
 ) -> Answer:
     """Find every lift in a model, and measure what to write instead, as the command does.
 
-    `model` is a Keras model, or what the command takes, such as `path.py:function`. `options` are
+    `model` is a Keras model, or what the command takes, such as `path.py:function`. A `runtime`
+    serves it, by default one sequence a call, of which there are 32 otherwise. `options` are
     those of the command: `budget="2m"`, `backend="jax"` (by default that of the Keras which is
     imported here), or `data="path.py:function"`, whose sizes count. Raises UserError.
     """
@@ -65,14 +80,16 @@ def advise(
     known = {"data", "backend", *OPTIONS} - {"backends", "cluster"}
     if unknown := sorted(options.keys() - known):
         raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")
+    batch = batch or (SERVED_BATCH if runtime else BATCH)
     keras, feeding = sys.modules.get("keras"), Feeding(options.pop("data", ""), batch, seq_len)
     backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
     texts = {name: str(value) for name, value in options.items()} | {"backends": backend}
     project = replace(Project.around(Path.cwd()), pythonpath=(Path.cwd(),))
     called = read_call(phase) if phase else None
+    served = read_runtime(runtime) if runtime else None
     with tempfile.TemporaryDirectory(dir=run_folder()) as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
-        (advice,) = races.advise_on(project, factory, [feeding], texts, called)
+        (advice,) = races.advise_on(project, factory, [feeding], texts, called, runtime=served)
     return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))
 
 

@@ -20,7 +20,7 @@ from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_wh
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
-from timelift.case import Case, Phase, Setting
+from timelift.case import Case, Phase, Runtime, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend
@@ -58,6 +58,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
     texts: Mapping[str, str],
     phase: Phase | None = None,
     *,
+    runtime: Runtime | None = None,
     place: Place = HERE,
 ) -> list[ModelAdvice]:
     """Advise on a model as it is fed in each of several ways, which share the time.
@@ -76,7 +77,7 @@ def advise_on(  # noqa: PLR0913 - what the door has
         texts = {**texts, "backends": backend}
     say(f"building {model} to see what it calls at every step")
     seen = [user_model.look_at_model(project, factory, feeding, texts) for feeding in feedings]
-    models = [each.in_phase(phase) for each in seen]
+    models = [each.in_phase(phase).served_in(runtime) for each in seen]
     command = without_folders(f"timelift advise {model}", project.root)
     if not any(lift.can_change for each in models for lift in each.lifts):
         return [*map(decide, models)]  # nothing to wait for
@@ -153,10 +154,11 @@ def measure_lifts(ask: Ask, model: UserModel, texts: Mapping[str, str]) -> Run:
 def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str, str]) -> WholeRace:
     """Race a model against itself with strategies in the place of lifts, together and alone.
 
-    It ends after a launch in which a change broke the law, since another is tried in its place. The
-    model as written is the baseline of speed-ups.
+    It ends after a launch in which a change broke the law, since another is tried in its place;
+    served, it goes on, as it may be the model as written that breaks it. The model as written is
+    the baseline of speed-ups.
     """
-    request = _request(ask, model, texts, stop_after=1)
+    request = _request(ask, model, texts, stop_after=0 if model.runtime else 1)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)

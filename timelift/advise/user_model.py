@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from timelift.analyse.verdicts import WORTHWHILE
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, workload_name
+from timelift.case import Backend, Gradients, Mode, Phase, Runtime, Setting, workload_name
 from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN
+from timelift.measure.backends import why_not_served
+from timelift.measure.catalogue import why_not_exported
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import find_factory, look_at
 from timelift.project import Project
@@ -28,8 +30,8 @@ OPTIONS = (
     *("backends", "launches", "precision", "budget", "seed", "results"),
     *("first_call_limit", "memory_limit", "cluster"),
 )
-#: The default sizes of a call.
-BATCH, SEQ_LEN = 32, 16
+#: The default sizes of a call; a request is served by itself.
+BATCH, SEQ_LEN, SERVED_BATCH = 32, 16, 1
 #: The strategies to write instead of lifts, each behind the number of its lift.
 Changes = tuple[tuple[int, str], ...]
 #: Those of the model as it is written.
@@ -147,6 +149,7 @@ class UserModel:
     padded. A model that `leaves_open` axes of its inputs is called at the size that the user asks
     for. It is `constant` if its outputs do not depend on what is drawn, and `steady` if two
     training calls and two train steps agree, `quiet` if they do with the rates of noise at 0.
+    With a `runtime`, a call of it and of its lifts is served there.
     """
 
     factory: str
@@ -166,6 +169,7 @@ class UserModel:
     unpadded: bool = False
     steady: bool = False
     quiet: bool = False
+    runtime: Runtime | None = None
 
     @classmethod
     def of(
@@ -187,18 +191,23 @@ class UserModel:
         steps = self.feeding.seq_len
         if not (self.drawn and self.leaves_open):
             steps = next((lift.steps for lift in self.lifts if lift.steps), steps)
-        phase = Phase.TRAIN if self.trains else Phase.FORWARD
+        phase = Phase.TRAIN if self.trains else self._inferred
         return self._setting(self.name, steps, self.feeding.batch, phase)
 
     def setting_of(self, lift: ModelLift) -> Setting:
         """The setting of a lift alone, with the gradients that it has in a call of the model."""
-        is_forward = not self.trains or lift.gradients is Gradients.NONE
-        phase = Phase.FORWARD if is_forward else Phase.BACKWARD
+        is_inferred = not self.trains or lift.gradients is Gradients.NONE
+        phase = self._inferred if is_inferred else Phase.BACKWARD
         alone = self._setting(lift.workload, lift.steps, lift.batch, phase)
         return replace(alone, gradients=lift.gradients)
 
     def _setting(self, workload: str, steps: int, batch: int, phase: Phase) -> Setting:
-        return Setting(workload, steps, batch, phase, self.mode, backend=self.backend)
+        runtime, mode = self.runtime or Runtime.KERAS, self.mode
+        return Setting(workload, steps, batch, phase, mode, backend=self.backend, runtime=runtime)
+
+    @property
+    def _inferred(self) -> Phase:
+        return Phase.SERVE if self.runtime else Phase.FORWARD
 
     def in_phase(self, phase: Phase | None) -> Self:
         """Return the model with this call, if any; raises UserError if it has nothing to train.
@@ -215,6 +224,20 @@ class UserModel:
         lifts = tuple(replace(lift, added=()) for lift in self.lifts)
         return replace(self, trains=False, draws_labels=False, lifts=lifts)
 
+    def served_in(self, runtime: Runtime | None) -> Self:
+        """Return the model as a runtime serves it, if one is named; raises UserError if none can.
+
+        The runtime's package may be missing, or its way from the model's backend.
+        """
+        if runtime is None:
+            return self
+        own = replace(self.in_phase(Phase.FORWARD), runtime=runtime)
+        if why := why_not_served(runtime) or (
+            own.setting.is_exported and why_not_exported(own.setting, LayerInputs())
+        ):
+            raise UserError(f"--runtimes: {why}")
+        return own
+
 
 def read_call(text: str) -> Phase:
     """Return the phase in which a whole model is called; raises UserError for another one."""
@@ -223,6 +246,14 @@ def read_call(text: str) -> Phase:
             f"expected the phase train (a train step) or forward (outputs), received {text!r}"
         )
     return Phase(text)
+
+
+def read_runtime(text: str) -> Runtime:
+    """Read the runtime that serves a whole model; raises UserError for several or none."""
+    if len(runtimes := option_named("runtimes").read(text)) != 1:
+        raise UserError(f"expected one runtime, received {text!r}; ask for each by itself")
+    runtime: Runtime = runtimes[0]
+    return runtime
 
 
 def _static(declared: Mapping[str, Any], name: str) -> str:

@@ -16,7 +16,7 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import AXES, SIZES, Phase, Setting
+from timelift.case import AXES, SIZES, Phase, Runtime, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.options import AXIS_OPTIONS, Option, choice
 from timelift.measurement import fact_or_bound
@@ -62,6 +62,12 @@ def read_query(
     asked_goal = _GOAL.value(goal)
     settings = [case.setting for case in run.measured or run.by_case]
     asked = {axis: _read(axis, texts[axis], settings) for axis in AXES if texts.get(axis)}
+    is_exported = asked.get("runtime", Runtime.KERAS) is not Runtime.KERAS
+    if is_exported and asked.setdefault("phase", Phase.SERVE) is not Phase.SERVE:
+        raise UserError(
+            f"--runtimes: expected the phase serve, in which alone {asked['runtime']} has calls, "
+            f"received --phases {asked['phase']}; leave --phases out"
+        )
     if "workload" in asked:
         _check_workload(asked["workload"], settings, workloads)
     values: dict[str, Any] = {}
@@ -69,7 +75,8 @@ def read_query(
         values[axis] = asked[axis] if axis in asked else _usual(axis, settings)
         matching = [setting for setting in settings if getattr(setting, axis) == values[axis]]
         settings = matching or settings
-    return Query(Setting(**values), asked_goal, serves=asked.get("phase") is Phase.FORWARD)
+    serving = {Phase.FORWARD, Phase.SERVE}
+    return Query(Setting(**values), asked_goal, serves=asked.get("phase") in serving)
 
 
 def _read(axis: str, text: str, settings: Iterable[Setting]) -> Any:

@@ -6,7 +6,17 @@ from dataclasses import replace
 from functools import partial
 
 from timelift import commands
-from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding, read_call
+from timelift.advise.user_model import (
+    BATCH,
+    DEFAULTS,
+    OPTIONS,
+    SEQ_LEN,
+    SERVED_BATCH,
+    Feeding,
+    read_call,
+    read_runtime,
+)
+from timelift.case import Phase, Runtime
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import list_of, option_named, read_size
@@ -40,14 +50,17 @@ def advise(options: commands.Options, project: Project) -> int:
     texts = {name: text for name in OPTIONS if (text := getattr(options, name))}
     if options.data and (options.batches or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
-    batches = options.batches or (BATCH,)
+    if options.runtime and options.phase is Phase.TRAIN:
+        raise UserError("--runtimes: a model is served there, and not trained; leave --phases out")
+    batches = options.batches or (SERVED_BATCH if options.runtime else BATCH,)
     if options.code and len(batches) > 1:
         sizes = ", ".join(map(str, batches))
         raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
     fed = [Feeding(options.data, batch, options.seq_len or SEQ_LEN) for batch in batches]
     with ExitStack() as at_end:
         place = commands.place_of(options.cluster, at_end.callback, "timelift advise")
-        advices = races.advise_on(project, options.model, fed, texts, options.phase, place=place)
+        how = {"runtime": options.runtime, "place": place}
+        advices = races.advise_on(project, options.model, fed, texts, options.phase, **how)
     pages = races.pages(project)
     document = advice_words.document(advices, pages)
     if options.json:
@@ -72,7 +85,8 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         type=commands.argument_type(list_of(_read_size)),
         default=(),
         metavar="LIST",
-        help=f"sequences in a call, or several like 8,32,128 (default: {BATCH})",
+        help=f"sequences in a call, or several like 8,32,128 (default: {BATCH}, served "
+        f"{SERVED_BATCH})",
     )
     parser.add_argument(
         "--seq-lens",
@@ -89,6 +103,13 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         metavar="PHASE",
         help="train, or forward for outputs alone, as in serving (default: train where anything "
         "trains)",
+    )
+    parser.add_argument(
+        "--runtimes",
+        dest="runtime",
+        type=commands.argument_type(read_runtime),
+        metavar="RUNTIME",
+        help=f"what serves the model, one of {', '.join(Runtime)}: a call of it is timed there",
     )
     parser.add_argument(
         "--data",

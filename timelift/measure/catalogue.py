@@ -138,7 +138,7 @@ class Catalogue:
             return "in float16 Adam's epsilon vanishes; ask for --dtypes mixed_float16"
         if setting.phase in {Phase.TRAIN, Phase.SERVE} and setting.time_axis.varies:
             return "lengths vary between forward or backward calls alone; ask for --phases backward"
-        if setting.is_exported and (why := _why_not_exported(setting, workload.inputs)):
+        if setting.is_exported and (why := why_not_exported(setting, workload.inputs)):
             return why
         if workload.inputs.is_whole and setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             dtypes = dict.fromkeys(tensor.dtype for tensor in workload.inputs.tensors)
@@ -163,7 +163,7 @@ class Catalogue:
         )
 
 
-def _why_not_exported(setting: Setting, inputs: LayerInputs) -> str:
+def why_not_exported(setting: Setting, inputs: LayerInputs) -> str:
     """Reason why a model is not exported for the runtime of a setting, or ''."""
     if setting.backend is not Backend.TENSORFLOW:
         return (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.case import Backend, Mode, Phase, TimeAxis
+from timelift.case import Backend, Mode, Phase, Runtime, TimeAxis
 from timelift.commands import PREFIX
 from timelift.commands.additions import findings_with_additions, verdicts_on_copies
 from timelift.errors import UserError
@@ -121,9 +121,10 @@ def _not_asked(request: RunRequest, run: Run) -> str:
     parts = {
         f"--workloads all ({len(workloads)} more)": workloads,
         f"--strategies all ({len(strategies)} more)": strategies,
-        "--phases train": True,
+        "--phases train,serve": True,
         f"--modes {','.join(modes)}": modes,
         f"--time-axes {','.join(sorted(varying))}": varying,
+        f"--runtimes {','.join([*Runtime][1:])}": True,
     }
     return " · ".join(filter(parts.get, parts))
 

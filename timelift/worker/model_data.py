@@ -181,6 +181,16 @@ def call_of(model: Any, data: Data, phase: Phase) -> Callable[[], Any]:
     return lambda: model.predict_on_batch(data.inputs)
 
 
+def as_request(data: Data) -> Any:
+    """Return the inputs as a server gets them: arrays, with floats of Keras's own size."""
+
+    def array(each: Any) -> Array:
+        own: Array = ops.convert_to_numpy(each)
+        return own.astype(keras.config.floatx()) if own.dtype == np.float64 else own
+
+    return keras.tree.map_structure(array, data.inputs)
+
+
 def warm_tracer(mode: Mode) -> None:
     """Train a tiny model for a step, since the first one pays for imports and caches of Keras."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])

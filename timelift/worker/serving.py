@@ -1,7 +1,8 @@
 """Served calls, from numpy to numpy: by Keras itself, or by a runtime that has the exported model.
 
-What Keras exports has the shapes of the setting, with time unknown on a dynamic time axis, and its
-inputs go by name. A runtime has the setting's threads, and computes in float32.
+What Keras exports has the sizes of the setting, but for axes that the model leaves open, such as
+time on a dynamic time axis. Its inputs go by name. A runtime has the setting's threads, and
+computes in float32.
 Source: https://keras.io/api/models/model_saving_apis/export/
 """
 
@@ -27,7 +28,7 @@ from timelift import messages
 from timelift.case import BACKEND_THREADS, Runtime, Setting, Status, TimeAxis
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.worker.engines import Array, Compiled, Engine, Feed
-from timelift.worker.making import LostError
+from timelift.worker.making import LostError, Shape, inputs_of
 from timelift.worker.reference import Begin
 
 #: From flat inputs to flat outputs.
@@ -103,7 +104,10 @@ class Exported(Compiled):
         refuse_missing(self._setting.runtime)
         form, ending = _FORMATS[self._setting.runtime]
         arrays, names = keras.tree.flatten(feed.inputs), input_names(feed.inputs)
-        specs = [self._spec(*pair) for pair in zip(arrays, names, strict=True)]
+        specs = [
+            keras.InputSpec(shape=shape, dtype=str(array.dtype), name=name)
+            for shape, array, name in zip(self._shapes(arrays), arrays, names, strict=True)
+        ]
         signature = [keras.tree.pack_sequence_as(feed.inputs, specs)]
         (symbolic,) = keras.tree.map_structure(_symbolic, signature)
         outputs = len(keras.tree.flatten(self._model.compute_output_spec(symbolic)))
@@ -134,11 +138,15 @@ class Exported(Compiled):
         assert self._run
         return partial(self._run, keras.tree.flatten(feed.inputs))
 
-    def _spec(self, array: Array, name: str) -> Any:
-        shape: list[int | None] = [*array.shape]
-        if self._setting.time_axis is TimeAxis.DYNAMIC:
-            shape[1] = None
-        return keras.InputSpec(shape=tuple(shape), dtype=str(array.dtype), name=name)
+    def _shapes(self, arrays: Sequence[Array]) -> list[Shape]:
+        """Return the shape of each input with the batch of its array, open where the model's is."""
+        declared = [tuple(tensor.shape) for tensor in inputs_of(self._model)]
+        if len(declared) == len(arrays):
+            pairs = zip(arrays, declared, strict=True)
+            return [(len(array), *shape[1:]) for array, shape in pairs]
+        is_open = self._setting.time_axis is TimeAxis.DYNAMIC
+        shapes: list[Shape] = [array.shape for array in arrays]
+        return [(shape[0], None, *shape[2:]) for shape in shapes] if is_open else shapes
 
     @contextmanager
     def _stage(self, stage: str, seconds: list[float]) -> Iterator[None]:

@@ -5,12 +5,13 @@ inference are compared, with dtypes and masks, and the sum of the layers' losses
 training adds. If two training calls of the model as written agree, the outputs, losses and
 gradients of training and all weights after a call are compared, too; else the gradients in
 inference. If two train steps agree, a step is compared: its logs, its gradients, and the weights
-after it. If calls or steps agree only without noise, its rates are 0 on both sides.
+after it. If calls or steps agree only without noise, its rates are 0 on both sides. Of a served
+model, the model as written too, what is returned is compared as well.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -20,7 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Backend
+from timelift.case import Backend, Phase
 from timelift.messages import TRACING, RivalSpec, Task
 from timelift.worker import find_lifts, law
 from timelift.worker.checks import PreparedRival
@@ -29,9 +30,18 @@ from timelift.worker.find_lifts import mask_of
 from timelift.worker.judge import silenced
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import precision_of
-from timelift.worker.model_data import Data, call_of, data_of, make_ready, mode_of, warm_tracer
+from timelift.worker.model_data import (
+    Data,
+    as_request,
+    call_of,
+    data_of,
+    make_ready,
+    mode_of,
+    warm_tracer,
+)
 from timelift.worker.prepare import UnderTest, count_weights, peak_facts
 from timelift.worker.reference import CHECKING, ROUNDED_CALLS, moved_by_rounding
+from timelift.worker.serving import served
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision
 from timelift.worker.user_code import (
     changed,
@@ -89,12 +99,21 @@ class ModelUnderTest(UnderTest):
         if rival.changes and not self.task.reads_peak_memory:
             begin(CHECKING)
             facts["law_error"] = max(each.check(model) for each in as_written.laws)
-        call = call_of(model, data, setting.phase)
+        compiled: Compiled = ModelCall(call_of(model, data, setting.phase))
+        feed = Feed(None)
+        if setting.phase is Phase.SERVE:
+            is_first, feed = self.task.launch == 1, Feed(as_request(data))
+            compiled = served(self.engine, model, setting, begin, is_first=is_first)
         begin(TRACING)
         started = time.perf_counter()
-        call()
+        compiled.trace(feed)
+        returned = compiled.bind(feed)()
         facts["first_call_seconds"] = time.perf_counter() - started
-        prepared = PreparedRival(rival, ModelCall(call), Feed(None), facts)
+        facts.update(compiled.facts)
+        if setting.phase is Phase.SERVE and as_written.laws:
+            error = as_written.laws[0].check_served(keras.tree.flatten(returned))
+            facts["law_error"] = max(error, facts.get("law_error", 0.0))
+        prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(peak_facts(self.engine, self.task, begin, prepared))
         return prepared
 
@@ -302,6 +321,23 @@ class WholeLaw:
             if not (errors <= allowed).all():
                 said = _sentence(name, errors, allowed, found, self.wanted)
                 raise LawBrokenError(f"in training, {said}" if self.training else said)
+            worst = max(worst, float((errors * scale).max() / scale.max()))
+        return worst
+
+    def check_served(self, outputs: Sequence[Array]) -> float:
+        """Return the largest error of outputs that a runtime returned, flat; as `check` does."""
+        worst, rounding = 0.0, iter(self._moved_by_rounding)
+        for name, found in zip(self.wanted.dtypes, outputs, strict=True):
+            want, moved = self.wanted.values[name], next(rounding)
+            if found.shape != want.shape:
+                raise LawBrokenError(
+                    f"served, {name} has the shape {found.shape}, not {want.shape}"
+                )
+            errors, scale = _by_feature(found, want)
+            allowed = np.maximum(self.allowed[0], 2 * moved)
+            if not (errors <= allowed).all():
+                said = _sentence(name, errors, allowed, self.wanted, self.wanted)
+                raise LawBrokenError(f"served, {said}")
             worst = max(worst, float((errors * scale).max() / scale.max()))
         return worst
 

@@ -98,9 +98,13 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
     }
 
 
+#: Of these axes most runs have the usual value alone.
+_TOLD_IF_UNUSUAL = {"machine", "runtime"}
+
+
 def _is_told(axis: str) -> bool:
     """True if the words of a setting name even the usual value, as of execution and dtype."""
-    return (AXES[axis].is_execution and axis != "machine") or axis == "dtype"
+    return (AXES[axis].is_execution and axis not in _TOLD_IF_UNUSUAL) or axis == "dtype"
 
 
 def _shown(value: object) -> object:

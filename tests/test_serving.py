@@ -1,0 +1,217 @@
+"""Served calls: the law holds in each runtime, what fails there is blamed, slow calls are found."""
+
+import random
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
+from math import nan
+
+import pytest
+
+from studies import law
+from tests.support import journals
+from tests.support.launches import LIMIT, file_of
+from tests.support.projects import STRATEGIES, WORKLOADS
+from timelift import messages, rounds
+from timelift.analyse.results import Run
+from timelift.analyse.serving import slow_calls
+from timelift.case import Phase, Runtime, Setting, Status, TimeAxis
+from timelift.inner_layer import LayerInputs
+from timelift.measure.launch import LaunchProcess
+from timelift.measure.worker_state import WorkerState
+from timelift.measurement import CaseInLaunch, Facts, merge
+from timelift.messages import Busy, Exited, Task
+
+#: What `make test` installs is tried there, all others by `make test-all`.
+RUNTIMES = [
+    pytest.param(runtime, marks=[] if runtime in {"keras", "onnxruntime"} else [pytest.mark.whole])
+    for runtime in Runtime
+]
+EACH = pytest.mark.parametrize("runtime", RUNTIMES)
+SETTING = Setting("dense", 5, 2, Phase.SERVE)
+STALE = """
+import keras
+from keras import ops
+
+class Stale(keras.layers.Layer):
+    def __init__(self, layer):
+        super().__init__()
+        self.numbers = [ops.convert_to_numpy(weight) for weight in layer.weights]
+        self.layer = layer
+
+    def call(self, x):
+        return ops.tanh(ops.matmul(x, self.numbers[0]) + self.numbers[1])
+
+def build(layer, shape, dtype=None):
+    x = keras.Input(shape)
+    return keras.Model(x, Stale(layer)(x))
+"""
+DIES = """
+import os, signal, keras
+
+class Dies(keras.Model):
+    def export(self, *args, **how):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+def build(layer, shape, dtype=None):
+    x = keras.Input(shape)
+    return Dies(x, keras.layers.TimeDistributed(layer)(x))
+"""
+
+
+@cache
+def launch():
+    return LaunchProcess("tensorflow", LIMIT)
+
+
+@pytest.fixture(scope="module")
+def served():
+    """Measure rivals in one launch; return how each ended, by its name."""
+    with closing(launch()) as process:
+        process.wait_until_ready()
+
+        def measure(setting, rivals, factory=f"{law.PLANTED}:dense", inputs=None, **more):
+            how = factory, inputs or LayerInputs.of_one((6,)), 1, 0.0
+            ended = process.measure(Task(setting, tuple(rivals), *how, **more))
+            return {line.case.strategy: line for line in ended}
+
+        yield measure
+
+
+@EACH
+def test_the_law_finds_an_axis_moved_a_weight_changed_and_stale_weights(served, runtime, tmp_path):
+    lines = {
+        "moved": "ops.reshape(ops.swapaxes(y, 0, 1), y.shape)",
+        "changed": "y - self.layer.bias",
+        "right": "y",
+    }
+    rivals = [*law.rivals(lines), file_of(tmp_path, "stale", STALE)]
+    ends = served(replace(SETTING, runtime=runtime), rivals)
+    assert ends["right"].status is Status.MEASURED, ends["right"].reason
+    assert {name: ends[name].status for name in ("moved", "changed", "stale")} == dict.fromkeys(
+        ("moved", "changed", "stale"), Status.LAW_BROKEN
+    )
+    assert "does not follow its weights" in ends["stale"].reason
+    assert 0 < ends["right"].facts.law_error < 1e-5
+
+
+@EACH
+def test_inputs_go_by_name_to_a_model_that_takes_several(served, runtime):
+    workload = WORKLOADS["rl_torso"]
+    setting = Setting("rl_torso", 3, 1, Phase.SERVE, runtime=runtime)
+    rivals = [STRATEGIES[name].rival() for name in ("fold_time", "loop_unstack")]
+    ends = served(setting, rivals, workload.factory, workload.inputs)
+    assert {end.status for end in ends.values()} == {Status.MEASURED}, ends
+
+
+@EACH
+def test_what_was_exported_is_told_and_an_open_time_axis_is_exported_open(served, runtime):
+    setting = replace(SETTING, runtime=runtime, time_axis=TimeAxis.DYNAMIC)
+    (end,) = served(setting, [STRATEGIES["fold_time"].rival()]).values()
+    assert end.status is Status.MEASURED, end.reason
+    facts = end.facts
+    told = (facts.export_seconds, facts.load_seconds, facts.artefact_bytes, facts.largest_rank)
+    if runtime is Runtime.KERAS:
+        assert told == (None,) * 4
+    else:
+        assert min(told) > 0
+        assert facts.graph_nodes == sum(facts.operations.values()) > 0
+        assert facts.largest_rank >= 2
+
+
+def test_the_weights_of_an_artefact_are_tried_in_the_first_launch_alone(served, tmp_path):
+    setting = replace(SETTING, runtime=Runtime.ONNXRUNTIME)
+    stale = file_of(tmp_path, "stale", STALE)
+    (end,) = served(setting, [stale], launch=2).values()
+    assert end.status is Status.MEASURED
+
+
+def test_what_a_runtime_cannot_do_is_an_answer_in_the_words_of_the_tool(served):
+    names, workload = ("ops_scan", "fold_time"), WORKLOADS["tokens"]
+    setting = Setting("tokens", 3, 1, Phase.SERVE, runtime=Runtime.ONNXRUNTIME)
+    rivals = [STRATEGIES[name].rival() for name in names]
+    ends = served(setting, rivals, workload.factory, workload.inputs)
+    assert ends["fold_time"].status is Status.MEASURED
+    assert ends["ops_scan"].status is Status.NOT_LOADED
+    why = "Failed to load model with error: Invalid tensor data type 0; write it in another way"
+    assert ends["ops_scan"].reason == why
+
+
+def test_a_crash_while_a_model_is_exported_costs_that_strategy_alone(served, tmp_path):
+    rivals = [file_of(tmp_path, "dies", DIES), *law.rivals({"right": "y"})]
+    ends = served(replace(SETTING, runtime=Runtime.ONNXRUNTIME), rivals)
+    assert ends["right"].status is Status.MEASURED
+    assert ends["dies"].status is Status.NOT_CONVERTED
+    assert "SIGSEGV" in ends["dies"].reason
+
+
+@pytest.mark.parametrize(("stage", "status"), messages.UNSERVED.items())
+def test_a_death_is_charged_to_the_stage_of_the_runtime(stage, status):
+    rivals = law.rivals({"one": "y", "other": "y"})
+    task = Task(SETTING, rivals, "f", LayerInputs.of_one((6,)), 1, 0.0)
+    for code, expected in ((-11, status), (-9, Status.CRASHED)):
+        worker = WorkerState(task, lambda _: None)
+        worker.take(Busy(stage, "other"))
+        worker.die(Status.CRASHED, "why", Exited(code, 0))
+        assert [(end.case.strategy, end.status) for end in worker.charged] == [("other", expected)]
+
+
+# The slow ones -----------------------------------------------------------------------------------
+
+
+def calls(slow_share, seed, count=1200, slow=5.0):
+    """Seconds of calls that vary by 1 %, of which a share takes so many times as long."""
+    dice = random.Random(seed)
+    seconds = [1e-3 * dice.lognormvariate(0, 0.01) for _ in range(count)]
+    for place in dice.sample(range(count), round(slow_share * count)):
+        seconds[place] *= slow
+    return seconds
+
+
+def run_of(slow_share, launches=3, tail=1.03, count=1200):
+    of = journals.case(phase=Phase.SERVE)
+    lines = [
+        CaseInLaunch(
+            of,
+            number,
+            seconds_per_call=calls(slow_share, number, count),
+            facts=Facts(canary_tail=tail),
+        )
+        for number in range(1, launches + 1)
+    ]
+    return slow_calls(Run(journals.header(), merge(lines), complete=True))[of]
+
+
+def test_two_per_cent_of_slow_calls_show_in_the_99th_percentile_alone():
+    found = run_of(0.02)
+    assert found.p90.high < 1.1e-3
+    assert found.p99.low > 4e-3
+    assert not found.is_machine
+
+
+def test_three_of_a_thousand_slow_calls_show_in_neither():
+    found = run_of(0.003)
+    assert found.p99.high < 1.1e-3
+
+
+def test_slow_calls_that_the_fixed_work_has_too_are_the_machines():
+    assert run_of(0.02, tail=5.5).is_machine
+    assert not run_of(0.02, tail=1.5).is_machine
+
+
+@pytest.mark.parametrize(
+    ("count", "known"), [(399, (True, False)), (400, (True, True)), (39, (False, False))]
+)
+def test_few_calls_tell_no_percentile(count, known):
+    found = run_of(0.0, count=count)
+    assert (found.p90 is not None, found.p99 is not None) == known
+
+
+def test_one_launch_bounds_no_percentile():
+    assert not run_of(0.02, launches=1).p99.is_known
+
+
+def test_the_tail_of_fixed_work_needs_as_many_calls_as_a_percentile():
+    seconds = calls(0.02, 1, count=rounds.BLOCK * rounds.LEAST_BLOCKS)
+    assert rounds.tail([*seconds, nan]) == pytest.approx(5, rel=0.1)
+    assert rounds.tail(seconds[1:]) is None
