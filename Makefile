@@ -13,7 +13,7 @@ SIDE_BY_SIDE := -n 3 --no-loadscope-reorder
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: bench quick test test-all test-gpu mutate versions lint wheel setup backends browser clean help
+.PHONY: bench quick test test-all test-gpu mutate versions lint wheel setup backends runtimes browser clean help
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/ --report
@@ -26,7 +26,7 @@ test: setup backends lint browser  ## lint, types and tests, in minutes
 	@$(RUN)/pytest $(SIDE_BY_SIDE) --dist loadfile
 	@$(RUN)/pytest -m "alone and not whole" $$(grep -l 'mark\.alone' tests/*.py)
 
-test-all: setup backends lint browser  ## the same with every cell of the law and every study
+test-all: setup backends runtimes lint browser  ## the same with every cell of the law and every study
 	@$(RUN)/pytest $(SIDE_BY_SIDE) --dist loadgroup -m "not alone"
 	@$(RUN)/pytest -m alone $$(grep -l 'mark\.alone' tests/*.py)
 
@@ -66,6 +66,13 @@ backends: $(if $(BACKENDS),$(VENV)/backends)
 $(VENV)/backends: $(VENV)/ready
 	@echo "timelift: installing $(BACKENDS) for the tests (without: make test BACKENDS=)"
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(BACKENDS)]'
+	@touch $@
+
+runtimes: $(VENV)/runtimes
+
+$(VENV)/runtimes: $(VENV)/ready
+	@echo "timelift: installing the runtimes of served models for the tests"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runtimes]'
 	@touch $@
 
 $(VENV)/tools: $(VENV)/ready

@@ -1,6 +1,6 @@
 """Which strategy lifts which workload, tried out; prints the page `docs/support.md`.
 
-`python -m studies.support [--by-backend | --dtypes LIST]`; 1 where anything fails.
+`python -m studies.support [--by-backend | --dtypes LIST | --runtimes]`; 1 where anything fails.
 
 Every pair is built, traced, called and held to the law, forward, backward and in a train step, at a
 small size: eagerly, compiled, compiled for any time, and by XLA where that takes minutes at most.
@@ -9,6 +9,7 @@ Nothing is timed, so two launches work at once.
 `--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
 every strategy is tried by eager calls, and compiled on one workload, since compiling all takes
 hours on PyTorch. `--dtypes` prints a table of dtypes a backend, with a static time axis.
+`--runtimes` prints the tables of `docs/runtimes.md`: what each runtime serves, one sequence a call.
 """
 
 import argparse
@@ -22,11 +23,25 @@ from dataclasses import dataclass, replace
 
 from studies import ROOT, installed, named, parser, program, write
 from studies.scoreboard import Column, Scoreboard
-from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import (
+    UNSERVED,
+    Backend,
+    Dtype,
+    Gradients,
+    Mode,
+    Phase,
+    Runtime,
+    Setting,
+    Status,
+    TimeAxis,
+)
+from timelift.errors import UserError
 from timelift.measure import catalogue
+from timelift.measure.backends import why_not_served
 from timelift.measure.launch import LaunchProcess
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Task
+from timelift.present.words import value_in_words
 from timelift.project import Project
 
 #: Long enough for a chunk and a group, short enough to unroll.
@@ -58,6 +73,10 @@ NO_TRAINING = Phase.TRAIN, Dtype.FLOAT16
 QUICK = "native,fold_time", "sensor"
 #: A backend and a workload, and the columns that are tried.
 Trial = tuple[Backend, str, Sequence[Way]]
+#: Of one layer and of several, of one input and of two by name, of floats and of words.
+SERVED = "tokens,sensor,frames,sentences,sentence_ids,rl_torso,windows"
+#: The words of a served cell, the best first.
+SERVES, DIFFERS, REFUSES, FAILS = "serves", "differs", "refuses", "fails"
 
 
 # Cells -------------------------------------------------------------------------------------------
@@ -75,6 +94,9 @@ class Cell:
     reason: str = ""
     backend: Backend = Backend.TENSORFLOW
     dtype: Dtype = Dtype.FLOAT32
+    runtime: Runtime = Runtime.KERAS
+    #: The largest error by the law, relative, of a served cell.
+    error: float = 0.0
 
 
 def cells(
@@ -118,6 +140,33 @@ def _word(strategy: catalogue.Strategy, phases: Sequence[CaseInLaunch]) -> tuple
     word = "refuses" if first.status in {Status.REFUSED, Status.UNAVAILABLE} else "fails"
     only = f"{first.case.setting.phase} only: " if len(failed) < len(phases) else ""
     return word, f"{only}{first.reason}"
+
+
+def served_cells(
+    workload: catalogue.Workload, strategies: Mapping[str, catalogue.Strategy]
+) -> Iterator[Cell]:
+    """Serve one sequence of a workload by every strategy in every runtime, in one launch."""
+    rivals = tuple(strategy.rival() for strategy in strategies.values())
+    with closing(LaunchProcess(Backend.TENSORFLOW, LIMIT)) as launch:
+        launch.wait_until_ready()
+        for axis, runtime in itertools.product((TimeAxis.STATIC, TimeAxis.DYNAMIC), Runtime):
+            sizes = workload.name, SEQ_LEN, 1
+            setting = Setting(*sizes, Phase.SERVE, time_axis=axis, runtime=runtime)
+            for line in launch.measure(
+                Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
+            ):
+                name = line.case.strategy
+                word, error = _served_word(strategies[name], line), line.facts.law_error or 0.0
+                told = name, workload.name, axis, setting.mode, word, line.reason
+                yield Cell(*told, runtime=runtime, error=error)
+
+
+def _served_word(strategy: catalogue.Strategy, line: CaseInLaunch) -> str:
+    if line.status is Status.MEASURED:
+        return DIFFERS if strategy.differs else SERVES
+    if line.status in UNSERVED:
+        return str(line.status)
+    return REFUSES if line.status in {Status.REFUSED, Status.UNAVAILABLE} else FAILS
 
 
 # The page and the table --------------------------------------------------------------------------
@@ -203,6 +252,39 @@ def by_dtype(cells: Iterable[Cell]) -> Iterator[str]:
         yield from _markdown(("workload", *heads), rows, notes.lines_by_strategy())
 
 
+def by_runtime(cells: Iterable[Cell]) -> Iterator[str]:
+    """Write Markdown tables of what runtimes serve, of known and of open time, and their counts."""
+    tried = sorted(cells, key=lambda cell: cell.time_axis)
+    for axis, group in itertools.groupby(tried, key=lambda cell: cell.time_axis):
+        own, by_place = list(group), defaultdict[str, dict[str, list[Cell]]](dict)
+        notes = Notes(cell.reason for cell in own if cell.word == REFUSES)
+        for cell in own:
+            by_place[cell.strategy].setdefault(cell.runtime, []).append(cell)
+        rows = {
+            name: [_summary(of_runtime, notes) for of_runtime in by.values()]
+            for name, by in by_place.items()
+            if any(cell.word != REFUSES for each in by.values() for cell in each)
+        }
+        yield f"\n### {'Time known' if axis is TimeAxis.STATIC else 'Time open'}\n"
+        heads = [value_in_words("runtime", runtime) for runtime in Runtime]
+        yield from _markdown(("strategy", *heads), rows, notes.lines_by_strategy())
+    yield "\n### Counts\n"
+    yield from _markdown(("runtime", *_COUNTED), dict(_counts(tried)), ())
+
+
+#: The columns of the table of counts; the last one is the largest error by the law.
+_COUNTED = (SERVES, *map(str, sorted(UNSERVED)), FAILS, "largest error")
+
+
+def _counts(cells: Sequence[Cell]) -> Iterator[tuple[str, list[str]]]:
+    for runtime in Runtime:
+        own = [cell for cell in cells if cell.runtime is runtime]
+        words = Counter(cell.word for cell in own)
+        worst = max((cell.error for cell in own if cell.word == SERVES), default=0.0)
+        counts = (str(words[word]) for word in _COUNTED[:-1])
+        yield runtime, [*counts, f"{worst:.0e}"]
+
+
 def _summary(cells: Sequence[Cell], notes: Notes) -> str:
     """Write the number of workloads by word, with the reasons that are new."""
     words = Counter(cell.word for cell in cells)
@@ -252,6 +334,7 @@ OPTIONS.add_argument("--strategies", default="all", metavar="LIST")
 OPTIONS.add_argument("--workloads", default="all", metavar="LIST")
 OPTIONS.add_argument("--by-backend", action="store_true", help="one table of all backends")
 OPTIONS.add_argument("--dtypes", default="", metavar="LIST", help="a table of dtypes a backend")
+OPTIONS.add_argument("--runtimes", action="store_true", help="what each runtime serves")
 OPTIONS.add_argument(
     "--modes", default="eager", metavar="LIST", help="of those tables (default: eager)"
 )
@@ -274,16 +357,24 @@ def main(asked: argparse.Namespace) -> int:
         modes = named({str(mode): mode for mode in Mode}, asked.modes).values()
         asked_trials = static_trials(workloads, installed(asked.backends), modes)
         write_cells = by_dtype
+    if asked.runtimes:
+        if missing := next(filter(None, map(why_not_served, Runtime)), ""):
+            raise UserError(missing)
+        served = SERVED if asked.workloads == "all" else asked.workloads
+        asked_trials = [(usual, workload, ()) for workload in named(workloads, served)]
+        write_cells = by_runtime
 
     def tried(trial: Trial) -> list[Cell]:
         backend, workload, columns = trial
+        if asked.runtimes:
+            return list(served_cells(workloads[workload], strategies))
         return list(cells(workloads[workload], strategies, backend, columns, dtypes))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         shown, counted = itertools.tee(itertools.chain.from_iterable(pool.map(tried, asked_trials)))
         for line in write_cells(shown):
             write(line)
-        return int(any(cell.word == "fails" for cell in counted))
+        return int(any(cell.word == FAILS for cell in counted))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from timelift.advise.advice_words import document
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Gradients, Phase, Status
+from timelift.case import Backend, Case, Gradients, Phase, Runtime, Status
 from timelift.errors import UserError
 from timelift.present.document import to_json
 from timelift.present.summary import summary
@@ -79,6 +79,44 @@ def test_where_a_model_is_served_nothing_of_training_holds_a_strategy_back(tmp_p
     assert dict(served.to_race) == {1: "fold_time"}
     assert "changes" not in screen(served)
     assert not advised(tmp_path, every).to_race
+
+
+SERVED = make_model().served_in(Runtime.ONNXRUNTIME)
+
+
+def test_a_served_model_is_called_in_its_runtime_as_are_its_lifts(tmp_path):
+    settings = [SERVED.setting, *(SERVED.setting_of(lift) for lift in SERVED.lifts[:2])]
+    assert {(one.phase, one.runtime) for one in settings} == {(Phase.SERVE, Runtime.ONNXRUNTIME)}
+    advice = advised(tmp_path, SERVED, whole={"as_written": 3.0, "changed": 2.0})
+    assert "the call in ONNX Runtime becomes 1.5 times as fast" in " ".join(screen(advice).split())
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (Status.NOT_RUN, "in ONNX Runtime it does not run as written (why)"),
+        (Status.LAW_BROKEN, "in ONNX Runtime it computes something else as written (why)"),
+    ],
+)
+def test_a_model_that_is_not_served_as_written_is_changed_to_what_is(tmp_path, status, told):
+    written = [(Case(SERVED.setting, "as_written"), status, "why; remedy")]
+    times = {"changed": 2.0, "only_lift1": 2.2}
+    advice = advised(tmp_path, SERVED, whole=times, ended=written)
+    words = " ".join(screen(advice).split())
+    assert "change lift 1 to FoldTime(sentence), lift 2 to" in words
+    assert f"{told}; changed it runs, in 2.0" in words
+    assert advice.to_race == ()
+    lost = [*written, *((Case(SERVED.setting, name), status, "too") for name in times)]
+    advice = advised(tmp_path, SERVED, whole={}, ended=lost)
+    assert f"undecided: {told}, and with no change that was tried" in " ".join(
+        screen(advice).split()
+    )
+
+
+def test_a_model_of_another_backend_is_not_exported():
+    with pytest.raises(UserError, match="what Keras exports on jax is not measured"):
+        replace(make_model(), backend=Backend.JAX).served_in(Runtime.SAVED_MODEL)
+    assert make_model().served_in(None).runtime is None
 
 
 def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):

@@ -18,9 +18,10 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Backend, Mode, Phase, Status
+from timelift.case import Backend, Mode, Phase, Runtime, Status
 from timelift.choose.choice_words import deciding_command
 from timelift.choose.choices import Answer, Goal, Query, answer, read_query
+from timelift.errors import UserError
 from timelift.present.answer import in_one_sentence
 
 
@@ -161,6 +162,24 @@ def test_the_usual_mode_of_a_train_step_is_that_of_fit(tmp_path, backend, mode):
     cases = [journals.case(name, mode=one, **usual) for name in NAMES for one in Mode]
     run = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
     assert read_query({}, "time", run).setting.mode == mode
+
+
+def test_a_runtime_alone_asks_for_its_served_calls(tmp_path, run_command):
+    asked = [("forward", "keras"), ("serve", "keras"), ("serve", "litert")]
+    cases = [
+        journals.case(name, seq_len=40, phase=Phase(phase), runtime=Runtime(runtime))
+        for phase, runtime in asked
+        for name in NAMES
+    ]
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    run = results.load(path)
+    query = read_query({"seq_len": "40", "runtime": "litert"}, "time", run)
+    assert (query.setting.phase, query.setting.runtime) == (Phase.SERVE, Runtime.LITERT)
+    assert query.serves
+    with pytest.raises(UserError, match="--runtimes: expected the phase serve"):
+        read_query({"runtime": "litert", "phase": "forward"}, "time", run)
+    asked = ("--seq-lens", "40", "--runtimes", "litert")
+    assert "-serve-graph-litert: Write native" in told(run_command, path, 0, *asked)
 
 
 def test_a_run_without_an_answer_for_a_layer_is_refused(tmp_path, run_command):

@@ -5,11 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.projects import strategy, write
+from tests.support.projects import ROOT, strategy, write
 from tests.support.questions import cases
-from timelift.case import Case, Dtype, Gradients, Mode, Phase, Setting
+from timelift.case import (
+    Backend,
+    Case,
+    Dtype,
+    Gradients,
+    Lengths,
+    Mode,
+    Phase,
+    Runtime,
+    Setting,
+    TimeAxis,
+)
 from timelift.errors import UserError
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.measure.catalogue import Catalogue, Workload
 from timelift.measure.request import Question, RunRequest
 from timelift.project import Project
@@ -60,6 +71,68 @@ def test_train_steps_in_float16_alone_are_refused():
     tried = [replace(setting, dtype=dtype) for setting in settings for dtype in Dtype]
     refused = {(each.phase, each.dtype) for each in tried if known.why_not(Case(each, "fold"))}
     assert refused == {(Phase.TRAIN, Dtype.FLOAT16)}
+
+
+def test_a_runtime_is_an_axis_of_served_calls_alone_which_run_as_a_graph():
+    asked = {"phases": "forward,serve", "runtimes": "keras,litert", "modes": "graph,eager"}
+    grid = {case.setting for case in cases(asked, phases="forward,serve")}
+    served = {(one.runtime, one.mode) for one in grid if one.phase is Phase.SERVE}
+    assert served == {("keras", "graph"), ("keras", "eager"), ("litert", "graph")}
+    assert {one.runtime for one in grid if one.phase is Phase.FORWARD} == {"keras"}
+    assert cases({}, keeps="phases", phases="serve", batch_sizes="1")[0].setting.batch == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "phases"),
+    [
+        ({"runtimes": "litert"}, "serve"),
+        ({"runtimes": "keras"}, ""),
+        ({"runtimes": "litert", "phases": "forward,serve"}, "forward,serve"),
+        ({}, ""),
+    ],
+)
+def test_another_runtime_alone_means_served_calls(texts, phases):
+    assert RunRequest(Project(ROOT), {"backends": "tensorflow"} | texts).texts["phases"] == phases
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        ({"phases": "backward,train"}, "expected the phase serve, in which alone openvino has"),
+        ({"modes": "eager,xla"}, "expected the mode graph, which alone is exported for openvino"),
+        ({"phases": "servee"}, "--phases: unknown value 'servee'; nearest: serve"),
+    ],
+)
+def test_what_a_runtime_does_not_have_is_a_sentence(texts, sentence):
+    with pytest.raises(UserError, match=sentence):
+        RunRequest(Project(ROOT), texts | {"runtimes": "openvino"})
+
+
+MASKED = LayerInputs((StepTensor((3, 4), masked=True),))
+
+
+@pytest.mark.parametrize(
+    ("axes", "inputs", "sentence"),
+    [
+        ({"backend": Backend.JAX}, None, "on jax is not measured (docs/runtimes.md); ask for"),
+        ({"dtype": Dtype.FLOAT16}, None, "held to the law in float32; ask for --dtypes float32"),
+        ({"device": "gpu"}, None, "measured on the CPU alone; ask for --devices cpu"),
+        ({"lengths": Lengths.UNIFORM}, None, "takes no mask; ask for --lengths full"),
+        ({}, MASKED, "takes no mask; leave +mask out of the inputs"),
+        ({"time_axis": TimeAxis.BUCKETS}, None, "lengths vary between forward or backward calls"),
+    ],
+)
+def test_what_is_not_exported_is_told_and_served_by_keras(axes, inputs, sentence):
+    workload = Workload("small", "f", inputs or LayerInputs.of_one((3,)), (5,), (2,))
+    known = Catalogue({}, {"small": workload})
+    usual = Setting("small", 5, 2, Phase.SERVE)
+    exported = replace(usual, runtime=Runtime.ONNXRUNTIME)
+    assert sentence in known.why_not(Case(replace(exported, **axes), "fold"))
+    if "time_axis" not in axes:
+        assert known.why_not(Case(replace(usual, **axes), "fold")) == ""
+    assert Catalogue({}, {"small": replace(workload, inputs=LayerInputs.of_one((3,)))}).why_not(
+        Case(exported, "fold")
+    ) == ("")
 
 
 def test_a_question_about_an_axis_needs_two_of_its_values():

@@ -9,14 +9,15 @@ from math import nan
 import pytest
 
 from studies import law
-from tests.support import journals
+from tests.support import engines, journals
 from tests.support.launches import LIMIT, file_of
 from tests.support.projects import STRATEGIES, WORKLOADS
 from timelift import messages, rounds
 from timelift.analyse.results import Run
 from timelift.analyse.serving import slow_calls
-from timelift.case import Phase, Runtime, Setting, Status, TimeAxis
+from timelift.case import Backend, Phase, Runtime, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs
+from timelift.measure import backends, machine
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.worker_state import WorkerState
 from timelift.measurement import CaseInLaunch, Facts, merge
@@ -154,6 +155,39 @@ def test_a_death_is_charged_to_the_stage_of_the_runtime(stage, status):
         worker.take(Busy(stage, "other"))
         worker.die(Status.CRASHED, "why", Exited(code, 0))
         assert [(end.case.strategy, end.status) for end in worker.charged] == [("other", expected)]
+
+
+MISSING = """
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if "litert" in name else found(name, *rest)
+from timelift.case import Runtime
+from timelift.worker.making import LostError
+from timelift.worker.serving import refuse_missing
+refuse_missing(Runtime.ONNXRUNTIME)
+try:
+    refuse_missing(Runtime.LITERT)
+except LostError as error:
+    print(json.dumps([error.status, str(error)]))
+"""
+
+
+def test_an_interpreter_without_a_runtime_is_told_with_the_command():
+    status, reason = engines.run("tensorflow", engines.ENGINE + MISSING)
+    assert status == Status.UNAVAILABLE
+    assert "lacks ai-edge-litert for litert" in reason
+    assert reason.endswith("install it there with: pip install ai-edge-litert")
+
+
+def test_a_runtime_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda _: None)
+    setting = replace(SETTING, runtime=Runtime.OPENVINO)
+    assert machine.why_not_here(setting).startswith("tensorflow is not installed")
+    told = "openvino needs openvino and scipy; install with: pip install openvino scipy"
+    assert backends.why_not_served(Runtime.OPENVINO) == told
+    assert backends.why_not_served(Runtime.SAVED_MODEL) == ""
+    versions = machine.packages([Runtime.LITERT, Backend.JAX])
+    assert versions[:3] == ("jax", "jaxlib", "ai-edge-litert")
 
 
 # The slow ones -----------------------------------------------------------------------------------

@@ -150,9 +150,11 @@ def test_what_the_default_question_left_out_is_told_with_options_that_are_taken(
     told = found(raced({"native": 1, TD: 2}, [*forward, *backward])).run
     said = ending._not_asked(RunRequest(Project(ROOT), {"backends": "tensorflow"}), told)
     options = dict(re.findall(r"--(\w+) (\S+)", said.replace("time-", "time_")))
-    assert options.keys() == {"workloads", "strategies", "phases", "modes", "time_axes"}
-    asked = RunRequest(Project(ROOT), {"backends": "tensorflow"} | options)
-    assert ending._not_asked(asked, told) == ""
+    others = {"workloads", "strategies", "phases", "modes", "time_axes", "runtimes"}
+    assert options.keys() == others
+    for option in options.items():
+        asked = RunRequest(Project(ROOT), {"backends": "tensorflow"} | dict([option]))
+        assert ending._not_asked(asked, told) == ""
     of_one_phase = found(raced({"native": 1, TD: 2}, forward)).run
     assert ending._not_asked(RunRequest(Project(ROOT), {}), of_one_phase) == ""
     on_jax = RunRequest(Project(ROOT), {"backends": "jax"})
