@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.measure.backends import why_not_installed

@@ -26,7 +26,8 @@ from pathlib import Path
 from studies import ROOT, parser, program
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.results import load_usual
-from timelift.case import Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Setting
 from timelift.cluster.schedule import Item, Node, Schedule
 from timelift.journal.files import find_run
 from timelift.measurement import fact

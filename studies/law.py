@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 from studies import ROOT, installed, named, parser, positive, program, write
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Dtype, Gradients, Lengths, Mode, Phase, Status
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess
 from timelift.messages import RivalSpec, Task

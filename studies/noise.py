@@ -13,7 +13,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from timelift.analyse.results import Run, Samples
-from timelift.case import Case, Phase, Setting, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Case, Setting
 from timelift.journal.lines import Header
 from timelift.measurement import CaseInLaunch, Measurement
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import psutil
 
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.journal.lines import End, Line
 from timelift.journal.reading import read_line
 from timelift.measurement import CaseInLaunch

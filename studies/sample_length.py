@@ -26,7 +26,8 @@ from studies import ROOT, installed, parser, positive, program
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
 from timelift.analyse.effects import trimmed_mean
-from timelift.case import Backend, Case, Phase, Setting
+from timelift.axis_values import Backend, Phase
+from timelift.case import Case, Setting
 from timelift.measure import catalogue
 from timelift.messages import Message, RivalSpec, Task, WorkerChannel
 from timelift.project import Project

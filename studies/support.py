@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from studies import ROOT, installed, named, parser, program, write
 from studies.scoreboard import Column, Scoreboard
-from timelift.case import (
+from timelift.axis_values import (
     UNSERVED,
     Backend,
     Dtype,
@@ -31,10 +31,10 @@ from timelift.case import (
     Mode,
     Phase,
     Runtime,
-    Setting,
     Status,
     TimeAxis,
 )
+from timelift.case import Setting
 from timelift.errors import UserError
 from timelift.measure import catalogue
 from timelift.measure.backends import why_not_served

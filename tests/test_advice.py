@@ -29,7 +29,8 @@ from timelift.advise.advice_words import document
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Backend, Case, Gradients, Phase, Runtime, Status
+from timelift.axis_values import Backend, Gradients, Phase, Runtime, Status
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.present.document import to_json
 from timelift.present.summary import summary

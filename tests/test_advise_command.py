@@ -31,7 +31,8 @@ from tests.support.started_runs import PATIENCE, start_module, wait_for_lines, w
 from timelift.advise import notebook, races, user_model
 from timelift.advise.advice_words import document
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
-from timelift.case import Backend, Case, Status
+from timelift.axis_values import Backend, Status
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.measure.place import Place
 from timelift.measure.request import RunRequest

@@ -16,7 +16,8 @@ from tests.support.campaigns import (
     catalogue_of,
 )
 from tests.support.simulated import ScriptedClock
-from timelift.case import Backend, Case, Status
+from timelift.axis_values import Backend, Status
+from timelift.case import Case
 from timelift.journal.lines import RunEnd
 from timelift.measure import machine
 from timelift.measure.campaign import Campaign, by_setting

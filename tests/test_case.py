@@ -2,7 +2,8 @@
 
 import pytest
 
-from timelift.case import AXES, REQUIRED, Case, Lengths, Mode, Phase, Setting
+from timelift.axis_values import Lengths, Mode, Phase
+from timelift.case import AXES, REQUIRED, Case, Setting
 
 SETTINGS = (
     {},

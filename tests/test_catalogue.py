@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import write
-from timelift.case import Case, Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.measure import catalogue
 from timelift.project import Project

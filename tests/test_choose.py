@@ -18,7 +18,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Backend, Mode, Phase, Runtime, Status
+from timelift.axis_values import Backend, Mode, Phase, Runtime, Status
 from timelift.choose.choice_words import deciding_command
 from timelift.choose.choices import Answer, Goal, Query, answer, read_query
 from timelift.errors import UserError

@@ -23,7 +23,8 @@ from distributed.security import Security
 from tests.support import journals
 from tests.support.projects import ROOT
 from timelift import commands
-from timelift.case import Backend, Phase, Setting
+from timelift.axis_values import Backend, Phase
+from timelift.case import Setting
 from timelift.cluster import node, nodes, place
 from timelift.cluster.nodes import Cluster, Seen
 from timelift.errors import UserError

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.projects import write
-from timelift.case import Case, Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Case, Setting
 from timelift.cluster import parcel
 from timelift.cluster.parcel import left_behind, pack, translated, unpack
 from timelift.cluster.place import Shipment

@@ -7,7 +7,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timelift.case import Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Setting
 from timelift.cluster.schedule import Item, Node, Schedule
 
 DICE = st.integers(0, 10**6).map(Random)

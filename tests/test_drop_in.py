@@ -5,7 +5,7 @@ import pytest
 from tests.support import engines, law_cover
 from tests.support.law_cover import BACKWARD, DYNAMIC, EAGER, FULL, GRAPH, HAND_THE_MASK, UNIFORM
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Status
+from timelift.axis_values import Backend, Status
 
 #: On other backends each takes seconds: a loop in Python, and one of the backend.
 ELSEWHERE = ("loop_slice", "ops_scan")

@@ -20,7 +20,7 @@ from timelift.analyse.findings import execution_pairs
 from timelift.analyse.ranking import rank
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import unsettled
-from timelift.case import Mode
+from timelift.axis_values import Mode
 from timelift.history import case_changes
 from timelift.journal.lines import Header
 from timelift.measurement import CaseInLaunch, Facts, merge

@@ -16,7 +16,7 @@ from tests.support.drawn_figures import alone, assert_texts_apart, legend, look,
 from timelift.analyse import results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.case import Mode
+from timelift.axis_values import Mode
 from timelift.present import figures
 from timelift.present.figures import sheet
 from timelift.present.figures.looks import CATALOGUE, COLOURS, OWN_COLOURS, looks_of

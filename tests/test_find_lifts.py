@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.support import engines
-from timelift.case import Backend
+from timelift.axis_values import Backend
 
 #: Each model with the paths of its lifts.
 PATHS = {

@@ -11,7 +11,7 @@ from tests.support import journals
 from tests.support.gates import ALONE, NATIVE, alone, both, copies, other, run, run_file
 from tests.support.simulated import played_on
 from timelift.analyse import results
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.gate import gate_words as words
 from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides
 from timelift.journal.lines import Quantity

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from tests.support.projects import commit, git, strategy, workload, write
-from timelift.case import Case, Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side
 from timelift.gate.sides import SidesRace

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.support import journals
 from tests.support.projects import strategy, write
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line
 from timelift.journal.lines import Header, Machine, what_all_share

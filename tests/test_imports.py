@@ -15,7 +15,7 @@ RUNTIMES = {"onnx", "onnxruntime", "openvino", "ai_edge_litert"}
 DASK = {"dask", "distributed", "cryptography"}
 
 #: The modules beside the rooms, which any room may import.
-GROUND = {*"case errors escape canary inner_layer measurement source project".split()}
+GROUND = {*"axis_values case errors escape canary inner_layer measurement source project".split()}
 #: What rooms never import, and no feature of another; doors alone do.
 FEATURES = {*"gate history advise choose selftest cluster".split()}
 #: The rooms of a run that is read.

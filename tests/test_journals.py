@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.support import journals
 from timelift.analyse import results
 from timelift.analyse.left_out import left_out
-from timelift.case import Case, Status
+from timelift.axis_values import Status
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal.files import Journal, find_run, json_line, replace_file, runs_under
 from timelift.journal.lines import Header

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support import engines
-from timelift.case import Backend, Status
+from timelift.axis_values import Backend, Status
 from timelift.worker.judge import calls_of
 
 #: A mistake of each kind: noise, variables, what is declared, and results.

@@ -27,7 +27,8 @@ from tests.support.launches import (
 )
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS, write
 from timelift import messages
-from timelift.case import Backend, Case, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Mode, Phase, Status
+from timelift.case import Case, Setting
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure.launch import LaunchProcess, cause_of_end, stage_limit
 from timelift.measure.locks import BuildOrPlayLock

@@ -7,7 +7,8 @@ from threading import Barrier
 
 import pytest
 
-from timelift.case import Backend, Case, Phase, Setting, Status
+from timelift.axis_values import Backend, Phase, Status
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool

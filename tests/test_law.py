@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support import engines
-from timelift.case import Backend, Dtype, Phase, Status
+from timelift.axis_values import Backend, Dtype, Phase, Status
 from timelift.worker import law
 from timelift.worker.law import LawBrokenError, Reference
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision, precision

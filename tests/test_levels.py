@@ -9,7 +9,7 @@ import pytest
 from tests.support import histories, journals
 from timelift.analyse import results as reader
 from timelift.analyse.effects import aligned_samples
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.errors import UserError
 from timelift.history import levels
 from timelift.history.many_runs import read_history

@@ -9,7 +9,8 @@ import pytest
 
 from studies.history import first_runs
 from tests.support import histories
-from timelift.case import Case, Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Case, Setting
 from timelift.history import WORSE, Cause, ChangeState, noise, segments, shifts
 from timelift.history.levels import ratios
 from timelift.history.many_runs import find_changes

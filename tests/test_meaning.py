@@ -15,7 +15,7 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.meaning import OF_TIME_DISTRIBUTED
 from timelift.analyse.stopping import Referee
-from timelift.case import TimeAxis
+from timelift.axis_values import TimeAxis
 from timelift.present import case_table
 from timelift.present.document import to_markdown
 from timelift.present.full_report import full_report

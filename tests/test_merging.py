@@ -14,7 +14,7 @@ from timelift.analyse.ranking import rank_run
 from timelift.analyse.recommend import on_places
 from timelift.analyse.results import Run, load
 from timelift.analyse.verdicts import compare_pairs
-from timelift.case import Phase, Status
+from timelift.axis_values import Phase, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, machine_names
 from timelift.present import conditions

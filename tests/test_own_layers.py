@@ -14,7 +14,8 @@ from studies import law
 from tests.support import engines, law_cover
 from tests.support.law_cases import BOTH, ends_of
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Dtype, Gradients, Mode, Phase, Status
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task
 

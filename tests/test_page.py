@@ -12,7 +12,7 @@ from tests.support.gates import run_file
 from tests.support.journals import AGAINST
 from tests.support.pages import FEW, Elements, data, harm, made, reported, section
 from tests.support.projects import STRATEGIES
-from timelift.case import Lengths, Status
+from timelift.axis_values import Lengths, Status
 from timelift.present.page import page_scripts, page_words
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.usage import NO_CODE

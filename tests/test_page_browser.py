@@ -7,7 +7,7 @@ import pytest
 from tests.support import journals
 from tests.support.browser import CHROMIUM
 from tests.support.pages import FEW, HOSTILE, drawn, made
-from timelift.case import Mode, Status
+from timelift.axis_values import Mode, Status
 from timelift.present.usage import Code, CodeToPaste, Inputs
 
 pytestmark = [

@@ -12,7 +12,8 @@ from unittest.mock import Mock
 import pytest
 
 from tests.support.projects import ROOT, SMALL, bench, write
-from timelift.case import Case, Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Case, Setting
 from timelift.measure import launch
 from timelift.measure.session import SIGNALS, interrupts
 from timelift.plugin.questions import Questions, case_of, is_table_asked_for

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import engines
 from tests.support.simulated import ScriptedClock
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.rounds import Player
 from timelift.worker.making import LostError
 from timelift.worker.prepare import calls_of

@@ -26,7 +26,8 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Status
+from timelift.axis_values import Status
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.measurement import CaseInLaunch, merge
 

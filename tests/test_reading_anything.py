@@ -22,7 +22,7 @@ from tests.support.projects import run_python, write
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, find_out
 from timelift.analyse.results import Run
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header
 from timelift.measure.header import open_resumed

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from timelift.case import Gradients, Lengths, Mode, Phase, Setting
+from timelift.axis_values import Gradients, Lengths, Mode, Phase
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
 from timelift.worker import reference

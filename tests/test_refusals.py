@@ -8,7 +8,8 @@ import pytest
 
 from tests.support import engines
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.axis_values import Backend, Dtype, Gradients, Lengths, Mode, Phase, Status, TimeAxis
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.measure.launch import LaunchProcess
 from timelift.messages import RivalSpec, Task

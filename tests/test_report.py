@@ -13,7 +13,7 @@ from tests.support.endings import told
 from tests.support.pages import found
 from tests.support.projects import ROOT, write
 from timelift import cli
-from timelift.case import Mode, Status
+from timelift.axis_values import Mode, Status
 from timelift.present import figures
 from timelift.present.full_report import full_report
 

@@ -7,18 +7,8 @@ import pytest
 
 from tests.support.projects import ROOT, strategy, write
 from tests.support.questions import cases
-from timelift.case import (
-    Backend,
-    Case,
-    Dtype,
-    Gradients,
-    Lengths,
-    Mode,
-    Phase,
-    Runtime,
-    Setting,
-    TimeAxis,
-)
+from timelift.axis_values import Backend, Dtype, Gradients, Lengths, Mode, Phase, Runtime, TimeAxis
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.measure.catalogue import Catalogue, Workload
@@ -86,7 +76,7 @@ def test_a_runtime_is_an_axis_of_served_calls_alone_which_run_as_a_graph():
     ("texts", "phases"),
     [
         ({"runtimes": "litert"}, "serve"),
-        ({"runtimes": "keras"}, ""),
+        ({"runtimes": "keras"}, "serve"),
         ({"runtimes": "litert", "phases": "forward,serve"}, "forward,serve"),
         ({}, ""),
     ],

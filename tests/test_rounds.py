@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.simulated import ScriptedClock
 from timelift import rounds
-from timelift.case import Phase, Setting, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Done, Go, Play, RivalSpec, Task, WorkerChannel

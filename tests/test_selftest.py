@@ -17,7 +17,8 @@ from tests.support.projects import ROOT, SMALL, project, run_module
 from tests.support.simulated import scaled
 from timelift.analyse import results
 from timelift.analyse.results import Run
-from timelift.case import COPY_SEPARATOR, Case, Status
+from timelift.axis_values import Status
+from timelift.case import COPY_SEPARATOR, Case
 from timelift.journal.lines import Header, Machine
 from timelift.measure.request import Question, RunRequest
 from timelift.present.terminal import to_text

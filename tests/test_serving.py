@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from math import nan
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,12 +16,14 @@ from tests.support.projects import STRATEGIES, WORKLOADS
 from timelift import messages, rounds
 from timelift.analyse.results import Run
 from timelift.analyse.serving import slow_calls
-from timelift.case import Backend, Phase, Runtime, Setting, Status, TimeAxis
+from timelift.axis_values import Backend, Phase, Runtime, Status, TimeAxis
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measure import backends, machine
 from timelift.measure.launch import LaunchProcess
+from timelift.measure.session import Session
 from timelift.measure.worker_state import WorkerState
-from timelift.measurement import CaseInLaunch, Facts, merge
+from timelift.measurement import CaseInLaunch, Facts, Measurement, merge
 from timelift.messages import Busy, Exited, Task
 
 #: What `make test` installs is tried there, all others by `make test-all`.
@@ -158,25 +161,35 @@ def test_a_death_is_charged_to_the_stage_of_the_runtime(stage, status):
 
 
 MISSING = """
-import importlib.util
+import importlib.util, json, sys, keras
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if "litert" in name else found(name, *rest)
-from timelift.case import Runtime
+from timelift.axis_values import Runtime
+from timelift.worker import serving
 from timelift.worker.making import LostError
-from timelift.worker.serving import refuse_missing
-refuse_missing(Runtime.ONNXRUNTIME)
-try:
-    refuse_missing(Runtime.LITERT)
-except LostError as error:
-    print(json.dumps([error.status, str(error)]))
+def why(model, runtime):
+    try:
+        serving._refuse_unable(model, runtime)
+    except LostError as error:
+        return error.status, str(error)
+half = keras.Sequential([keras.layers.Dense(2, dtype="mixed_float16")])
+told = [why(keras.Sequential(), Runtime.ONNXRUNTIME), why(half, Runtime.ONNXRUNTIME)]
+told += [why(half, Runtime.LITERT), sys.modules["openvino_telemetry"] is None]
+keras.__version__ = "3.14.9"
+print(json.dumps([*told, why(half, Runtime.SAVED_MODEL)]))
 """
 
 
-def test_an_interpreter_without_a_runtime_is_told_with_the_command():
-    status, reason = engines.run("tensorflow", engines.ENGINE + MISSING)
-    assert status == Status.UNAVAILABLE
+def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
+    able, half, (status, reason), is_silent, old = engines.run("tensorflow", MISSING)
+    assert able is None
+    assert is_silent
+    assert half[0] == Status.REFUSED
+    assert half[1].startswith("it computes in float16, and onnxruntime is held to float32")
+    assert status == old[0] == Status.UNAVAILABLE
     assert "lacks ai-edge-litert for litert" in reason
     assert reason.endswith("install it there with: pip install ai-edge-litert")
+    assert "expected Keras 3.15 or newer to export for saved_model, received 3.14.9" in old[1]
 
 
 def test_a_runtime_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
@@ -188,6 +201,40 @@ def test_a_runtime_that_is_not_installed_is_told_before_anything_runs(monkeypatc
     assert backends.why_not_served(Runtime.SAVED_MODEL) == ""
     versions = machine.packages([Runtime.LITERT, Backend.JAX])
     assert versions[:3] == ("jax", "jaxlib", "ai-edge-litert")
+
+
+BY_KERAS = """
+import sys
+from timelift.axis_values import Backend, Phase
+from timelift.case import Setting
+from timelift.inner_layer import LayerInputs
+from timelift.messages import Task, WorkerChannel
+from timelift.worker import prepare
+from timelift.worker.engines import open_engine
+from studies import law
+setting = Setting("dense", 5, 2, Phase.SERVE, backend=Backend(keras.backend.backend()))
+rivals = law.rivals({"right": "y", "changed": "y + 0.1"})
+task = Task(setting, rivals, f"{law.PLANTED}:dense", LayerInputs.of_one((6,)), 1, 0.0)
+under_test = prepare.SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
+from timelift.worker.measure_setting import attempt
+ends = [attempt(under_test, rival, under_test.prepare) for rival in rivals]
+print(json.dumps([getattr(ends[0], "facts", ends[0])["law_error"], ends[1][0]]))
+"""
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_keras_serves_on_each_backend(backend):
+    error, wrong = engines.run(backend, f"import json, keras\n{BY_KERAS}")
+    assert 0 <= error < 1e-5
+    assert wrong == Status.LAW_BROKEN
+
+
+def test_a_run_in_which_nothing_converts_has_its_answer():
+    of = journals.case(phase=Phase.SERVE)
+    for status, nothing in ((Status.NOT_CONVERTED, False), (Status.REFUSED, True)):
+        session = SimpleNamespace(not_tried={}, results={of: Measurement(of, status)})
+        assert Session.measured_nothing.fget(session) is nothing
 
 
 # The slow ones -----------------------------------------------------------------------------------
@@ -220,24 +267,25 @@ def test_two_per_cent_of_slow_calls_show_in_the_99th_percentile_alone():
     found = run_of(0.02)
     assert found.p90.high < 1.1e-3
     assert found.p99.low > 4e-3
-    assert not found.is_machine
+    assert not found.of_machine
 
 
 def test_three_of_a_thousand_slow_calls_show_in_neither():
     found = run_of(0.003)
-    assert found.p99.high < 1.1e-3
+    assert found.of_machine or found.p99.high < 1.1e-3
 
 
 def test_slow_calls_that_the_fixed_work_has_too_are_the_machines():
-    assert run_of(0.02, tail=5.5).is_machine
-    assert not run_of(0.02, tail=1.5).is_machine
+    found = run_of(0.02, tail=5.5)
+    assert (found.of_machine, found.p99) == (True, None)
+    assert not run_of(0.02, tail=1.5).of_machine
 
 
 @pytest.mark.parametrize(
     ("count", "known"), [(399, (True, False)), (400, (True, True)), (39, (False, False))]
 )
 def test_few_calls_tell_no_percentile(count, known):
-    found = run_of(0.0, count=count)
+    found = run_of(0.05, count=count)
     assert (found.p90 is not None, found.p99 is not None) == known
 
 

@@ -12,7 +12,7 @@ from timelift.analyse import stopping
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import estimate
 from timelift.analyse.evidence import pairs_by_setting
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.measurement import CaseInLaunch
 from timelift.rounds import CLEARLY_SLOWER
 

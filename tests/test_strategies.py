@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from tests.support.tensorflow_here import keras
-from timelift.case import Phase, Setting, TimeAxis
+from timelift.axis_values import Phase, TimeAxis
+from timelift.case import Setting
 from timelift.worker.user_code import load_module
 
 pytestmark = pytest.mark.usefixtures("double_precision")

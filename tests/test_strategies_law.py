@@ -16,7 +16,7 @@ from tests.support.law_cases import CASES, PHASES, SEED, TIME
 from tests.support.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.support.projects import STRATEGIES, WORKLOADS
 from tests.support.tensorflow_here import keras
-from timelift.case import Backend, Dtype, Lengths, Phase, Status
+from timelift.axis_values import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import Task
 from timelift.worker import law
 

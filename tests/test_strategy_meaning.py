@@ -17,7 +17,8 @@ from tests.support import engines
 from tests.support.law_cover import HAND_THE_MASK
 from tests.support.projects import STRATEGIES
 from tests.support.tensorflow_here import keras, tf
-from timelift.case import Backend, Phase, Setting, TimeAxis
+from timelift.axis_values import Backend, Phase, TimeAxis
+from timelift.case import Setting
 from timelift.source import MEANING
 from timelift.worker.user_code import load_module
 

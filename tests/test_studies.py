@@ -38,7 +38,8 @@ from tests.support.law_cases import ends_of
 from tests.support.projects import ROOT, WORKLOADS
 from timelift.advise.advice import decide
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Phase, Setting, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Setting
 from timelift.cluster.schedule import Schedule
 from timelift.errors import UserError
 from timelift.gate.outcomes import CaseOutcome

@@ -9,7 +9,7 @@ import pytest
 
 from studies import support
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
-from timelift.case import Backend, Dtype, Mode, TimeAxis
+from timelift.axis_values import Backend, Dtype, Mode, TimeAxis
 
 
 def printed(workload):

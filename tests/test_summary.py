@@ -16,7 +16,7 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
-from timelift.case import Gradients, Phase
+from timelift.axis_values import Gradients, Phase
 from timelift.journal.lines import Header
 from timelift.measure.request import RunRequest
 from timelift.plugin import ending

@@ -10,7 +10,8 @@ import pytest
 from tests.support import engines
 from tests.support.control_groups import container, groups, stat
 from tests.support.projects import write
-from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Mode, Phase, Status
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT

@@ -23,7 +23,7 @@ from timelift.analyse import results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Backend, Mode
+from timelift.axis_values import Backend, Mode
 from timelift.errors import counted, one_line
 from timelift.escape import csv_text, markdown, plain, slug, without_codes
 from timelift.journal.lines import Header

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import hostile
 from tests.support.launches import FILES, HERE, LIMIT, NAMES, Deadly, file_of, measured, task
-from timelift.case import Backend, Status
+from timelift.axis_values import Backend, Status
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.messages import RivalSpec

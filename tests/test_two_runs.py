@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import histories, journals
 from timelift.analyse import results
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.history import ChangeState, case_changes, compare_words
 from timelift.history.levels import largest
 from timelift.history.many_runs import changes_over_runs
@@ -126,21 +126,23 @@ def test_a_slower_machine_makes_no_first_call_suspect(write):
 
 
 def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
-    names = ("native", "fold_time", "loop_slice", "vectorized_map")
+    names = ("native", "fold_time", "loop_slice", "vectorized_map", "tf_scan")
     cases = journals.grid(names, seq_lens=(16,), phases=("forward",))
     old = results.load(journals.synthetic(tmp_path / "old.jsonl", cases))
     lost = [
         journals.ended(cases[0], Status.CRASHED, "signal 11"),
         journals.ended(cases[1], Status.REFUSED, "no gradient"),
         journals.ended(cases[2], Status.TRACING_LIMIT, "still tracing after 60 s"),
+        journals.ended(cases[4], Status.NOT_CONVERTED, "no rule"),
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = compare_runs(old, results.load(path))
     assert {case: (end.status, end.reason) for case, end in findings.failing_now.items()} == {
         cases[0]: ("crashed", "signal 11"),
         cases[2]: ("not run: tracing limit", "still tracing after 60 s"),
+        cases[4]: ("does not convert", "no rule"),
     }
-    assert findings.suspects == (cases[0], cases[2])
+    assert findings.suspects == (cases[0], cases[2], cases[4])
     assert set(findings.removed) == {cases[1], cases[3]}
 
 

@@ -12,7 +12,7 @@ from importlib import metadata, util
 import pytest
 
 from tests.support.projects import ROOT
-from timelift.case import Backend
+from timelift.axis_values import Backend
 
 PAGE = (ROOT / "docs" / "upstream.md").read_text(encoding="utf-8")
 #: Backends, code, and what comes of it.

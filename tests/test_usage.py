@@ -11,7 +11,8 @@ from tests.support import endings, engines, journals
 from tests.support.projects import ROOT, write
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.case import Case, Dtype, Phase, Setting, TimeAxis
+from timelift.axis_values import Dtype, Phase, TimeAxis
+from timelift.case import Case, Setting
 from timelift.present import usage
 from timelift.present.full_report import full_report
 from timelift.project import Project

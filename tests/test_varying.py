@@ -9,7 +9,8 @@ from tests.support.engines import evaluate
 from tests.support.law_cases import BATCH, FEATURES, SEED
 from tests.support.law_cover import rivals  # noqa: F401 - evaluated
 from tests.support.questions import cases
-from timelift.case import Case, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.axis_values import Gradients, Mode, Phase, TimeAxis
+from timelift.case import Case, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import Task, WorkerChannel

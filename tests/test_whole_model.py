@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import engines
 from timelift.advise.user_model import ModelLift
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.source import NOISE_OF_A_CALL
 
 FIRST = {"first": {"1": "fold_time"}}

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 import timelift
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.commands import EXIT_INTERRUPTED, Options, option_for, unknown_option
 from timelift.errors import UserError, nearest
 from timelift.escape import plain

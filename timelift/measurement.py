@@ -15,7 +15,8 @@ from enum import StrEnum
 from functools import cached_property, reduce
 from typing import Annotated, Any, get_type_hints
 
-from timelift.case import Case, Setting, Status
+from timelift.axis_values import Status
+from timelift.case import Case, Setting
 
 # Facts -------------------------------------------------------------------------------------------
 
@@ -59,7 +60,7 @@ _Memory = Annotated[
 _Error = Annotated[
     Number | None, FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
 ]
-_OfArtefact = Annotated[Number | None, FactRule(Merge.LARGEST, shown=True)]
+_Bytes = Annotated[Number | None, FactRule(Merge.LARGEST, shown=True, unit="bytes")]
 _Shown = Annotated[Number | None, FactRule(shown=True)]
 _HIDDEN = FactRule()
 _Hidden = Annotated[Number | None, _HIDDEN]
@@ -84,8 +85,8 @@ class Facts:
     tracing_share: _Shown = None
     graph_nodes: _Exact = None
     #: The axes of the largest tensor in an exported model, which some chips bound, and its size.
-    largest_rank: _OfArtefact = None
-    artefact_bytes: _OfArtefact = None
+    largest_rank: Annotated[Number | None, FactRule(Merge.LARGEST, shown=True)] = None
+    artefact_bytes: _Bytes = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
     peak_bytes: _Memory = None
     weights: _Weights = None
@@ -113,8 +114,8 @@ class Facts:
     canary_tail: _Hidden = None
     #: 1 if the device's clocks were held down when the rounds had been played.
     throttled: _Hidden = None
-    #: The number of nodes of each kind in its traced graph, in the first launch of a run against
-    #: another side.
+    #: The number of nodes of each kind in its traced graph or exported model, in the first launch
+    #: of a run against another side, or of what a runtime executes.
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
     #: What training may add to the layer, as its state and losses tell in the first launch.
     added: Annotated[list[str] | None, _HIDDEN] = None

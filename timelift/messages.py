@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, get_args
 
-from timelift.case import Backend, Case, Setting, Status
+from timelift.axis_values import Backend, Status
+from timelift.case import Case, Setting
 from timelift.escape import without_codes
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch

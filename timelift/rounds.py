@@ -48,7 +48,7 @@ MOST_RETRACED = 3
 #: Served calls are samples of their own, so many in a row: a server's caches are its own.
 BLOCK = 50
 #: Calls in a block of a rival that would need longer than this for the fewest blocks of `BLOCK`.
-SHORT_BLOCK, LONGEST_SERVED = 10, 20.0
+SHORT_BLOCK, LONGEST_SERVED = 5, 20.0
 #: The fewest blocks of a rival, and the most: 400 calls and more tell the slowest of a hundred.
 LEAST_BLOCKS, MOST_BLOCKS = 8, 24
 

@@ -11,7 +11,7 @@ from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from timelift import rounds
-from timelift.case import Backend, Mode, Phase, Setting
+from timelift.axis_values import Backend, Mode, Phase
+from timelift.case import Setting
 from timelift.worker.engines import Feed, open_engine
 
 #: Inputs whose product keeps a device busy for long, by kind of device.

@@ -12,7 +12,8 @@ import pytest
 from tests.support import engines
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import rounds
-from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Mode, Phase, Status
+from timelift.case import Setting
 from timelift.measure import catalogue, options
 from timelift.measure.launch import LaunchProcess
 from timelift.messages import Task

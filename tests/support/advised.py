@@ -8,7 +8,8 @@ from timelift.advise.advice import WholeRace, decide
 from timelift.advise.advice_words import document
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
-from timelift.case import Backend, Case
+from timelift.axis_values import Backend
+from timelift.case import Case
 from timelift.present.terminal import to_text
 from timelift.source import Source
 

@@ -12,7 +12,8 @@ from keras import layers, ops  # noqa: F401 - for scripts
 from examples import published_models
 from tests.support import lifted_models
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Mode, Phase, Setting
+from timelift.axis_values import Backend, Mode, Phase
+from timelift.case import Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch

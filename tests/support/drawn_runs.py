@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from studies import noise
 from timelift.analyse.results import Run
-from timelift.case import Case, Phase, Setting, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Case, Setting
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
 

@@ -18,7 +18,8 @@ import numpy as np
 from keras import ops
 
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Lengths, Phase, Setting
+from timelift.axis_values import Backend, Lengths, Phase
+from timelift.case import Setting
 from timelift.worker.user_code import load_module
 
 BATCH, TIME = 3, 4

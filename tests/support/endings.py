@@ -8,7 +8,8 @@ from tests.support.simulated import LOOP, LOUD, QUIET, TD, pair, played_on, race
 from timelift.analyse import quality, results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.case import Backend, Case, Gradients, Lengths, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Gradients, Lengths, Mode, Phase, Status
+from timelift.case import Case, Setting
 from timelift.journal.lines import Header, StrategyEntry
 from timelift.measurement import CaseInLaunch, Facts, Measurement
 from timelift.present import conditions

@@ -24,7 +24,8 @@ ENGINE = """
 import dataclasses, json, sys
 import keras
 import numpy as np
-from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.axis_values import Backend, Dtype, Gradients, Mode, Phase, TimeAxis
+from timelift.case import Setting
 from timelift.worker.engines import Feed, UnavailableError, open_engine
 USUAL = Setting("probe", 5, 3, Phase.FORWARD, backend=Backend(keras.backend.backend()))
 BACKWARD = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
@@ -68,7 +69,7 @@ def skip_without(backend):
     """Leave out a test, or a file of them, where a backend is not installed."""
     import pytest  # the processes here do without it, and without the coordinator
 
-    from timelift.case import Backend
+    from timelift.axis_values import Backend
     from timelift.measure.backends import why_not_installed
 
     if reason := why_not_installed(Backend(backend)):

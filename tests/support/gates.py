@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.support import journals
 from tests.support.journals import AGAINST
 from timelift.analyse import results
-from timelift.case import Case, Status
+from timelift.axis_values import Status
+from timelift.case import Case
 from timelift.gate import gate_words as words
 from timelift.gate.outcomes import gate_findings
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Phase, Setting
+from timelift.axis_values import Backend, Phase
+from timelift.case import Setting
 from timelift.worker.user_code import load_module
 
 BATCH, TIME, FEATURES, K = 2, 5, 3, 2

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from studies import noise
-from timelift.case import Case, Phase, Setting, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Case, Setting
 from timelift.journal.files import json_line
 from timelift.journal.lines import SCHEMA, End
 from timelift.measurement import CaseInLaunch, Facts

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import psutil
 
 from tests.support.projects import ROOT, WORKLOADS
-from timelift.case import Mode, Phase, Setting
+from timelift.axis_values import Mode, Phase
+from timelift.case import Setting
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.messages import RivalSpec, Task
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from studies import law
-from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
+from timelift.axis_values import Backend, Dtype, Gradients, Mode, Phase, Status
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel
 

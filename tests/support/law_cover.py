@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 
 from tests.support.law_cases import ends_of
 from tests.support.projects import STRATEGIES, WORKLOADS
-from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.axis_values import Backend, Dtype, Gradients, Lengths, Mode, Phase, Status, TimeAxis
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task
 

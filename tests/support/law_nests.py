@@ -8,7 +8,8 @@ from keras import ops, tree
 
 from tests.support import law_cover
 from tests.support.law_cases import ends_of
-from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, TimeAxis
+from timelift.axis_values import Backend, Gradients, Lengths, Mode, Phase, TimeAxis
+from timelift.case import Setting
 from timelift.errors import UserError
 from timelift.inner_layer import read_inputs
 from timelift.messages import RivalSpec, Task

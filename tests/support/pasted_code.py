@@ -20,7 +20,7 @@ from timelift.advise import races
 from timelift.advise.advice import Advice, LiftAdvice, decide
 from timelift.advise.advice_code import advice_code
 from timelift.advise.user_model import Feeding, UserModel
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.source import read_source
 from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import describe_model

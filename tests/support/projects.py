@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.measure import catalogue
 from timelift.measure.backends import why_not_installed
 from timelift.project import Project

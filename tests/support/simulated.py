@@ -9,7 +9,8 @@ from timelift.analyse.effects import Effects
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import BASELINES, rank
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Phase, Setting
+from timelift.axis_values import Phase
+from timelift.case import Case, Setting
 
 QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
 LOUD = noise.Scenario("loud", launch_sd=0.1)

@@ -7,7 +7,8 @@ from keras import layers, ops
 from studies import law
 from tests.support.law_cases import BATCH, FEATURES, SEED, TIME
 from tests.support.trained_lifts import BACKEND, regularised, statistics  # noqa: F401 - by name
-from timelift.case import Backend, Dtype, Mode, Phase, Setting
+from timelift.axis_values import Backend, Dtype, Mode, Phase
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel
 from timelift.worker.checks import PreparedRival

@@ -13,7 +13,8 @@ from keras import layers
 
 from tests.support.law_cases import BATCH, FEATURES, SEED, ends_of
 from tests.support.projects import STRATEGIES
-from timelift.case import Backend, Lengths, Mode, Phase, Setting
+from timelift.axis_values import Backend, Lengths, Mode, Phase
+from timelift.case import Setting
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import open_engine

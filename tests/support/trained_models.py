@@ -7,7 +7,7 @@ from keras import layers, ops
 from tests.support import changed_models
 from tests.support.projects import STRATEGIES
 from timelift.advise.user_model import Feeding, UserModel
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.worker import find_lifts
 from timelift.worker.user_code import load_module
 

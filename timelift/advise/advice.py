@@ -17,7 +17,8 @@ from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
-from timelift.case import UNSERVED, Case, Setting, Status
+from timelift.axis_values import UNSERVED, Status
+from timelift.case import Case, Setting
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.header import journal_path
 from timelift.measurement import fact
@@ -258,21 +259,25 @@ def _try(
 ) -> LiftAdvice:
     """Return what is known of a lift alone: undecided with a strategy that is worth a try.
 
-    A strategy with which the whole model is broken or slower is not.
+    A strategy with which the whole model is broken or slower is not. Where a model is served, the
+    fastest strategy is tried in any case, since the model as written may not be.
     """
     if run is None or not lift.can_change:
         return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
     rivals = rivals_of_lift(model, lift, run)
     faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
+    if model.runtime and not faster:  # which may not serve the whole model as it is written
+        faster = [name for name, gain in rivals.items() if gain.launches and name != lift.usual]
     if not faster:
         open_ones = [gain for gain in rivals.values() if not (gain.end or gain.meaning)]
         is_kept = open_ones and all(gain.gains_little for gain in open_ones)
         return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
-    if raced.get(NO_CHANGE, Outcome()).end:
+    fails = bool(raced.get(NO_CHANGE, Outcome()).end)
+    if fails and not model.runtime:
         raced = {}  # the model fails as it is written, too
     whole = {name: raced.get(((lift.number, name),), Outcome()) for name in faster}
     best = next((name for name in faster if not whole[name].is_broken), faster[-1])
-    is_kept = whole[best].is_broken or whole[best].is_loss
+    is_kept = whole[best].is_loss or (whole[best].is_broken and not fails)
     return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, best, rivals)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Phase, Status
+from timelift.axis_values import Phase, Status
 from timelift.errors import counted
 from timelift.present import conditions, words
 from timelift.present.answer import speed_up_in_words
@@ -338,7 +338,8 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
     if model.leaves_open and model.drawn:
         steps = f"{model.setting.seq_len} steps"
         traced = f"traced for {steps}; fit traces with an open length"
-        yield f"exported with an open length; called with {steps}" if model.runtime else traced
+        is_exported = model.setting.is_exported
+        yield f"exported with an open length; called with {steps}" if is_exported else traced
     if model.trains and not model.compiled:
         yield "it is not compiled, so it was trained by the mean of its outputs"
 

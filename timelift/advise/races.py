@@ -20,7 +20,8 @@ from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_wh
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
-from timelift.case import Case, Phase, Runtime, Setting
+from timelift.axis_values import Phase, Runtime
+from timelift.case import Case, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from timelift.analyse.verdicts import WORTHWHILE
-from timelift.case import Backend, Gradients, Mode, Phase, Runtime, Setting, workload_name
+from timelift.axis_values import Backend, Gradients, Mode, Phase, Runtime
+from timelift.case import Setting, workload_name
 from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN

@@ -28,7 +28,8 @@ from timelift.analyse.recommend import Places, Recommendation, on_places, recomm
 from timelift.analyse.results import Evidence, Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.serving import SlowCalls, slow_calls
 from timelift.analyse.verdicts import Comparison, compare
-from timelift.case import AXES, Backend, Case, Gradients, Phase, Setting, TimeAxis
+from timelift.axis_values import Backend, Gradients, Phase, TimeAxis
+from timelift.case import AXES, Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.measurement import Measurement, fact
 

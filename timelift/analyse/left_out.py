@@ -5,7 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from timelift.analyse.results import Run
-from timelift.case import SKIPPED, UNSERVED, AxisValue, Case, Setting, Status
+from timelift.axis_values import SKIPPED, UNSERVED, AxisValue, Status
+from timelift.case import Case, Setting
 from timelift.measurement import Measurement
 
 _NUMBER = re.compile(r"0x[0-9a-f]+|\d+")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from timelift.analyse.results import Run
-from timelift.case import Case, Mode, Setting
+from timelift.axis_values import Mode
+from timelift.case import Case, Setting
 from timelift.measurement import trained_meaning
 from timelift.source import ADDED, UNKNOWN
 

@@ -15,7 +15,8 @@ from typing import Any
 from msgspec import structs
 
 from timelift.analyse.results import Run
-from timelift.case import Case, Setting, Status, workload_name
+from timelift.axis_values import Status
+from timelift.case import Case, Setting, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory
 from timelift.journal.lines import (

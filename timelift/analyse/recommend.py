@@ -20,7 +20,8 @@ import numpy as np
 
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
-from timelift.case import AXES, Gradients, Setting, several_valued
+from timelift.axis_values import Gradients
+from timelift.case import AXES, Setting, several_valued
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.case import Case, Setting, Status
+from timelift.axis_values import Status
+from timelift.case import Case, Setting
 from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import End, Header, RunEnd, parse_time

@@ -13,25 +13,26 @@ import numpy as np
 from timelift.analyse.estimates import ALPHA, Interval, estimate_logs
 from timelift.analyse.results import Run, launch_marks
 from timelift.analyse.variances import typical_prior
-from timelift.case import Case, Phase
+from timelift.axis_values import Phase
+from timelift.case import Case
 from timelift.measurement import CaseInLaunch, Measurement
 
 #: The least calls of a launch of which a share tells a percentile: four beyond it.
 LEAST_CALLS = {0.9: 40, 0.99: 400}
-_NINETY, _NINETY_NINE = LEAST_CALLS
+_NINETY_NINE = max(LEAST_CALLS)
 
 
 @dataclass(frozen=True)
 class SlowCalls:
     """Percentiles of the seconds of calls, None where a launch has too few of them.
 
-    `is_machine` if the slowest of a hundred are no further from the median than those of a fixed
-    piece of work, and so may be the machine's.
+    `p99` is not claimed where the slowest of a hundred calls are as far from the median as those of
+    a fixed piece of work: they may be the `of_machine`.
     """
 
     p90: Interval | None
     p99: Interval | None
-    is_machine: bool = False
+    of_machine: bool = False
 
 
 def slow_calls(run: Run) -> Mapping[Case, SlowCalls]:
@@ -41,14 +42,13 @@ def slow_calls(run: Run) -> Mapping[Case, SlowCalls]:
         for case, measurement in run.measured.items()
         if case.setting.phase is Phase.SERVE
     }
-    by_share = {share: _percentiles(served, share) for share in LEAST_CALLS}
+    p90, p99 = (_percentiles(served, share) for share in LEAST_CALLS)
     tails = {case: _beyond_machine(measurement) for case, measurement in served.items()}
     beyond = _intervals({case: own for case, own in tails.items() if own}, served)
+    of_machine = {case for case, own in beyond.items() if own.low <= 1}
     return {
         case: SlowCalls(
-            by_share[_NINETY].get(case),
-            by_share[_NINETY_NINE].get(case),
-            is_machine=case in beyond and not beyond[case].low > 1,
+            p90.get(case), None if case in of_machine else p99.get(case), case in of_machine
         )
         for case in served
     }
@@ -58,7 +58,7 @@ def _percentiles(served: Mapping[Case, Measurement], share: float) -> dict[Case,
     found = {}
     for case, measurement in served.items():
         calls = [_calls(launch) for launch in _timed(measurement)]
-        if min(map(len, calls)) >= LEAST_CALLS[share]:
+        if min(map(len, calls), default=0) >= LEAST_CALLS[share]:
             found[case] = [_percentile(own, share) for own in calls]
     return _intervals(found, served)
 
@@ -89,7 +89,9 @@ def _intervals(
 
 
 def _timed(measurement: Measurement) -> list[CaseInLaunch]:
-    return [launch for launch in measurement.launches if launch.was_timed]
+    """Return the launches whose samples are calls; of two interpreters they are several."""
+    played = (launch for launch in measurement.launches if launch.was_timed)
+    return [launch for launch in played if launch.calls_per_sample == 1]
 
 
 def _calls(launch: CaseInLaunch) -> list[float]:

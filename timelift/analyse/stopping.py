@@ -28,7 +28,8 @@ from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, WORTHWHILE, Verdict
-from timelift.case import COPY_SEPARATOR, Case, Setting, Status
+from timelift.axis_values import Status
+from timelift.case import COPY_SEPARATOR, Case, Setting
 from timelift.measurement import (
     CaseInLaunch,
     Measurement,

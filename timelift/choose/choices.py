@@ -16,7 +16,8 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import AXES, SIZES, Phase, Runtime, Setting
+from timelift.axis_values import Phase, Runtime
+from timelift.case import AXES, SIZES, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.options import AXIS_OPTIONS, Option, choice
 from timelift.measurement import fact_or_bound
@@ -62,6 +63,9 @@ def read_query(
     asked_goal = _GOAL.value(goal)
     settings = [case.setting for case in run.measured or run.by_case]
     asked = {axis: _read(axis, texts[axis], settings) for axis in AXES if texts.get(axis)}
+    is_served = any(setting.phase is Phase.SERVE for setting in settings)
+    if "runtime" in asked and is_served:
+        asked.setdefault("phase", Phase.SERVE)
     is_exported = asked.get("runtime", Runtime.KERAS) is not Runtime.KERAS
     if is_exported and asked.setdefault("phase", Phase.SERVE) is not Phase.SERVE:
         raise UserError(

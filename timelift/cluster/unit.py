@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 
 from timelift.canary import text_of
-from timelift.case import Runtime
 from timelift.cluster.parcel import BROUGHT, SENT, Begun, Ended, Failed, Said, Told, translated
 from timelift.errors import UserError
 from timelift.measure import machine
@@ -67,7 +66,7 @@ def _write(told: Mapping[str, Any]) -> None:
 def describe_node() -> dict[str, Any]:
     """Describe this machine, as a launch finds it in this environment."""
     return {
-        "machine": msgspec.to_builtins(machine.this_machine([*installed_backends(), *Runtime])),
+        "machine": msgspec.to_builtins(machine.this_machine(installed_backends())),
         "mark": machine.machine_mark(),
         "boot": text_of(Path("/proc/sys/kernel/random/boot_id")).strip(),
         "backends": installed_backends(),

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any
 
-from timelift.case import Backend, Mode, Phase
+from timelift.axis_values import Backend, Mode, Phase, Runtime
 from timelift.errors import UserError, read_share
 from timelift.project import Project
 
@@ -52,6 +52,7 @@ def option_for(word: str, project: Project, flags: Container[str]) -> str:
         "--phases": Phase,
         "--modes": Mode,
         "--backends": Backend,
+        "--runtimes": Runtime,
         "--seq-lens": [word] if word.isdecimal() else [],
     }
     fitting = (flag for flag, known in values.items() if flag in flags and word in [*known])

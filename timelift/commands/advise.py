@@ -16,7 +16,7 @@ from timelift.advise.user_model import (
     read_call,
     read_runtime,
 )
-from timelift.case import Phase, Runtime
+from timelift.axis_values import Phase, Runtime
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import list_of, option_named, read_size

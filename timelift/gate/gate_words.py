@@ -8,7 +8,8 @@ from functools import partial
 from operator import attrgetter
 
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Status
+from timelift.axis_values import Status
+from timelift.case import Case
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, Ending, GateFindings, gate_rules

@@ -17,7 +17,8 @@ from timelift.analyse.results import (
 )
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.case import SKIPPED, AxisValue, Case, Status
+from timelift.axis_values import SKIPPED, AxisValue, Status
+from timelift.case import Case
 from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.journal.lines import Against, Quantity
 from timelift.measurement import FactChange, Measurement, exact_changes, merge

@@ -11,7 +11,8 @@ import numpy as np
 
 from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN
-from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.axis_values import SKIPPED, UNSERVED, Status
+from timelift.case import Case, Setting
 from timelift.history import DESCRIPTION, ChangeState, CommonShift, case_changes, drift_differences
 from timelift.history.levels import beyond_canary, rows_by_setting
 from timelift.journal.lines import Difference, differences, flattened, identity_of
@@ -121,7 +122,7 @@ def compare_runs(
     gate: float = CHANGE_MARGIN,
 ) -> TwoRuns:
     before, after = old.measured, new.measured
-    no_failure = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
+    no_failure = SKIPPED - UNSERVED - {Status.TRACING_LIMIT} | {Status.MEASURED}
     failing_now = {
         case: measurement
         for case, measurement in new.by_case.items()

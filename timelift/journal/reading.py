@@ -21,7 +21,8 @@ from typing import Annotated, Any, BinaryIO, NamedTuple, get_args, get_type_hint
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from timelift.case import LARGEST_SIZE, Case, Status
+from timelift.axis_values import Status
+from timelift.case import LARGEST_SIZE, Case
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
 from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, is_disturbance, median
 

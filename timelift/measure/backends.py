@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from timelift.case import Backend, Runtime
+from timelift.axis_values import Backend, Runtime
 from timelift.errors import UserError
 
 #: True from the first release on PyPI on: until then anybody may take our name there.

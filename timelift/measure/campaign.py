@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.axis_values import SKIPPED, Status
+from timelift.case import Case, Setting
 from timelift.journal.files import PlayedSettings
 from timelift.journal.lines import RunEnd
 from timelift.measure import progress

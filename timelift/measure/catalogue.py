@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Backend, Case, Dtype, Gradients, Lengths, Phase, Setting
+from timelift.axis_values import Backend, Dtype, Gradients, Lengths, Phase
+from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from timelift import messages
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock

@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
-from timelift.case import Backend, Case, Status
+from timelift.axis_values import Backend, Status
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.measure.launch import LaunchProcess, importing_from, run_folder
 from timelift.measure.locks import BuildOrPlayLock

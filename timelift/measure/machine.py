@@ -16,8 +16,9 @@ from typing import Any
 
 import psutil
 
+from timelift.axis_values import Backend, Runtime
 from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
-from timelift.case import Backend, Runtime, Setting
+from timelift.case import Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
 from timelift.measure.backends import keras_settings, why_not_installed, why_not_served

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from timelift import case
-from timelift.case import Backend
+from timelift.axis_values import Backend
 from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.measure.backends import usual_backend

@@ -13,7 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from timelift.case import Backend, Setting
+from timelift.axis_values import Backend
+from timelift.case import Setting
 from timelift.journal.lines import Machine
 from timelift.measure import machine, progress
 from timelift.measure.campaign import Campaign, Wanted, by_setting

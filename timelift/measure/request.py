@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from timelift.case import Backend, Case, Mode, Phase, Runtime, Setting
+from timelift.axis_values import Backend, Mode, Phase, Runtime
+from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
@@ -175,7 +176,7 @@ def _as_served(texts: Mapping[str, str]) -> Mapping[str, str]:
     runtimes = option_named("runtimes").value(texts["runtimes"])
     exported = [runtime for runtime in runtimes if runtime is not Runtime.KERAS]
     phases = option_named("phases").value(texts["phases"])
-    if not texts["runtimes"] or not (phases or exported):
+    if not texts["runtimes"]:
         return texts
     if not phases:
         phases, texts = (Phase.SERVE,), {**texts, "phases": Phase.SERVE}

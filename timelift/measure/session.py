@@ -16,7 +16,8 @@ from typing import ClassVar
 
 from msgspec import structs
 
-from timelift.case import Case, Status
+from timelift.axis_values import UNSERVED, Status
+from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings, refuse_link_out
 from timelift.journal.lines import End, Header
@@ -251,9 +252,10 @@ class Session:
 
     @property
     def measured_nothing(self) -> bool:
-        """True if there were cases to measure, and none of them was."""
+        """True if there were cases to measure, and none of them was, or is not served."""
         asked = self.not_tried or self.results
-        return bool(asked) and not any(result.launches for result in self.results.values())
+        answered = (one.launches or one.status in UNSERVED for one in self.results.values())
+        return bool(asked) and not any(answered)
 
     def why_not(self, case: Case) -> str:
         """Reason why a case is not measured in this session, or ''."""

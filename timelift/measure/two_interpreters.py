@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from timelift import messages, rounds
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import InTurns, Launch, ShowStage, WorkerState

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend, workload_name
+from timelift.axis_values import Backend
+from timelift.case import workload_name
 from timelift.errors import UserError, path_is, ran_out_of_memory
 from timelift.inner_layer import Factory, LayerInputs
 from timelift.measure import machine

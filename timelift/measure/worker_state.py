@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from timelift import messages
-from timelift.case import Status
+from timelift.axis_values import Status
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task
 

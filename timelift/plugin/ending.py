@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.case import Backend, Mode, Phase, Runtime, TimeAxis
+from timelift.axis_values import Backend, Mode, Phase, Runtime, TimeAxis
 from timelift.commands import PREFIX
 from timelift.commands.additions import findings_with_additions, verdicts_on_copies
 from timelift.errors import UserError

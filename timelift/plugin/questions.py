@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.case import AXES, SKIPPED, Case, Status
+from timelift.axis_values import SKIPPED, Status
+from timelift.case import AXES, Case
 from timelift.commands import PREFIX, SELFTEST, USUAL_REPORT, place_of
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER

@@ -12,7 +12,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
-from timelift.case import SIZES
+from timelift.case import AXES, SIZES
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
@@ -28,7 +28,7 @@ NOT_DECIDED = "Not decided"
 _NOT_SHOWN = "not shown"
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
-#: The most machines or backends that the headline names.
+#: The most machines, backends or runtimes that the headline names.
 _MOST_PLACES = 4
 
 
@@ -142,7 +142,7 @@ def _lost_in_words(lost: LostWhere, answer: Recommendation) -> str:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """The answer for a workload in words, on a machine or backend; `is_safe` if never slower."""
+    """The answer for a workload in words, in a place of several; `is_safe` if never slower."""
 
     workload: str
     place: str
@@ -156,7 +156,7 @@ class AnswerRow:
 
 
 def answer_table(findings: RunFindings) -> Table:
-    """Return a row a workload and machine or backend, the most settings first, no empty column."""
+    """Return a row a workload and place (machine, backend), the most settings first."""
     baseline = _common_baseline(findings)
     columns = (
         Column("workload"),
@@ -211,6 +211,14 @@ def _row(
     )
 
 
+def _first_and_last(places: Sequence[str]) -> Iterator[str]:
+    """Yield all places but the last, joined, and the last; more than a few are counted."""
+    if len(places) > _MOST_PLACES:
+        yield first_few(places, _MOST_PLACES)
+    else:
+        yield from filter(None, (", ".join(places[:-1]), places[-1]))
+
+
 # In a setting ------------------------------------------------------------------------------------
 
 
@@ -250,9 +258,12 @@ def headline(findings: RunFindings) -> str:
         return sentence.replace(": ", " on these two machines: ", 1) if are_two else sentence
     is_decided = all(own.is_decided for own in answers.values())
     verb = "Write" if is_decided else f"{NOT_DECIDED}: looked best were"
+    places = defaultdict[str, list[str]](list)
+    for place, own in answers.items():
+        places[plain(own.strategy, NAME_LIMIT)].append(_place(axis, place))
     names = [
-        f"{plain(answers[place].strategy, NAME_LIMIT)} {plain(words.at_values(axis, [place]))}"
-        for place in answers
+        f"{name} {AXES[axis].condition.format(' and '.join(_first_and_last(where)))}"
+        for name, where in places.items()
     ]
     return f"{verb} {first_few(names, _MOST_PLACES)}."
 
@@ -308,20 +319,24 @@ def safety(findings: RunFindings) -> str:
 
 
 def _disagreement(places: Places) -> Iterator[str]:
-    """Yield in how many settings machines, or backends, disagree; nothing of one alone."""
+    """Yield in how many settings machines, backends or runtimes disagree; nothing of one alone."""
     axis, _, settings = places
     lost = [(*pair, setting) for setting, pair in settings.items() if pair]
     if not settings:
         return
     if not lost:
-        yield f"The {axis}s disagree in no setting: no fastest of one is shown slower on another."
+        another = AXES[axis].condition.format("another")
+        yield f"The {axis}s disagree in no setting: no fastest of one is shown slower {another}."
         return
     row, elsewhere, setting = max(lost, key=lambda each: each[0].cost_at_most)
-    here, there = (_place(axis, getattr(each, axis)) for each in (row.case.setting, elsewhere))
+    here, there = (
+        AXES[axis].condition.format(_place(axis, getattr(each, axis)))
+        for each in (row.case.setting, elsewhere)
+    )
     yield (
         f"The {axis}s disagree in {len(lost)} of {counted(len(settings), 'setting')}: "
-        f"{plain(row.case.strategy, NAME_LIMIT)}, the fastest on {there}, costs up to "
-        f"{words.over_the_best(row.cost_at_most)} on {here} in {plain(setting.label)}."
+        f"{plain(row.case.strategy, NAME_LIMIT)}, the fastest {there}, costs up to "
+        f"{words.over_the_best(row.cost_at_most)} {here} in {plain(setting.label)}."
     )
 
 

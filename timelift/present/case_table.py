@@ -14,7 +14,8 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.serving import SlowCalls
-from timelift.case import AXES, Phase
+from timelift.axis_values import Phase
+from timelift.case import AXES
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present import words
 from timelift.present.answer import speed_up_in_words
@@ -164,13 +165,13 @@ def _slow_calls(calls: SlowCalls | None) -> Values:
     """Return the percentiles of served calls, and nothing of others."""
     if not calls:
         return {}
-    whose = "the machine's" if calls.is_machine else "its own"
+    whose = "its own" if calls.p99 and calls.p99.is_known else "too few"
     return {
         **_ends("p90", calls.p90),
         **_ends("p99", calls.p99),
         "p90_in_words": calls.p90,
         "p99_in_words": calls.p99,
-        "slow": whose if calls.p99 else "too few calls",
+        "slow": "the machine's" if calls.of_machine else whose,
     }
 
 

@@ -15,7 +15,8 @@ from timelift.analyse.ranking import Ranking
 from timelift.analyse.results import LEAST_MACHINES, Evidence, Run, launch_numbers
 from timelift.analyse.stopping import LOOKS
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
+from timelift.axis_values import Backend, Gradients, Mode, Phase, Status
+from timelift.case import Setting, several_valued
 from timelift.errors import counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import Machine, flattened
@@ -297,6 +298,8 @@ def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
         reason = group.reason.removesuffix(".") or "the run ended before"
         has_end = group.kind in {Kind.FAILED, Kind.NOT_SERVED}
         end = _ENDS.get(group.status, f" {group.status}") if has_end else ""
+        if len(group.strategies) > 1 and group.kind is Kind.NOT_SERVED:
+            end = end.replace(" does ", " do ")
         where = _where(group, values_of[group.strategies])
         yield group.kind, f"{names}{where}{end}: {reason}"
 

@@ -13,7 +13,14 @@ from timelift.case import AXES, Case
 from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run
 from timelift.measurement import FACT_RULES, SHOWN_FACTS
-from timelift.present.case_table import FIRST_CALL, OVER_PHASE, SPEED_UP, TOMORROW, for_programs
+from timelift.present.case_table import (
+    FIRST_CALL,
+    OVER_PHASE,
+    SLOW_CALLS,
+    SPEED_UP,
+    TOMORROW,
+    for_programs,
+)
 
 #: A run, or its name: a path, a folder, the beginning of a commit, or `latest`.
 RunOrName = Run | str | Path
@@ -23,7 +30,7 @@ UNITS = {
     "seq_len": "steps",
     "batch": "sequences",
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
-    **dict.fromkeys(FIRST_CALL, "seconds"),
+    **dict.fromkeys((*SLOW_CALLS[:-1], *FIRST_CALL), "seconds"),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
     **dict.fromkeys((*SPEED_UP, *TOMORROW), "times as fast as the baseline"),
     **{name: rule.unit for name, rule in FACT_RULES.items() if rule.unit},
@@ -61,7 +68,7 @@ def load(
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     table = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    numbers = (*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, *SPEED_UP, *TOMORROW)
+    numbers = (*SLOW_CALLS[:-1], *OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, *SPEED_UP, *TOMORROW)
     return table.astype(dict.fromkeys(numbers, float))
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
-from timelift.case import AXES, CPU, Dtype, several_valued
+from timelift.axis_values import Dtype
+from timelift.case import AXES, CPU, several_valued
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions

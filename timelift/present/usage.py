@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timelift.analyse.results import Run
-from timelift.case import Dtype, Setting, workload_name
+from timelift.axis_values import Dtype
+from timelift.case import Setting, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, read_inputs
 from timelift.project import Project

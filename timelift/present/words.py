@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from timelift import case
+from timelift.axis_values import Lengths, Phase
 from timelift.escape import NAME_LIMIT, plain
 from timelift.source import ADDED
 
@@ -220,8 +221,8 @@ def value_in_words(axis: str, value: object) -> str:
     return known.proper.get(value) or known.words.format(value)
 
 
-def a_call(phase: case.Phase) -> str:
-    return "a train step" if phase is case.Phase.TRAIN else "a call"
+def a_call(phase: Phase) -> str:
+    return "a train step" if phase is Phase.TRAIN else "a call"
 
 
 # The options that ask for a setting --------------------------------------------------------------
@@ -308,7 +309,7 @@ def moot(setting: case.Setting, added: Collection[str] | None) -> list[str]:
     """Return the titles of the declarations that mean nothing where training may add `added`."""
     if added is None:
         return []
-    masks = ("MASKS", "PADDED_STEPS") if setting.lengths is case.Lengths.FULL else ()
+    masks = ("MASKS", "PADDED_STEPS") if setting.lengths is Lengths.FULL else ()
     of_layer = (key for key, kind in ADDED.items() if kind not in added)
     return [declared_about(key) for key in (*of_layer, *masks)]
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from timelift.case import Gradients, Phase
+from timelift.axis_values import Gradients, Phase
 from timelift.messages import RivalSpec
 from timelift.worker import law
 from timelift.worker.engines import Array, Compiled, Engine, Feed

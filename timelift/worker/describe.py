@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Backend, Gradients
+from timelift.axis_values import Backend, Gradients
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.messages import Described, Look, WorkerChannel

@@ -15,7 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Lengths, Phase, Setting
+from timelift.axis_values import Lengths, Phase
+from timelift.case import Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import Task
@@ -119,6 +120,8 @@ class Feeds:
 
     def fetch(self, value: Any) -> Array:
         """Fetch (batch, time, …); a ragged value is padded with zeros."""
+        if isinstance(value, np.ndarray):  # served
+            return value
         if not self.ragged:
             return self.engine.to_numpy(value)
         steps = self.engine.to_numpy(getattr(value, "flat_values", value))

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from timelift.case import Dtype, Gradients, Lengths, Phase, Setting, Status, TimeAxis
+from timelift.axis_values import Dtype, Gradients, Lengths, Phase, Status, TimeAxis
+from timelift.case import Setting
 from timelift.errors import UserError, nearest, one_line
 from timelift.inner_layer import ANY_HIGH, USUAL_HIGH, LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task

@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from timelift.case import Lengths, Mode, Setting, TimeAxis
+from timelift.axis_values import Lengths, Mode, TimeAxis
+from timelift.case import Setting
 from timelift.messages import CALLING_EVERY_STEP
 from timelift.source import UNKNOWN
 from timelift.worker import law

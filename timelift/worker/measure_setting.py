@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from timelift import canary, messages, rounds
-from timelift.case import Case, Phase, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Case
 from timelift.errors import one_line
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import RivalSpec, Task, WorkerChannel
@@ -226,15 +227,15 @@ class Playing:
     ) -> list[rounds.Player]:
         """Return a fixed piece of work that plays beside served calls, each a sample of its own.
 
-        It shows the slow calls that are the machine's. It takes about as long as the median rival.
+        It shows the slow calls that are the machine's. It takes about as long as the fastest rival.
         """
         if self.task.setting.phase is not Phase.SERVE or self.task.conducted:
             return []
         for player, seconds in zip(players, seconds_per_call, strict=True):
             rounds.size_block(player, seconds)
-        middle = sorted(seconds_per_call)[len(players) // 2]
-        own = rounds.Player(_CANARY, canary.work_of(middle))
-        rounds.size_block(own, middle)
+        fastest = min(seconds_per_call)
+        own = rounds.Player(_CANARY, canary.work_of(fastest))
+        rounds.size_block(own, fastest)
         return [own]
 
     def _sleep(self) -> bool:

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Backend, Mode, Phase, Setting
+from timelift.axis_values import Backend, Mode, Phase
+from timelift.case import Setting
 from timelift.errors import one_line
 from timelift.worker.engines import Array
 from timelift.worker.inputs import marked, marks_reaching, pad

@@ -20,7 +20,8 @@ import keras
 import numpy as np
 
 from timelift import messages
-from timelift.case import Phase, Setting, Status
+from timelift.axis_values import Phase, Status
+from timelift.case import Setting
 from timelift.errors import UserError, one_line, ran_out_of_memory
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.rounds import Clock, Player
@@ -193,9 +194,9 @@ class SettingUnderTest(UnderTest):
         prepared = PreparedRival(rival, compiled, feed, facts, module, self.tried, cotangents)
         begin(messages.TRACING)
         facts.update(self._first_call(compiled, feed))
-        own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
-        facts["start_seconds"] = import_seconds + own_seconds
         facts.update(compiled.facts)
+        own = ("build_seconds", "export_seconds", "first_call_seconds")
+        facts["start_seconds"] = import_seconds + sum(facts.get(name, 0.0) for name in own)
         if setting.phase is Phase.TRAIN:
             find_loss_scale(self.engine, compiled, feed)
         if is_checked:

@@ -25,10 +25,11 @@ from typing import Any
 import keras
 
 from timelift import messages
-from timelift.case import BACKEND_THREADS, Runtime, Setting, Status, TimeAxis
+from timelift.axis_values import Runtime, Status, TimeAxis
+from timelift.case import BACKEND_THREADS, Setting
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.worker.engines import Array, Compiled, Engine, Feed
-from timelift.worker.making import LostError, Shape, inputs_of
+from timelift.worker.making import LostError, Shape, inputs_of, parts_of
 from timelift.worker.reference import Begin
 
 #: From flat inputs to flat outputs.
@@ -47,6 +48,8 @@ _REASONS = (
     re.compile(r"(?P<why>Select TensorFlow op\(s\)).*?(?P<node>Flex\w+)"),
 )
 _OTHER_WAY = "write it in another way"
+#: The oldest Keras of which exports were tried.
+_OLDEST_KERAS = [3, 15]
 _FLEX = f"{_OTHER_WAY}, or link the Flex delegate where it runs"
 
 
@@ -76,7 +79,7 @@ class ServedByKeras(Compiled):
 
     def _placed(self, feed: Feed) -> Feed:
         def place(array: Array | None) -> Any:
-            return None if array is None else self._engine.place(array)
+            return None if array is None else keras.ops.convert_to_tensor(array)
 
         return Feed(*(keras.tree.map_structure(place, each) for each in (feed.inputs, feed.mask)))
 
@@ -96,17 +99,17 @@ class Exported(Compiled):
         self._run: Run | None = None
 
     def anew(self, feed: Feed) -> "Exported":
-        again = Exported(self._model, self._setting, lambda _: None, is_first=True)
+        again = Exported(self._model, self._setting, self._begin, is_first=True)
         again.trace(feed)
         return again
 
     def trace(self, feed: Feed) -> None:
-        refuse_missing(self._setting.runtime)
+        _refuse_unable(self._model, self._setting.runtime)
         form, ending = _FORMATS[self._setting.runtime]
         arrays, names = keras.tree.flatten(feed.inputs), input_names(feed.inputs)
         specs = [
             keras.InputSpec(shape=shape, dtype=str(array.dtype), name=name)
-            for shape, array, name in zip(self._shapes(arrays), arrays, names, strict=True)
+            for shape, array, name in zip(self._shapes(arrays, names), arrays, names, strict=True)
         ]
         signature = [keras.tree.pack_sequence_as(feed.inputs, specs)]
         (symbolic,) = keras.tree.map_structure(_symbolic, signature)
@@ -122,15 +125,15 @@ class Exported(Compiled):
             with self._stage(messages.RUNNING, seconds):
                 loaded.run(arrays)
             size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-            self.operations, largest_rank = loaded.describe()
-        self._run = loaded.run
+            kinds, ranks = loaded.describe()
+        self._run, self.operations = loaded.run, Counter(kinds)
         self.facts = {
             "export_seconds": seconds[0],
             "load_seconds": seconds[1],
             "first_call_seconds": seconds[1] + seconds[2],
             "trace_seconds": None,
             "artefact_bytes": size,
-            "largest_rank": largest_rank,
+            "largest_rank": max(ranks, default=None),
             "operations": dict(self.operations) if self.checks_weights else None,
         }
 
@@ -138,12 +141,18 @@ class Exported(Compiled):
         assert self._run
         return partial(self._run, keras.tree.flatten(feed.inputs))
 
-    def _shapes(self, arrays: Sequence[Array]) -> list[Shape]:
-        """Return the shape of each input with the batch of its array, open where the model's is."""
-        declared = [tuple(tensor.shape) for tensor in inputs_of(self._model)]
+    def _shapes(self, arrays: Sequence[Array], names: Sequence[str]) -> list[Shape]:
+        """Return the shape of each input with the batch of its array, open where the model's is.
+
+        A model of a list of inputs takes a dictionary by their names.
+        """
+        declared = inputs_of(self._model)
+        by_name = {tensor.name: tensor for tensor in declared}
+        if by_name.keys() == {*names}:
+            declared = [by_name[name] for name in names]
         if len(declared) == len(arrays):
             pairs = zip(arrays, declared, strict=True)
-            return [(len(array), *shape[1:]) for array, shape in pairs]
+            return [(len(array), *tensor.shape[1:]) for array, tensor in pairs]
         is_open = self._setting.time_axis is TimeAxis.DYNAMIC
         shapes: list[Shape] = [array.shape for array in arrays]
         return [(shape[0], None, *shape[2:]) for shape in shapes] if is_open else shapes
@@ -171,12 +180,26 @@ def served(
     return ServedByKeras(engine, engine.compile(model, setting, training=False))
 
 
-def refuse_missing(runtime: Runtime) -> None:
-    """Raise LostError if this interpreter, which may be another machine's, lacks a package."""
+def _refuse_unable(model: Any, runtime: Runtime) -> None:
+    """Raise LostError if this interpreter, perhaps another machine's, or the model is unfit.
+
+    What the runtime needs is imported, so that no clock has that. OpenVINO would tell its makers of
+    each conversion, if it found the package that does.
+    """
     if missing := [name for name in runtime.modules if not importlib.util.find_spec(name)]:
         names = " ".join(missing).replace("_", "-")
         why = f"{sys.executable} lacks {names} for {runtime}; install it there with: pip install "
         raise LostError(f"{why}{names}", Status.UNAVAILABLE)
+    if [*map(int, keras.__version__.split(".")[:2])] < _OLDEST_KERAS:
+        why = f"expected Keras 3.15 or newer to export for {runtime}, received {keras.__version__}"
+        raise LostError(f"{why}; pip install 'keras>=3.15,<4'", Status.UNAVAILABLE)
+    dtypes = {str(part.compute_dtype) for part in parts_of(model)} - {"float32"}
+    if floats := sorted(dtype for dtype in dtypes if "float" in dtype):
+        why = f"it computes in {' and '.join(floats)}, and {runtime} is held to float32"
+        raise LostError(f"{why}; export a model of float32", Status.REFUSED)
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    for name in runtime.modules:
+        importlib.import_module(name)
 
 
 def input_names(nest: Any) -> list[str]:
@@ -188,13 +211,15 @@ def input_names(nest: Any) -> list[str]:
 
 def why_unserved(error: Exception) -> str:
     """Return the reason of a tool in one line, and the remedy."""
-    told, text = one_line(error), " ".join(str(error).split())
-    for found in filter(None, (pattern.search(text) for pattern in _REASONS)):
-        named = found.groupdict()
-        told = (named.get("why") or found[0]).strip()
-        if node := named.get("node"):
-            return f"{told} that this interpreter lacks ({node}); {_FLEX}"
-    return f"{told.rstrip('.')}; {_OTHER_WAY}"
+    text = " ".join(str(error).split())
+    found = next(filter(None, (pattern.search(text) for pattern in _REASONS)), None)
+    if not found:
+        return f"{one_line(error).rstrip('.')}; {_OTHER_WAY}"
+    named = found.groupdict()
+    told = (named.get("why") or found[0]).strip().rstrip(".")
+    if node := named.get("node"):
+        return f"{told} that this interpreter lacks ({node}); {_FLEX}"
+    return f"{told}; {_OTHER_WAY}"
 
 
 def _symbolic(spec: Any) -> Any:
@@ -221,14 +246,13 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded artefact: what runs it, and its operations by kind with the rank of each tensor."""
+    """A loaded artefact: what runs it, and what describes it while its file is there.
+
+    That is the kind of each operation and the rank of each tensor.
+    """
 
     run: Run
-    kinds: Callable[[], Iterable[str]]
-    ranks: Callable[[], Iterable[int]]
-
-    def describe(self) -> tuple[Counter[str], int | None]:
-        return Counter(self.kinds()), max(self.ranks(), default=None)
+    describe: Callable[[], tuple[Iterable[str], Iterable[int]]]
 
 
 def _load_saved_model(artefact: Artefact) -> Loaded:
@@ -242,11 +266,14 @@ def _load_saved_model(artefact: Artefact) -> Loaded:
         returned = serve(**named)
         return [returned[name].numpy() for name in outputs]
 
-    graph = serve.graph.as_graph_def(add_shapes=True)
-    nodes = [*graph.node, *(node for body in graph.library.function for node in body.node_def)]
-    shapes = (shape for node in nodes for shape in node.attr["_output_shapes"].list.shape)
-    known = [len(shape.dim) for shape in shapes if not shape.unknown_rank]
-    return Loaded(run, lambda: (node.op for node in nodes), lambda: known)
+    def describe() -> tuple[Iterable[str], Iterable[int]]:
+        graph = serve.graph.as_graph_def(add_shapes=True)
+        nodes = [*graph.node, *(node for body in graph.library.function for node in body.node_def)]
+        shapes = (shape for node in nodes for shape in node.attr["_output_shapes"].list.shape)
+        known = [len(shape.dim) for shape in shapes if not shape.unknown_rank]
+        return [node.op for node in nodes], known
+
+    return Loaded(run, describe)
 
 
 def _load_onnx(artefact: Artefact) -> Loaded:
@@ -264,17 +291,20 @@ def _load_onnx(artefact: Artefact) -> Loaded:
         returned: list[Array] = session.run(None, dict(zip(names, arrays, strict=True)))
         return returned
 
-    model = onnx.shape_inference.infer_shapes(onnx.load(artefact.path))
-
-    def nodes(graph: Any) -> Iterator[Any]:
+    def graphs(graph: Any) -> Iterator[Any]:
+        yield graph
         for node in graph.node:
-            yield node
             for attribute in node.attribute:
-                yield from nodes(attribute.g)
+                yield from graphs(attribute.g)
 
-    infos = [*model.graph.value_info, *model.graph.input, *model.graph.output]
-    ranks = [len(info.type.tensor_type.shape.dim) for info in infos]
-    return Loaded(run, lambda: (node.op_type for node in nodes(model.graph)), lambda: ranks)
+    def describe() -> tuple[Iterable[str], Iterable[int]]:
+        model = onnx.shape_inference.infer_shapes(onnx.load(artefact.path))
+        own = [*graphs(model.graph)]
+        infos = (info for one in own for info in (*one.value_info, *one.input, *one.output))
+        ranks = [len(info.type.tensor_type.shape.dim) for info in infos]
+        return [node.op_type for one in own for node in one.node], ranks
+
+    return Loaded(run, describe)
 
 
 def _load_openvino(artefact: Artefact) -> Loaded:
@@ -292,14 +322,25 @@ def _load_openvino(artefact: Artefact) -> Loaded:
         returned = request.infer([arrays[place] for place in takes])
         return [returned[place] for place in gives]
 
-    made = [each for each in model.get_ordered_ops() if each.get_type_name() not in _NO_WORK]
-    shapes = [one.get_partial_shape() for each in made for one in each.outputs()]
-    ranks = [shape.rank.get_length() for shape in shapes if shape.rank.is_static]
-    return Loaded(run, lambda: (each.get_type_name() for each in made), lambda: ranks)
+    def made(body: Any) -> Iterator[Any]:
+        for each in body.get_ordered_ops():
+            if each.get_type_name() not in _NO_WORK:
+                yield each
+            if each.get_type_name() in _LOOPS:
+                yield from made(each.get_function())
+
+    def describe() -> tuple[Iterable[str], Iterable[int]]:
+        own = [*made(model)]
+        shapes = (one.get_partial_shape() for each in own for one in each.outputs())
+        ranks = [shape.rank.get_length() for shape in shapes if shape.rank.is_static]
+        return [each.get_type_name() for each in own], ranks
+
+    return Loaded(run, describe)
 
 
 #: Nodes of OpenVINO that compute nothing.
 _NO_WORK = {"Parameter", "Constant", "Result"}
+_LOOPS = {"Loop", "TensorIterator"}
 
 
 def _load_litert(artefact: Artefact) -> Loaded:
@@ -321,13 +362,13 @@ def _load_litert(artefact: Artefact) -> Loaded:
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in gives]
 
-    text = _analysed(path)
-    shapes = re.findall(r"shape:\[([^\]]*)\]", text)
-    return Loaded(
-        run,
-        lambda: re.findall(r"^\s*Op#\d+ (\w+)\(", text, re.MULTILINE),
-        lambda: (len(shape.split(",")) if shape.strip() else 0 for shape in shapes),
-    )
+    def describe() -> tuple[Iterable[str], Iterable[int]]:
+        text = _analysed(path)
+        shapes = re.findall(r"shape:\[([^\]]*)\]", text)
+        ranks = [len(shape.split(",")) if shape.strip() else 0 for shape in shapes]
+        return re.findall(r"^\s*Op#\d+ (\w+)\(", text, re.MULTILINE), ranks
+
+    return Loaded(run, describe)
 
 
 def _analysed(path: str) -> str:
@@ -341,8 +382,12 @@ def _analysed(path: str) -> str:
 
 
 def _in_order(outputs: Iterable[str]) -> list[str]:
-    """Return names of outputs in the order in which Keras flattens them: output_2, output_10."""
-    return sorted(outputs, key=lambda name: [int(n) if n.isdigit() else n for n in name.split("_")])
+    """Return names of outputs in the order in which Keras flattens them: by number, or by key."""
+    names, numbered = sorted(outputs), re.compile(r"output_(\d+)")
+    numbers = [found[1] for found in map(numbered.fullmatch, names) if found]
+    if len(numbers) < len(names):
+        return names
+    return [f"output_{number}" for number in sorted(map(int, numbers))]
 
 
 _LOADERS: Mapping[Runtime, Callable[[Artefact], Loaded]] = {

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Backend, Phase
+from timelift.axis_values import Backend, Phase
 from timelift.messages import TRACING, RivalSpec, Task
 from timelift.worker import find_lifts, law
 from timelift.worker.checks import PreparedRival
@@ -111,6 +111,7 @@ class ModelUnderTest(UnderTest):
         facts["first_call_seconds"] = time.perf_counter() - started
         facts.update(compiled.facts)
         if setting.phase is Phase.SERVE and as_written.laws:
+            begin(CHECKING)
             error = as_written.laws[0].check_served(keras.tree.flatten(returned))
             facts["law_error"] = max(error, facts.get("law_error", 0.0))
         prepared = PreparedRival(rival, compiled, feed, facts)
@@ -326,15 +327,15 @@ class WholeLaw:
 
     def check_served(self, outputs: Sequence[Array]) -> float:
         """Return the largest error of outputs that a runtime returned, flat; as `check` does."""
-        worst, rounding = 0.0, iter(self._moved_by_rounding)
-        for name, found in zip(self.wanted.dtypes, outputs, strict=True):
-            want, moved = self.wanted.values[name], next(rounding)
-            if found.shape != want.shape:
-                raise LawBrokenError(
-                    f"served, {name} has the shape {found.shape}, not {want.shape}"
-                )
-            errors, scale = _by_feature(found, want)
-            allowed = np.maximum(self.allowed[0], 2 * moved)
+        worst, names = 0.0, [*self.wanted.dtypes]
+        shapes = [self.wanted.values[name].shape for name in names]
+        if (served := [each.shape for each in outputs]) != shapes:
+            raise LawBrokenError(f"served, its outputs have the shapes {served}, not {shapes}")
+        for place, (name, found) in enumerate(zip(names, outputs, strict=True)):
+            errors, scale = _by_feature(found, self.wanted.values[name])
+            allowed = np.full_like(errors, self.allowed[0])
+            if not (errors <= allowed).all():
+                allowed = np.maximum(allowed, 2 * self._moved_by_rounding[place])
             if not (errors <= allowed).all():
                 said = _sentence(name, errors, allowed, self.wanted, self.wanted)
                 raise LawBrokenError(f"served, {said}")

@@ -93,18 +93,19 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
         "values": [_shown(value) for value in values],
         "words": [_in_words(axis, value) for value in values],
         "choices": [_choice(axis, value) for value in values],
-        "usual": None if _is_told(axis) else AXES[axis].usual,
+        "usual": None if _is_told(axis, values) else AXES[axis].usual,
         "compared": axis in PAIRED,
     }
 
 
-#: Of these axes most runs have the usual value alone.
-_TOLD_IF_UNUSUAL = {"machine", "runtime"}
+def _is_told(axis: str, values: Sequence[Any]) -> bool:
+    """True if the words of a setting name even the usual value, as of execution and dtype.
 
-
-def _is_told(axis: str) -> bool:
-    """True if the words of a setting name even the usual value, as of execution and dtype."""
-    return (AXES[axis].is_execution and axis not in _TOLD_IF_UNUSUAL) or axis == "dtype"
+    Most runs have the usual runtime alone, which is told beside others.
+    """
+    if axis == "runtime":
+        return len(values) > 1
+    return (AXES[axis].is_execution and axis != "machine") or axis == "dtype"
 
 
 def _shown(value: object) -> object:
@@ -221,14 +222,14 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
 
 
 def _priced(findings: RunFindings) -> Iterator[tuple[str, Recommendation]]:
-    """Yield what is written for each workload, on each machine or backend if they disagree."""
+    """Yield what is written for each workload, on each machine and the like if they disagree."""
     axis, _, lost = findings.places
     for workload, answer in findings.answers.items():
         own = (each for each in findings.contests if each.setting.workload == workload)
         for place, part in (
             recommend_by(axis, own) if any(lost.values()) else {"": answer}
         ).items():
-            yield f"{workload} on {words.value_in_words(axis, place)}" if place else workload, part
+            yield f"{workload} {words.at_values(axis, [place])}" if place else workload, part
 
 
 def _prices(workload: str, answer: Recommendation, places: Mapping[str, int]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Price, Recommendation
+from timelift.analyse.serving import SlowCalls
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Phase
+from timelift.axis_values import Phase
+from timelift.case import Case
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import conditions, words
@@ -26,7 +28,10 @@ _VERDICTS = {
     Verdict.UNDECIDED: "undecided",
 }
 #: Titles of the facts about a strategy in a setting, in the order of `facts`.
-FACTS = ("times as fast tomorrow", "time", "first call", "peak memory", "may cost", "not ranked")
+FACTS = (
+    *("times as fast tomorrow", "time", "nine of ten in", "99 of 100 in"),
+    *("first call", "peak memory", "may cost", "not ranked"),
+)
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
@@ -129,6 +134,7 @@ def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
     yield words.from_low_to_high(findings.tomorrow(row) or Interval(math.nan))
     call = f"{words.a_call(case.setting.phase)}{_over(case, findings)}"
     yield f"{words.with_interval(seconds, words.time_in_words)} {call}"
+    yield from slow_calls(findings.slow_calls.get(case))
     yield words.with_interval(first_call, words.time_in_words) if first_call else ""
     yield (
         f"{words.three_figures(peak / words.MEBIBYTES.size)} {words.MEBIBYTES.name}" if peak else ""
@@ -136,6 +142,15 @@ def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
     is_known = best is not None and best.has_verdict and math.isfinite(cost)
     yield f"at most {words.over_the_best(cost)}" if is_known else ""
     yield findings.meanings.why_unknown(case)
+
+
+def slow_calls(calls: SlowCalls | None) -> Iterator[str]:
+    """Yield the time in which nine of ten served calls are, and 99 of 100; '' where unknown."""
+    p90, p99 = (calls.p90, calls.p99) if calls else (None, None)
+    yield words.with_interval(p90, words.time_in_words) if p90 else ""
+    of_machine = "not known: the machine's own slow calls are as slow"
+    told = of_machine if calls and calls.of_machine else ""
+    yield words.with_interval(p99, words.time_in_words) if p99 else told
 
 
 def _over(case: Case, findings: RunFindings) -> str:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.case import Backend, Setting
+from timelift.axis_values import Backend
+from timelift.case import Setting
 
 Array = NDArray[Any]
 

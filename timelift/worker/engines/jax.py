@@ -20,7 +20,8 @@ import numpy as np
 from jax import numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
 
-from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.axis_values import Dtype, Gradients, Mode, Phase, TimeAxis
+from timelift.case import BACKEND_THREADS, Setting
 from timelift.messages import COMPILED_FOLDER
 from timelift.worker.engines import Array, Compiled, Engine, Feed, UnavailableError, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of, loss_of

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.axis_values import Gradients, Mode, Phase, TimeAxis
+from timelift.case import BACKEND_THREADS, Setting
 from timelift.worker.engines import Array, Compiled, Engine, Feed, UnavailableError, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of, loss_of
 

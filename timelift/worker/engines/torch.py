@@ -14,7 +14,8 @@ import keras
 import torch
 from torch._inductor import config as inductor
 
-from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.axis_values import Gradients, Mode, Phase, TimeAxis
+from timelift.case import BACKEND_THREADS, Setting
 from timelift.worker.engines import Array, Compiled, Engine, Feed, UnavailableError, mask_arg
 from timelift.worker.engines.train_step import TrainStep, data_of, loss_of
 
