@@ -127,7 +127,7 @@ EVERYWHERE += [
 
 def test_the_whole_catalogue_has_every_pair_of_workload_phase_way_and_size():
     cells = [(workload, *row[:2], row[2:4]) for workload, row in EVERYWHERE]
-    for pair in combinations(enumerate((WORKLOADS, Phase, WAYS, SIZES)), 2):
+    for pair in combinations(enumerate((WORKLOADS, support.PHASES, WAYS, SIZES)), 2):
         (one, values), (other, others) = pair
         assert {(cell[one], cell[other]) for cell in cells} >= {*product(values, others)}
 
@@ -296,7 +296,7 @@ def test_a_right_lift_passes_in_16_bits_and_planted_mistakes_are_found(dtype):
     )
     asked = f"ends_of_mistakes('tensorflow', {kinds}, '{dtype}')"
     mistakes, right = engines.evaluate("tensorflow", "tests.support.law_cases", asked)
-    phases = [phase for phase in Phase if (dtype, phase) != (Dtype.FLOAT16, Phase.TRAIN)]
+    phases = [phase for phase in support.PHASES if (dtype, phase) != (Dtype.FLOAT16, Phase.TRAIN)]
     tried = Counter(name.rpartition(", ")[2] for name, *_ in mistakes)
     assert tried == dict.fromkeys(phases, 3)
     assert not [each for each in mistakes if each[1] != Status.LAW_BROKEN]

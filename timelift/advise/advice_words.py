@@ -340,6 +340,11 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         traced = f"traced for {steps}; fit traces with an open length"
         is_exported = model.setting.is_exported
         yield f"exported with an open length; called with {steps}" if is_exported else traced
+    if model.setting.is_exported:
+        yield (
+            f"exported for a batch of {model.feeding.batch}: give model.export an input_signature, "
+            "since with an open batch, which it has by default, a model may not run there"
+        )
     if model.trains and not model.compiled:
         yield "it is not compiled, so it was trained by the mean of its outputs"
 
