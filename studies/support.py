@@ -9,7 +9,7 @@ Nothing is timed, so two launches work at once.
 `--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
 every strategy is tried by eager calls, and compiled on one workload, since compiling all takes
 hours on PyTorch. `--dtypes` prints a table of dtypes a backend, with a static time axis.
-`--runtimes` prints the tables of `docs/runtimes.md`: what each runtime serves, one sequence a call.
+`--runtimes` prints the tables of `docs/served.md`: what each runtime serves, one sequence a call.
 """
 
 import argparse

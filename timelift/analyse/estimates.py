@@ -141,7 +141,7 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
     """
     medians = [setting.launch_medians() for setting in settings]
     groups = np.repeat(np.arange(len(medians)), [*map(len, medians)])
-    estimates = estimate_logs(medians, [setting.marks for setting in settings], groups)
+    estimates = _estimate_logs(medians, [setting.marks for setting in settings], groups)
     ends = itertools.accumulate(map(len, medians))
     return [
         estimates.part(slice(end - len(logs), end)) for logs, end in zip(medians, ends, strict=True)
@@ -159,11 +159,20 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     if not launches:
         return {}
     seconds, marks = zip(*(zip(*calls, strict=True) for calls in launches.values()), strict=True)
-    logs = estimate_logs([np.log([own]) for own in seconds], marks, fit=typical_prior)
+    return dict(zip(launches, typical_means(seconds, marks), strict=True))
+
+
+def typical_means(
+    figures: Iterable[Sequence[float]], marks: Sequence[Sequence[str]]
+) -> list[Interval]:
+    """Return geometric means over launches, each variance drawn towards the typical one.
+
+    Each case has a positive figure, and a mark of its machine, for each of its launches.
+    """
+    logs = _estimate_logs([np.log([own]) for own in figures], marks, fit=typical_prior)
     width = logs.half_width(ALPHA / 2)
     ends = (logs.effect, logs.effect - width, logs.effect + width)
-    intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
-    return dict(zip(launches, intervals, strict=True))
+    return [Interval(*row) for row in np.exp(ends).T.tolist()]
 
 
 def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
@@ -174,7 +183,7 @@ def _first_calls(measurement: Measurement) -> list[tuple[float, str]]:
     return [(took, mark) for took, mark in marks if 0 < took < math.inf]
 
 
-def estimate_logs(
+def _estimate_logs(
     parts: Sequence[Samples],
     marks: Sequence[Sequence[str]],
     groups: Families | None = None,

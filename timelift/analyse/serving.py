@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.estimates import ALPHA, Interval, estimate_logs
+from timelift.analyse.estimates import Interval, typical_means
 from timelift.analyse.results import Run, launch_marks
-from timelift.analyse.variances import typical_prior
 from timelift.axis_values import Phase
 from timelift.case import Case
 from timelift.measurement import CaseInLaunch, Measurement
@@ -82,10 +81,7 @@ def _intervals(
         return {}
     launches = {case: [one.number for one in _timed(served[case])] for case in figures}
     marks = [launch_marks([served[case]], numbers) for case, numbers in launches.items()]
-    logs = estimate_logs([np.log([own]) for own in figures.values()], marks, fit=typical_prior)
-    width = logs.half_width(ALPHA / 2)
-    ends = np.exp((logs.effect, logs.effect - width, logs.effect + width)).T.tolist()
-    return {case: Interval(*row) for case, row in zip(figures, ends, strict=True)}
+    return dict(zip(figures, typical_means(figures.values(), marks), strict=True))
 
 
 def _timed(measurement: Measurement) -> list[CaseInLaunch]:
