@@ -82,7 +82,7 @@ def refuses(layer, setting, *, masked=False):  # noqa: ARG001
     """Refuse masks of a step, the gradient that XLA gets wrong, and sizes unknown to JAX."""
     if any(tree.flatten(masked)):
         return "groups are cut by a mask over steps, and a step is handed no mask of its own."
-    if setting.mode == "xla" and setting.phase != "forward" and setting.lengths != "full":
+    if setting.mode == "xla" and setting.differentiates and setting.lengths != "full":
         return "XLA computes a wrong gradient of a slice whose size depends on the lengths."
     if setting.backend == "jax" and setting.mode != "eager":
         return "jax.jit compiles for known sizes, and the longest of a group is none."

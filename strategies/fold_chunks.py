@@ -82,7 +82,7 @@ def refuses(layer, setting, *, remat=False):
     """Refuse an unknown number of chunks, and what training would assign once more with `remat`."""
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "the number of chunks must be known when they are traced, and time is dynamic."
-    if remat and setting.phase != "forward" and assigns(layer):
+    if remat and setting.differentiates and assigns(layer):
         return "what is computed again would draw other noise, or move statistics once more."
     return None
 

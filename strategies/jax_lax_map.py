@@ -66,7 +66,7 @@ class LaxMap(keras.layers.Wrapper):
 
 def refuses(layer, setting):
     """Refuse what JAX cannot assign inside a loop."""
-    if setting.phase != "forward" and assigns(layer):
+    if setting.differentiates and assigns(layer):
         return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
     return None
 

@@ -71,7 +71,7 @@ def refuses(layer, setting):
         return "XLA must know the batch of a loop, and inside of another one it shrinks."
     parts = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.Dense)]  # noqa: SLF001
     shapes = [(part.get_build_config() or {}).get("input_shape") or () for part in parts]
-    compiled = setting.mode == "xla" and setting.phase != "forward"
+    compiled = setting.mode == "xla" and setting.differentiates
     if compiled and (setting.lengths != "full" or max(map(len, shapes), default=0) > 2):
         return (
             "XLA gets the gradient wrong, or has none of Dense over words, where a batch shrinks."

@@ -57,7 +57,7 @@ def refuses(layer, setting):
     """Refuse what JAX cannot assign inside a loop, and an unrolled loop of unknown length."""
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
-    if setting.backend == "jax" and setting.phase != "forward" and assigns(layer):
+    if setting.backend == "jax" and setting.differentiates and assigns(layer):
         return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
     return None
 

@@ -74,9 +74,9 @@ def refuses(layer, setting, *, masked=False):
         return "Keras scans several tensors of a known length alone here, and time is dynamic."
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
-    if setting.mode == "xla" and setting.phase != "forward":
+    if setting.mode == "xla" and setting.differentiates:
         return "the loop has no maximum of iterations, and XLA compiles no gradient without one."
-    if setting.backend == "jax" and setting.phase != "forward" and assigns(layer):
+    if setting.backend == "jax" and setting.differentiates and assigns(layer):
         return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
     return None
 

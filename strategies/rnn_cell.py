@@ -59,7 +59,7 @@ def refuses(layer, setting, *, shape=(), masked=False):
         return reason
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
-    if setting.backend == "jax" and setting.phase != "forward" and assigns(layer):
+    if setting.backend == "jax" and setting.differentiates and assigns(layer):
         return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
     varies = setting.lengths != "full"
     if setting.backend == "jax" and varies and len(output_shape(layer)) > 2:

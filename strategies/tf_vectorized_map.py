@@ -67,14 +67,14 @@ def refuses(layer, setting):
 
 def refuses_part(part, setting):
     """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
-    differentiates, name = setting.phase != "forward", type(part).__name__
+    name = type(part).__name__
     if isinstance(part, HAS_NO_BATCHED_FORM):
         return f"TensorFlow has no batched form for what {name} does."
-    inert = setting.mode == "eager" or (setting.mode == "graph" and not differentiates)
+    inert = setting.mode == "eager" or (setting.mode == "graph" and not setting.differentiates)
     if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."
     double = setting.dtype == "float64" and setting.mode != "xla"
-    if differentiates and double and getattr(part, "groups", 1) > 1:
+    if setting.differentiates and double and getattr(part, "groups", 1) > 1:
         return f"TensorFlow has no vectorised float64 gradient of a grouped {name} without XLA."
     return None
 

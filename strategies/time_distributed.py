@@ -67,10 +67,10 @@ def unmapped(layer, setting):
     version = tuple(int(part) for part in keras.version().split(".")[:2])
     if version >= (3, 14) and setting.batch != setting.seq_len:
         return "Keras maps over `batch` steps where time is dynamic, and time differs from batch."
-    if setting.mode == "xla" and setting.phase != "forward":
+    if setting.mode == "xla" and setting.differentiates:
         return "the map over step numbers is a loop of unknown length: no gradient under XLA."
     loops = any(isinstance(part, keras.layers.RNN) and not part.unroll for part in parts(layer))
-    if loops and (setting.mode == "xla" or setting.phase != "forward"):
+    if loops and (setting.mode == "xla" or setting.differentiates):
         return "TensorFlow cannot vectorise the gradient of a recurrent loop, nor compile the loop."
     return None
 

@@ -85,10 +85,10 @@ def noisy(part):
 
 def refused_by_torch(part, setting):
     """Return why PyTorch cannot vectorise one of the layers; None where it can."""
-    trains, name = setting.phase != "forward" and part.trainable, type(part).__name__
+    trains, name = setting.differentiates and part.trainable, type(part).__name__
     if isinstance(part, ASKS_FOR_LAYOUT) and part.data_format == "channels_last":
         return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
-    if setting.phase != "forward" and noisy(part):
+    if setting.differentiates and noisy(part):
         return f"torch.vmap, as Keras calls it, allows no noise, and {name} draws some."
     if trains and isinstance(part, layers.BatchNormalization):
         return f"{name} updates its statistics in place, which torch.vmap does for no single step."
@@ -98,24 +98,24 @@ def refused_by_torch(part, setting):
 def refused_by_jax(part, setting):
     """Return why JAX cannot vectorise one of the layers; None where it can."""
     statistics = isinstance(part, layers.BatchNormalization) and part.trainable
-    if setting.phase != "forward" and statistics:
+    if setting.differentiates and statistics:
         return "JAX has no one value for the statistics that each mapped step assigns."
     return None
 
 
 def refused_by_tensorflow(part, setting):
     """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
-    differentiates, name = setting.phase != "forward", type(part).__name__
-    inert = setting.mode == "eager" or (setting.mode == "graph" and not differentiates)
+    name = type(part).__name__
+    inert = setting.mode == "eager" or (setting.mode == "graph" and not setting.differentiates)
     if isinstance(part, layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."
     lone = setting.time_axis == "dynamic" and setting.batch == setting.seq_len == 1
     if isinstance(part, layers.RNN) and lone and setting.mode == "graph":
         return f"TensorFlow gives the loop of {name} a wrong shape for one step of one sequence."
     double = setting.dtype == "float64" and setting.mode != "xla"
-    if differentiates and double and getattr(part, "groups", 1) > 1:
+    if setting.differentiates and double and getattr(part, "groups", 1) > 1:
         return f"TensorFlow has no vectorised float64 gradient of a grouped {name} without XLA."
-    if differentiates and setting.mode == "xla" and isinstance(part, FALLS_BACK):
+    if setting.differentiates and setting.mode == "xla" and isinstance(part, FALLS_BACK):
         return f"{name} falls back to a while loop, whose gradient XLA cannot compile."
     return None
 

@@ -1,6 +1,8 @@
 """The catalogue keeps its conventions, and its look-alikes differ."""
 
 import ast
+import inspect
+import itertools
 import re
 from types import SimpleNamespace
 
@@ -9,7 +11,7 @@ import pytest
 
 from tests.support.projects import ROOT, STRATEGIES, WORKLOADS
 from tests.support.tensorflow_here import keras
-from timelift.axis_values import Phase, TimeAxis
+from timelift.axis_values import Backend, Lengths, Mode, Phase, TimeAxis
 from timelift.case import Setting
 from timelift.worker.user_code import load_module
 
@@ -121,6 +123,39 @@ def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused
     monkeypatch.setattr(module.keras, "version", lambda: version)
     setting = Setting("probe", 5, 3, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
     assert bool(module.refuses(keras.layers.Dense(2), setting)) == refused
+
+
+def refusals_of(strategy, layer, **axes):
+    """Return whether a strategy refuses a layer in each phase, at the values of other axes."""
+    module = load_module(str(strategy.path))
+    known = {"shape": (5, 4, 3), "masked": False, **strategy.parameters}
+    if not hasattr(module, "refuses"):
+        return dict.fromkeys(Phase)
+    wanted = inspect.signature(module.refuses).parameters.keys() & known.keys()
+    words = {name: known[name] for name in wanted}
+    settings = {phase: Setting("probe", 5, 3, phase, **axes) for phase in Phase}
+    return {phase: bool(module.refuses(layer, at, **words)) for phase, at in settings.items()}
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_a_served_call_is_refused_where_a_prediction_is_and_a_train_step_where_a_gradient_is(
+    backend,
+):
+    trained = keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)
+    made = [
+        keras.Sequential([keras.Input((4, 3)), *one]) for one in (trained, [keras.layers.LSTM(2)])
+    ]
+    named = {name: one for name, one in STRATEGIES.items() if backend in one.backends}
+    differ = set()
+    for name, layer, mode, time_axis, lengths in itertools.product(
+        named, made, Mode, TimeAxis, (Lengths.FULL, Lengths.UNIFORM)
+    ):
+        axes = {"mode": mode, "time_axis": time_axis, "lengths": lengths, "backend": backend}
+        refused = refusals_of(named[name], layer, **axes)
+        assert refused[Phase.SERVE] is refused[Phase.FORWARD], (name, axes)
+        assert refused[Phase.TRAIN] is refused[Phase.BACKWARD], (name, axes)
+        differ |= {name} if refused[Phase.BACKWARD] is not refused[Phase.FORWARD] else set()
+    assert {"vectorized_map", "fold_chunks[k=8,remat=True]"} <= differ
 
 
 def lift(name, layer, *shape):
