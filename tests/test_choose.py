@@ -22,7 +22,7 @@ from timelift.axis_values import Backend, Mode, Phase, Runtime, Status
 from timelift.choose.choice_words import deciding_command
 from timelift.choose.choices import Answer, Goal, Query, answer, read_query
 from timelift.errors import UserError
-from timelift.present.answer import in_one_sentence
+from timelift.present.answer import headline, in_one_sentence
 
 
 def of_facts(folder, facts):
@@ -140,6 +140,25 @@ def test_why_nothing_stands_beside_the_only_strategy_is_told(tmp_path, run_comma
     path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END | end)
     said = told(run_command, path, 2)
     assert "beside no other; native: no shape of its output. " in said
+
+
+def test_where_less_than_two_are_served_no_run_is_advised(tmp_path, run_command):
+    def of(name, runtime):
+        return journals.case(name, phase=Phase.SERVE, runtime=runtime)
+
+    lines = [*journals.campaign([of("ops_scan", Runtime.OPENVINO)])]
+    for name, runtime in (("gru", Runtime.OPENVINO), ("gru", Runtime.LITERT)):
+        lines.append(journals.ended(of(name, runtime), Status.NOT_CONVERTED, "TensorList"))
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    for runtime, lead in (
+        ("openvino", "ops_scan was measured alone, beside no other"),
+        ("litert", "no strategy is served here"),
+    ):
+        said = told(run_command, path, 2, "--runtimes", runtime)
+        assert f"{lead}; gru: does not convert: TensorList." in said
+        assert "decide it with" not in said
+    ended = "OpenVINO serves ops_scan alone. LiteRT serves none of these strategies."
+    assert headline(RunFindings(results.load(path))).endswith(ended)
 
 
 def test_a_run_without_results_is_a_sentence(tmp_path, run_command):

@@ -138,7 +138,7 @@ def refusals_of(strategy, layer, **axes):
 
 
 @pytest.mark.parametrize("backend", Backend)
-def test_a_served_call_is_refused_where_a_prediction_is_and_a_train_step_where_a_gradient_is(
+def test_a_served_call_is_refused_as_a_prediction_is(
     backend,
 ):
     trained = keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)

@@ -225,7 +225,7 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     heading = "a served call" if model.runtime else heading
     rivals = (gain for advice in advices for one in advice.lifts for gain in one.rivals.values())
     last = ("in training",) if any(gain.meaning for gain in rivals) else ()
-    yield ("lift", "batch", "alone with", heading, "times as fast", "first call", *last)
+    yield ("lift", "batch", "alone with", heading, "times as fast", _first_call(model), *last)
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, _batch(advice, advices)
@@ -236,6 +236,10 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
                 changes = ("changes" if gain.meaning else "",) if last else ()
                 yield (*cells, name, call, _times(gain), _arrow(gain.first_call), *changes)
                 cells = ("", "")
+
+
+def _first_call(model: UserModel) -> str:
+    return words.FIRST_SERVED_CALL if model.setting.is_exported else "first call"
 
 
 def _to_do(advice: LiftAdvice, pages: Pages) -> str:
@@ -268,8 +272,9 @@ def _batch(advice: ModelAdvice, advices: Sequence[ModelAdvice]) -> str:
 
 def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each set of changes raced at each batch."""
-    call = f"a {_call_of(advices[0].model)}"
-    yield ("changed", "batch", call, "times as fast", "first call", "peak memory")
+    model = advices[0].model
+    call, first = f"a {_call_of(model)}", _first_call(model)
+    yield ("changed", "batch", call, "times as fast", first, "peak memory")
     for advice in advices:
         batch = _batch(advice, advices)
         for changes, gain in advice.raced.items():

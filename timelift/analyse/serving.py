@@ -25,8 +25,8 @@ _NINETY_NINE = max(LEAST_CALLS)
 class SlowCalls:
     """Percentiles of the seconds of calls, None where a launch has too few of them.
 
-    `p99` is not claimed where the slowest of a hundred calls are as far from the median as those of
-    a fixed piece of work: they may be the `of_machine`.
+    Where the slowest of a hundred calls are as far from the median as those of a fixed piece of
+    work, they may be `of_machine`: the calls' own `p99` is at most the high end, its one known end.
     """
 
     p90: Interval | None
@@ -45,10 +45,9 @@ def slow_calls(run: Run) -> Mapping[Case, SlowCalls]:
     tails = {case: _beyond_machine(measurement) for case, measurement in served.items()}
     beyond = _intervals({case: own for case, own in tails.items() if own}, served)
     of_machine = {case for case, own in beyond.items() if own.low <= 1}
+    bounds = {case: Interval(math.nan, high=p99[case].high) for case in of_machine}
     return {
-        case: SlowCalls(
-            p90.get(case), None if case in of_machine else p99.get(case), case in of_machine
-        )
+        case: SlowCalls(p90.get(case), bounds.get(case, p99.get(case)), case in of_machine)
         for case in served
     }
 

@@ -32,7 +32,7 @@ def document(
         return Document(
             state=is_open,
             answer=lead,
-            blocks=(_nearest(query, answer, findings), _deciding(query, answer, findings)),
+            blocks=(_nearest(query, answer, findings), *_deciding(query, answer, findings)),
             data=_undecided(query, answer, findings),
         )
     facts = page_words.facts(answer.row, findings)
@@ -84,9 +84,10 @@ def _nearest(query: Query, answer: Answer, findings: RunFindings) -> Block:
     return Block(sentences=tuple(near))
 
 
-def _deciding(query: Query, answer: Answer, findings: RunFindings) -> Block:
-    command = deciding_command(query, answer, findings)
-    return Block(sentences=("decide it with:",), commands=(command,))
+def _deciding(query: Query, answer: Answer, findings: RunFindings) -> Iterator[Block]:
+    if not answer.is_final:
+        command = deciding_command(query, answer, findings)
+        yield Block(sentences=("decide it with:",), commands=(command,))
 
 
 def deciding_command(query: Query, answer: Answer, findings: RunFindings) -> str:
@@ -110,7 +111,8 @@ def deciding_command(query: Query, answer: Answer, findings: RunFindings) -> str
 def _lead(query: Query, answer: Answer, findings: RunFindings) -> str:
     """Write the answer, as the page does for its case, or why there is none."""
     if answer.why:
-        return f"Not decided: {answer.why}."
+        lead = "Nothing to compare" if answer.is_final else "Not decided"
+        return words.sentence(f"{lead}: {answer.why}")
     if query.goal is Goal.TIME:
         return page_words.lead(answer.ranking, answer.best, findings)
     close = [other.strategy for other in answer.others if not other.costs_more]
@@ -191,7 +193,7 @@ def _undecided(query: Query, answer: Answer, findings: RunFindings) -> dict[str,
             }
             for near in answer.nearest
         ],
-        "decide_with": deciding_command(query, answer, findings),
+        "decide_with": None if answer.is_final else deciding_command(query, answer, findings),
     }
 
 

@@ -5,13 +5,14 @@ the nearest measured settings are named, each with its own.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.left_out import Kind
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
@@ -144,7 +145,8 @@ class Answer:
     For time it is `best`, the recommendation of every report. For another goal it has the least
     `value`, in seconds or bytes, or less than that if `is_bound`. Without an answer, `between` has
     the candidates, if known, and `longer` is True if only a long run may decide. If this setting
-    was not measured, `nearest` has the answers at measured ones.
+    was not measured, `nearest` has the answers at measured ones. It `is_final` if a further run
+    would not decide it, since all or all but one do not convert, load or run.
     """
 
     setting: Setting
@@ -158,6 +160,7 @@ class Answer:
     between: tuple[str, ...] = ()
     longer: bool = False
     nearest: tuple["Answer", ...] = ()
+    is_final: bool = False
 
     @property
     def row(self) -> RankedCase:
@@ -171,6 +174,9 @@ def answer(query: Query, findings: RunFindings) -> Answer:
     rankings = {ranking.setting: ranking for ranking in findings.rankings if ranking.rows}
     if ranking := rankings.get(query.setting):
         return _answer_at(ranking, query.goal, findings)
+    if _is_unserved(query.setting, findings):
+        why = "; ".join(["no strategy is served here", *_ended(query.setting, findings)])
+        return Answer(query.setting, why=why, is_final=True)
     near = _nearest(query.setting, rankings)
     what = "this size was" if near else "this workload, phase and execution were"
     own = (_answer_at(rankings[setting], query.goal, findings) for setting in near)
@@ -201,7 +207,8 @@ def _sizes(setting: Setting) -> dict[str, Any]:
 
 def _answer_at(ranking: Ranking, goal: Goal, findings: RunFindings) -> Answer:
     if not ranking.is_contest:
-        return Answer(ranking.setting, ranking, why=_alone(ranking, findings))
+        is_final = _is_unserved(ranking.setting, findings)
+        return Answer(ranking.setting, ranking, why=_alone(ranking, findings), is_final=is_final)
     if goal is not Goal.TIME:
         return _by_fact(ranking, goal, findings)
     return _by_time(ranking, findings.recommendation_by_setting[ranking.setting])
@@ -221,11 +228,24 @@ def _by_time(ranking: Ranking, best: Recommendation) -> Answer:
 
 
 def _alone(ranking: Ranking, findings: RunFindings) -> str:
-    ended = (each for each in findings.left_out if each.reason)
-    here = (each for each in ended if ranking.setting in each.settings)
-    reasons = [f"{', '.join(each.strategies)}: {each.reason}" for each in here]
+    reasons = [*_ended(ranking.setting, findings)]
     reasons += [f"{name}: {why}" for name, why in of_unknown_meaning(ranking, findings).items()]
-    return "; ".join(["a strategy was measured alone, beside no other", *reasons])
+    alone = f"{ranking.rows[0].case.strategy} was measured alone, beside no other"
+    return "; ".join([alone, *reasons])
+
+
+def _is_unserved(setting: Setting, findings: RunFindings) -> bool:
+    """Return whether a strategy does not convert, load or run in a setting."""
+    unserved = (each for each in findings.left_out if each.kind is Kind.NOT_SERVED)
+    return any(setting in each.settings for each in unserved)
+
+
+def _ended(setting: Setting, findings: RunFindings) -> Iterator[str]:
+    """Yield why strategies have no figure in a setting, with their names."""
+    for each in findings.left_out:
+        if each.reason and setting in each.settings:
+            status = f"{each.status}: " if each.kind is Kind.NOT_SERVED else ""
+            yield f"{', '.join(each.strategies)}: {status}{each.reason}"
 
 
 def of_unknown_meaning(ranking: Ranking, findings: RunFindings) -> dict[str, str]:

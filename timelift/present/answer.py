@@ -12,6 +12,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
+from timelift.axis_values import UNSERVED, Runtime
 from timelift.case import AXES, SIZES
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
@@ -249,13 +250,34 @@ def cost_in_words(row: RankedCase) -> str:
 
 
 def headline(findings: RunFindings) -> str:
+    """Write the answer for all settings, and which runtimes serve less than two strategies."""
+    return " ".join([_compared(findings), *_serving_few(findings)])
+
+
+def _serving_few(findings: RunFindings) -> Iterator[str]:
+    served, asked = defaultdict[Runtime, set[str]](set), dict[Runtime, None]()
+    for case, measurement in findings.run.by_case.items():
+        served[case.setting.runtime] |= {case.strategy} if measurement.was_measured else set()
+        asked |= {case.setting.runtime: None} if measurement.status in UNSERVED else {}
+    for runtime in asked:
+        names = [plain(name, NAME_LIMIT) for name in served[runtime]]
+        if len(names) < 2:  # noqa: PLR2004
+            serves = " alone" if names else "none of these strategies"
+            yield f"{_place('runtime', runtime)} serves {''.join(names)}{serves}."
+
+
+def _compared(findings: RunFindings) -> str:
     answer = findings.answer
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
     axis, answers, _ = findings.places
     if not answers:
-        sentence, are_two = in_one_sentence(answer), max(findings.machines.values()) == 2  # noqa: PLR2004
-        return sentence.replace(": ", " on these two machines: ", 1) if are_two else sentence
+        where, runtimes = "", {ranking.setting.runtime for ranking in findings.contests}
+        if max(findings.machines.values()) == 2:  # noqa: PLR2004
+            where = " on these two machines"
+        elif len(runtimes) == 1 and Runtime.KERAS not in runtimes:
+            where = f" {AXES['runtime'].condition.format(_place('runtime', *runtimes))}"
+        return in_one_sentence(answer).replace(": ", f"{where}: ", 1)
     is_decided = all(own.is_decided for own in answers.values())
     verb = "Write" if is_decided else f"{NOT_DECIDED}: looked best were"
     places = defaultdict[str, list[str]](list)

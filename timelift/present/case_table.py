@@ -33,7 +33,7 @@ SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 TOMORROW = ("tomorrow_low", "tomorrow_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
-    *("rival", "seconds_per_call", "p50_in_words", "p90_in_words", "p99_in_words", "slow"),
+    *("rival", "seconds_per_call", "p50_in_words", "p90_in_words", "p99_in_words"),
     *("tracing_share", "ratio", "interval", "gain", "tomorrow"),
     *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_bytes"),
     "launches_ranked",
@@ -64,8 +64,8 @@ _NOTE = (
     "speed-up, from and to: how many times as fast as the baseline of its setting, likewise; "
     "a run tomorrow: where that of one more run lies in 19 of 20 settings; "
     "first call from, to: its own 95 % interval; "
-    "p90, p99: a served call of ten, and of a hundred, takes longer; its slow calls are the "
-    "machine's where a fixed piece of work beside has as many; "
+    "p90, p99: a served call of ten, and of a hundred, takes longer, or at most so long, the "
+    "machine's slow calls included, where a fixed piece of work beside has as many; "
     "would see: a difference so large would have been called in 9 of 10 such runs; "
     "\N{DIVISION SIGN} forward: the time of a backward call, divided by that of its forward call; "
     "\N{DIVISION SIGN} backward: the time of a train step, divided by that of its backward call"
@@ -80,6 +80,8 @@ def of_rankings(
     rows = _ranked(rankings, findings)
     if all(row["p50_in_words"] for row in rows):
         others.remove("seconds_per_call")
+    if rankings[0].setting.is_exported:
+        others[others.index("first_call_in_words")] = "load_in_words"
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
     return table.without_empty_columns()
 
@@ -153,6 +155,7 @@ def _of_case(measurement: Measurement, findings: RunFindings) -> Values:
         **{fact_name: fact(measurement, fact_name) for fact_name in SHOWN_FACTS},
         **_ends("first_call", first_call),
         "first_call_in_words": first_call,
+        "load_in_words": first_call,
         **_slow_calls(findings.slow_calls.get(case)),
         "over_forward": over if phase is Phase.BACKWARD else None,
         "over_backward": over if phase is Phase.TRAIN else None,
@@ -264,7 +267,10 @@ _ALL_COLUMNS = (
     _number("launches"),
     _number("seconds_per_call", "time"),
     *_limits("seconds", "time"),
-    *(_column(f"{name}_in_words", name, right=True) for name in ("p50", "p90", "p99")),
+    *(
+        _column(f"{name}_in_words", name, right=True, drop_order=order)
+        for name, order in (("p50", 0), ("p90", 2), ("p99", 0))
+    ),
     *(_number(name) for name in SLOW_CALLS[:-1]),
     _column("slow", "slow calls", drop_order=2),
     _number("ratio", None, _ratio),
@@ -287,7 +293,10 @@ _ALL_COLUMNS = (
     _number("over_backward", "\N{DIVISION SIGN} backward", drop_order=5),
     _number("first_call", "first call", unit=words.SECONDS),
     *_limits("first_call", "first call"),
-    _number("first_call_in_words", "first call (s)", _first_call_in_words, drop_order=3),
+    *(
+        _number(f"{name}_in_words", f"{title} (s)", _first_call_in_words, drop_order=3)
+        for name, title in (("first_call", "first call"), ("load", words.FIRST_SERVED_CALL))
+    ),
     *map(_number, SHOWN_FACTS),
     _number("tracing_share", "tracing", unit=words.PER_CENT),
     _number("graph_nodes", "graph nodes", "{:,.0f}".format, drop_order=6),

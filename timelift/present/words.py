@@ -167,8 +167,14 @@ def in_brackets(interval: "Interval", write: Callable[[float], str]) -> str:
     return f" [{low}, {high}]" if interval.is_known and low != high else ""
 
 
+#: What comes before the second call of what was exported.
+FIRST_SERVED_CALL = "load + call"
+
+
 def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
-    """Write an estimate with its interval: `3.38 [3.30, 3.46]`."""
+    """Write an estimate with its interval: `3.38 [3.30, 3.46]`, or the one end that is known."""
+    if math.isnan(estimate.value) and math.isfinite(estimate.high):
+        return f"at most {write(estimate.high)}"
     return f"{write(estimate.value)}{in_brackets(estimate, write)}"
 
 

@@ -148,9 +148,8 @@ def slow_calls(calls: SlowCalls | None) -> Iterator[str]:
     """Yield the time in which nine of ten served calls are, and 99 of 100; '' where unknown."""
     p90, p99 = (calls.p90, calls.p99) if calls else (None, None)
     yield words.with_interval(p90, words.time_in_words) if p90 else ""
-    of_machine = "not known: the machine's own slow calls are as slow"
-    told = of_machine if calls and calls.of_machine else ""
-    yield words.with_interval(p99, words.time_in_words) if p99 else told
+    of_machine = ", the machine's own slow calls included" if calls and calls.of_machine else ""
+    yield f"{words.with_interval(p99, words.time_in_words)}{of_machine}" if p99 else ""
 
 
 def _over(case: Case, findings: RunFindings) -> str:
