@@ -136,6 +136,15 @@ class Runtime(AxisValue):
         return own.get(self, ())
 
 
+#: What `model.export` calls a runtime's format, and how the name of its file ends.
+EXPORT_FORMATS = {
+    Runtime.SAVED_MODEL: ("tf_saved_model", ""),
+    Runtime.ONNXRUNTIME: ("onnx", ".onnx"),
+    Runtime.OPENVINO: ("openvino", ".xml"),
+    Runtime.LITERT: ("litert", ".tflite"),
+}
+
+
 class Status(StrEnum):
     """How the measuring of a case ended."""
 

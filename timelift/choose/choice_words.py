@@ -7,6 +7,8 @@ from typing import Any
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
+from timelift.axis_values import EXPORT_FORMATS
+from timelift.case import Setting
 from timelift.choose.choices import Answer, Goal, Query, of_unknown_meaning
 from timelift.errors import UserError
 from timelift.journal.lines import object_or_empty
@@ -20,6 +22,13 @@ from timelift.present.usage import code_to_paste, how_to_use
 from timelift.project import Project
 
 _LEAST = {Goal.MEMORY: "Least memory", Goal.FIRST_CALL: "First call soonest"}
+#: Exports the model of the code above it: with an open batch it may not run.
+_EXPORT = """
+specs = keras.tree.map_structure(
+    lambda x: keras.InputSpec(shape=({batch}, *x.shape[1:]), dtype=x.dtype), inputs
+)
+model.export({file!r}, format={form!r}, input_signature=[specs])
+"""
 
 
 def document(
@@ -44,7 +53,8 @@ def document(
     }
     not_ranked = (f"{name} is not ranked: {why}" for name, why in data["not_ranked"].items())
     told = {
-        **dict(zip(page_words.FACTS, facts, strict=True)),
+        "runtime": _runtimes(query, findings),
+        **dict(zip(_facts(query.setting), facts, strict=True)),
         "what": data["title"],
         "trust": trust,
         "noise": data["noise"],
@@ -68,7 +78,7 @@ def document(
     )
 
 
-def code_below(answer: Document) -> Iterator[str]:
+def code_below(answer: Document, setting: Setting) -> Iterator[str]:
     """Yield code to paste, below the answer as comments; raises UserError if there is none."""
     if not (code := answer.data["code"]):
         raise UserError(
@@ -77,6 +87,23 @@ def code_below(answer: Document) -> Iterator[str]:
         )
     blocks = tuple(block for block in answer.blocks if block.name != "use")
     yield from (*as_comments(replace(answer, blocks=blocks)), "", *code.rstrip("\n").split("\n"))
+    if setting.is_exported:
+        form, ending = EXPORT_FORMATS[setting.runtime]
+        told = {"batch": setting.batch, "file": f"model{ending}", "form": form}
+        yield from _EXPORT.format(**told).rstrip("\n").split("\n")
+
+
+def _facts(setting: Setting) -> list[str]:
+    first = words.FIRST_SERVED_CALL if setting.is_exported else "first call"
+    return [first if name == "first call" else name for name in page_words.FACTS]
+
+
+def _runtimes(query: Query, findings: RunFindings) -> str:
+    """Write which runtime of several the answer is for, or ''."""
+    measured = {case.setting.runtime for case in findings.run.measured} | {query.setting.runtime}
+    others = " or ".join(sorted(measured - {query.setting.runtime}))
+    own = words.value_in_words("runtime", query.setting.runtime)
+    return f"{own}; --runtimes {others} asks for another" if others else ""
 
 
 def _nearest(query: Query, answer: Answer, findings: RunFindings) -> Block:

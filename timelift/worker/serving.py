@@ -25,7 +25,7 @@ from typing import Any
 import keras
 
 from timelift import messages
-from timelift.axis_values import Runtime, Status, TimeAxis
+from timelift.axis_values import EXPORT_FORMATS, Runtime, Status, TimeAxis
 from timelift.case import BACKEND_THREADS, Setting
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.worker.engines import Array, Compiled, Engine, Feed
@@ -34,13 +34,6 @@ from timelift.worker.reference import Begin
 
 #: From flat inputs to flat outputs.
 Run = Callable[[Sequence[Array]], list[Array]]
-#: What Keras calls a runtime's format, and how the name of its file ends.
-_FORMATS = {
-    Runtime.SAVED_MODEL: ("tf_saved_model", ""),
-    Runtime.ONNXRUNTIME: ("onnx", ".onnx"),
-    Runtime.OPENVINO: ("openvino", ".xml"),
-    Runtime.LITERT: ("litert", ".tflite"),
-}
 #: Where a tool says more than its reason, the part that is the reason.
 _REASONS = (
     re.compile(r"No conversion rule found for operations?: [\w, ]*\w(?= --| To |$)"),
@@ -105,7 +98,7 @@ class Exported(Compiled):
 
     def trace(self, feed: Feed) -> None:
         _refuse_unable(self._model, self._setting.runtime)
-        form, ending = _FORMATS[self._setting.runtime]
+        form, ending = EXPORT_FORMATS[self._setting.runtime]
         arrays, names = keras.tree.flatten(feed.inputs), input_names(feed.inputs)
         specs = [
             keras.InputSpec(shape=shape, dtype=str(array.dtype), name=name)

@@ -75,7 +75,7 @@ QUANTITIES: Mapping[str, Sequence[Plotted]] = {
         Plotted(
             "First call",
             "first call ({unit})",
-            "bars: 95 % intervals; the first call builds, traces and compiles",
+            "bars: 95 % intervals; the first call builds, traces and compiles, or loads an export",
             lambda row, findings: findings.first_calls.get(row.case),
             lambda _: SECONDS,
         ),

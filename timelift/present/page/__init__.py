@@ -122,6 +122,7 @@ def page_html(
             command=head.get("command", ""),
             head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
             is_whole=findings.run.header.races_whole_model,
+            has_gradients=any(case.setting.differentiates for case in findings.run.measured),
             warnings=[line.text for line in document.block("warnings").lines],
             margin=percent(RANK_MARGIN, 0),
             worthwhile=percent(WORTHWHILE, 0),
