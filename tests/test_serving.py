@@ -177,12 +177,14 @@ half = keras.Sequential([keras.layers.Dense(2, dtype="mixed_float16")])
 told = [why(keras.Sequential(), Runtime.ONNXRUNTIME), why(half, Runtime.ONNXRUNTIME)]
 told += [why(half, Runtime.LITERT), sys.modules["openvino_telemetry"] is None]
 keras.__version__ = "3.14.9"
-print(json.dumps([*told, why(half, Runtime.SAVED_MODEL)]))
+node = "Input 0 of node functional_1/lstm_1/while/Identity_7 was passed float from and/or."
+words = [serving.why_unserved(ValueError(node)), serving.why_unserved(RuntimeError("see a/b"))]
+print(json.dumps([*told, why(half, Runtime.SAVED_MODEL), words]))
 """
 
 
 def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
-    able, half, (status, reason), is_silent, old = engines.run("tensorflow", MISSING)
+    able, half, (status, reason), is_silent, old, (node, other) = engines.run("tensorflow", MISSING)
     assert able is None
     assert is_silent
     assert half[0] == Status.REFUSED
@@ -191,6 +193,9 @@ def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
     assert "lacks ai-edge-litert for litert" in reason
     assert reason.endswith("install it there with: pip install ai-edge-litert")
     assert "expected Keras 3.15 or newer to export for saved_model, received 3.14.9" in old[1]
+    told = "ValueError: Input 0 of node …/Identity_7 was passed float from and/or"
+    assert node == f"{told}; write it in another way"
+    assert other == "RuntimeError: see a/b; write it in another way"
 
 
 def test_a_runtime_that_is_not_installed_is_told_before_anything_runs(monkeypatch):

@@ -40,6 +40,8 @@ _REASONS = (
     re.compile(r"(?:Load model from \S+ failed:)(?P<why>.*)"),
     re.compile(r"(?P<why>Select TensorFlow op\(s\)).*?(?P<node>Flex\w+)"),
 )
+#: Where a node is inside of a graph, in front of its name.
+_NODE = re.compile(r"(?<![\w/.:])\w+/(?:\w+/)+")
 _OTHER_WAY = "write it in another way"
 #: The oldest Keras of which exports were tried.
 _OLDEST_KERAS = [3, 15]
@@ -207,7 +209,8 @@ def why_unserved(error: Exception) -> str:
     text = " ".join(str(error).split())
     found = next(filter(None, (pattern.search(text) for pattern in _REASONS)), None)
     if not found:
-        return f"{one_line(error).rstrip('.')}; {_OTHER_WAY}"
+        told = _NODE.sub("\N{HORIZONTAL ELLIPSIS}/", one_line(error).rstrip("."))
+        return f"{told}; {_OTHER_WAY}"
     named = found.groupdict()
     told = (named.get("why") or found[0]).strip().rstrip(".")
     if node := named.get("node"):
