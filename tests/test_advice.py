@@ -114,6 +114,13 @@ def test_a_model_that_is_not_served_as_written_is_changed_to_what_is(tmp_path, s
     )
 
 
+def test_steps_that_an_open_length_drops_are_told_of_time_distributed(tmp_path):
+    model = replace(SERVED, leaves_open=True)
+    written = [(Case(model.setting, "as_written"), Status.LAW_BROKEN, "off by 0.9")]
+    advice = advised(tmp_path, model, whole={"changed": 2.0}, ended=written)
+    assert "where time is open TimeDistributed drops steps" in " ".join(screen(advice).split())
+
+
 def test_a_model_of_another_backend_is_not_exported():
     with pytest.raises(UserError, match="what Keras exports on jax is not measured"):
         replace(make_model(), backend=Backend.JAX).served_in(Runtime.SAVED_MODEL)

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 import timelift
-from timelift.axis_values import Backend
+from timelift.axis_values import Backend, Runtime
 from timelift.commands import EXIT_INTERRUPTED, Options, option_for, unknown_option
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
@@ -170,7 +170,9 @@ def _run(words: list[str], project: Project, default: str) -> int:
 def _versions() -> str:
     """Return our version, and those of what a fault may come from; no framework is imported."""
     found = metadata.packages_distributions()  # `tensorflow` may be tensorflow-cpu
-    names = [name for package in ("keras", *Backend) for name in found.get(package, ())]
+    runtimes = (module for runtime in Runtime for module in runtime.modules)
+    packages = ("keras", *Backend, *runtimes)
+    names = [name for package in packages for name in found.get(package, ())]
     versions = [f"{name} {metadata.version(name)}" for name in dict.fromkeys(names)]
     told = ", ".join([f"Python {platform.python_version()}", *versions])
     return f"timelift {timelift.__version__}\n{told}\n"

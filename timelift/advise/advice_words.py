@@ -121,6 +121,9 @@ def _reason_unserved(advice: ModelAdvice) -> str:
     written, after = advice.as_written, advice.gain.seconds[1]
     does = "computes something else" if written.status is Status.LAW_BROKEN else written.status
     why = written.reason.partition(";")[0]
+    drops = not all(lift.is_loop for lift in advice.model.lifts) and advice.model.leaves_open
+    if drops and written.status is Status.LAW_BROKEN:
+        why = "where time is open TimeDistributed drops steps, docs/upstream.md says why"
     ends = f"in {_place(advice.model)} it {does} as written ({why})"
     if advice.verdict is Advice.CHANGE and after is not None:
         return f"{ends}; changed it runs, in {words.time_in_words(after)}"
