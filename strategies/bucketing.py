@@ -28,7 +28,7 @@ class Bucketing(keras.layers.Wrapper):
     """Folds `k` groups of sequences of similar length, each cut to its longest."""
 
     def __init__(self, layer, k=4, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.k = k
         self.built, self.specs = True, None  # the layer builds itself when it is called
 

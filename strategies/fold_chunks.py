@@ -33,7 +33,7 @@ class FoldChunks(keras.layers.Wrapper):
     """Calls the layer once for each `k` steps of all sequences."""
 
     def __init__(self, layer, k=8, *, remat=False, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.k, self.remat = k, remat
         self.built, self.specs = True, None  # the layer builds itself when it is called
 

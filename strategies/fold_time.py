@@ -21,7 +21,7 @@ class FoldTime(keras.layers.Wrapper):
     """Calls the layer once on the steps of all sequences."""
 
     def __init__(self, layer, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):

@@ -33,7 +33,7 @@ class LaxMap(keras.layers.Wrapper):
     """Maps the layer over time-major steps, `k` at once."""
 
     def __init__(self, layer, k=8, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.k = k
         self.built, self.specs = True, None  # the layer builds itself when it is called
 

@@ -22,7 +22,7 @@ class MaskAndPad(keras.layers.Wrapper):
     """Folds time into the batch, and keeps the outputs of valid steps only."""
 
     def __init__(self, layer, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):

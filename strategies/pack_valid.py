@@ -24,7 +24,7 @@ class PackValid(keras.layers.Wrapper):
     """Calls the layer on the valid steps of all sequences, packed together."""
 
     def __init__(self, layer, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):

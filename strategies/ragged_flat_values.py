@@ -26,7 +26,7 @@ class FlatValues(keras.layers.Wrapper):
     """Calls the layer once on the steps of all sequences, which have no padding."""
 
     def __init__(self, layer, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.built = True  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):

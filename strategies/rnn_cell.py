@@ -31,7 +31,7 @@ class StepCell(keras.layers.Wrapper):
     state_size = 1
 
     def __init__(self, layer, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
 
     def build(self, shape):
         """Let the layer build itself, by a call on one step."""
@@ -103,6 +103,6 @@ def build(layer, shape, dtype=None):
         StepCell(layer),
         return_sequences=True,
         zero_output_for_mask=True,
-        dtype=layer.dtype_policy,
+        dtype=layer.compute_dtype,
     )
     return keras.Model(inputs, lift(inputs))  # batch, time, *outputs

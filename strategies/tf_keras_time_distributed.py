@@ -29,7 +29,7 @@ class Keras2TimeDistributed(keras.layers.Wrapper):
     def __init__(self, layer, dtype=None, **kwargs):
         import tf_keras  # noqa: PLC0415 - optional, and this is the only use
 
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         call = tf_keras.layers.Activation(layer, dtype=self.compute_dtype)
         self.lift = tf_keras.layers.TimeDistributed(call, dtype=self.compute_dtype)
         self.supports_masking = True

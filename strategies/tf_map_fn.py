@@ -26,7 +26,7 @@ class MapFn(keras.layers.Wrapper):
     """Maps the layer over time-major steps in a TensorFlow loop."""
 
     def __init__(self, layer, parallel_iterations=10, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.parallel_iterations = parallel_iterations
         self.built, self.specs = True, None  # the layer builds itself when it is called
 

@@ -56,6 +56,8 @@ def refuses(layer, setting, *, shape=(), masked=False):
         return (
             "it hands the layer a mask of one value a sequence, and its own has one an inner step."
         )
+    if getattr(layer, "quantization_mode", None):
+        return "it calls the layer's `call`, which int8 does not reach: weights are read as floats."
     maps = setting.time_axis == "dynamic" and setting.mode != "eager"
     return unmapped(layer, setting) if maps else None
 
@@ -83,5 +85,5 @@ def parts(layer):
 def build(layer, shape, dtype=None):
     """Lift `layer` with the wrapper that Keras provides."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
-    lift = keras.layers.TimeDistributed(layer, dtype=layer.dtype_policy)
+    lift = keras.layers.TimeDistributed(layer, dtype=layer.compute_dtype)
     return keras.Model(inputs, lift(inputs))  # batch, time, *outputs

@@ -37,7 +37,7 @@ class VectorizedMap(keras.layers.Wrapper):
     """Maps the layer over time-major steps."""
 
     def __init__(self, layer, dtype=None, **kwargs):
-        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
+        super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
         self.specs = None
 
     def build(self, shape):

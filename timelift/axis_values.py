@@ -92,7 +92,8 @@ class Mode(AxisValue):
 class Dtype(AxisValue):
     """A dtype policy of Keras: the dtype of inputs, weights and arithmetic.
 
-    A mixed one computes in 16 bits, and has inputs and weights of float32.
+    A mixed one computes in 16 bits, and has inputs and weights of float32. In `int8` a layer of
+    float32 is quantised once it is made, as `model.quantize("int8")` does.
     """
 
     FLOAT32 = "float32"
@@ -101,11 +102,17 @@ class Dtype(AxisValue):
     MIXED_BFLOAT16 = "mixed_bfloat16"
     MIXED_FLOAT16 = "mixed_float16"
     FLOAT16 = "float16"
+    INT8 = "int8"
 
     @property
     def floats(self) -> str:
-        """The dtype of inputs and weights."""
-        return str(Dtype.FLOAT32 if self.startswith("mixed") else self)
+        """The dtype of inputs and weights, in int8 of those that are not quantised."""
+        return str(Dtype.FLOAT32 if self.startswith("mixed") or self is Dtype.INT8 else self)
+
+    @property
+    def policy(self) -> str:
+        """The policy with which layers are made."""
+        return self.floats if self is Dtype.INT8 else str(self)
 
 
 class Backend(AxisValue):

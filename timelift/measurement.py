@@ -90,6 +90,8 @@ class Facts:
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
     peak_bytes: _Memory = None
     weights: _Weights = None
+    #: In int8, the share of its numbers that are.
+    quantised_share: _Hidden = None
     #: Of one call.
     valid_steps: _Shown = None
     law_error: _Error = None

@@ -137,6 +137,8 @@ class Catalogue:
         workload, setting = self.workloads[case.setting.workload], case.setting
         if setting.phase is Phase.TRAIN and setting.dtype is Dtype.FLOAT16:
             return "in float16 Adam's epsilon vanishes; ask for --dtypes mixed_float16"
+        if setting.dtype is Dtype.INT8 and setting.differentiates:
+            return "a quantised layer does not train; ask for --phases forward or serve"
         if setting.phase in {Phase.TRAIN, Phase.SERVE} and setting.time_axis.varies:
             return "lengths vary between forward or backward calls alone; ask for --phases backward"
         if setting.is_exported and (why := why_not_exported(setting, workload.inputs)):

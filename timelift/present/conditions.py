@@ -151,6 +151,19 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "gradients", _FEW_GRADIENTS.format(shares=first_few(parts, _MOST_NAMED))
 
 
+def quantised(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield the share of the weights of each workload that int8 reaches, unless it is all."""
+    shares = {
+        case.setting.workload: share
+        for case, measurement in findings.run.measured.items()
+        if (share := fact(measurement, "quantised_share"))
+    }
+    parts = [f"{words.percent(share, 0)} of {name}" for name, share in shares.items()]
+    if min(shares.values(), default=1) < 1:
+        told = f"int8 reaches {first_few(parts, _MOST_NAMED)}, by number of weights"
+        yield "int8", f"{told}: Keras quantises Dense, EinsumDense and Embedding alone"
+
+
 def _mode_of_fit(setting: Setting) -> str:
     where = "" if setting.on_cpu else f" with {setting.device}"
     backend = words.value_in_words("backend", setting.backend)

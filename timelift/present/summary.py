@@ -176,6 +176,7 @@ def notes(findings: RunFindings, additions: Additions) -> Block:
         *conditions.machines(run),
         *unknown_meanings(findings),
         *conditions.train_steps(findings),
+        *conditions.quantised(findings),
         *conditions.varying_lengths(findings),
         *conditions.other_ways(findings),
         *conditions.evidence(run),

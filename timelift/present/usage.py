@@ -185,6 +185,8 @@ def _policy(dtype: Dtype) -> str:
     """Write what makes a dtype that of layers, and of inputs, which have float32 in a mixed one."""
     if dtype is Dtype.FLOAT32:
         return ""
+    if dtype is Dtype.INT8:
+        return ""
     floatx = f"keras.config.set_floatx({dtype.floats!r})\n" if dtype.floats == dtype else ""
     return f"{floatx}keras.config.set_dtype_policy({str(dtype)!r})\n"
 

@@ -124,6 +124,8 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
             "its outputs or gradients are NaN or infinite in float16, whose largest number is "
             "65,504; ask for --dtypes mixed_bfloat16."
         )
+    if setting.dtype is Dtype.INT8:
+        return f"it takes no layer in int8: {one_line(error).rstrip('.')}."
     if _LACKING_PRODUCT in str(error):
         return (
             f"{backend} compiles no attention in float16 here; ask for a dtype of bfloat16, or for "
@@ -144,6 +146,8 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
 
 def precision_of(layer: Any, engine: Engine, setting: Setting, *more: str) -> DtypePrecision:
     """Return the coarsest precision of a layer's parts and `more`, or else the setting's."""
+    if any(part.quantization_mode for part in parts_of(layer)):
+        return DtypePrecision.INT8
     dtypes = {part.compute_dtype for part in parts_of(layer)} & {*DtypePrecision} | {*more}
     known, where = dtypes or {setting.dtype.floats}, (setting.device, engine.identity())
     computed = [precision(dtype, *where) for dtype in known]

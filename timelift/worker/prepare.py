@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from timelift import messages
-from timelift.axis_values import Phase, Status
+from timelift.axis_values import Dtype, Phase, Status
 from timelift.case import Setting
 from timelift.errors import UserError, one_line, ran_out_of_memory
 from timelift.messages import RivalSpec, Task, WorkerChannel
@@ -33,6 +33,7 @@ from timelift.worker.judge import InnerLayer
 from timelift.worker.law import LawBrokenError
 from timelift.worker.making import LostError
 from timelift.worker.meaning import check_in_training, check_mask
+from timelift.worker.quantise import quantise, share_quantised
 from timelift.worker.reference import Begin
 from timelift.worker.serving import served
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
@@ -129,8 +130,10 @@ class SettingUnderTest(UnderTest):
             begin(messages.MAKING_LAYER)
             self.engine.seed(task.seed)
             keras.config.set_floatx(task.setting.dtype.floats)
-            keras.config.set_dtype_policy(str(task.setting.dtype))
+            keras.config.set_dtype_policy(task.setting.dtype.policy)
             layer = making.make_layer(rival.factory or task.factory, task.inputs, task.seed)
+            if task.setting.dtype is Dtype.INT8:
+                quantise(making.user_layer(layer))
             if reason := making.why_nothing_trains(layer, task):
                 return LostError(reason, Status.REFUSED)
             begin(messages.CALLING_LAYER)
@@ -171,6 +174,8 @@ class SettingUnderTest(UnderTest):
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
         facts["valid_steps"] = int(shared.valid.sum())
         facts["weights"] = count_weights(model)
+        if setting.dtype is Dtype.INT8:
+            facts["quantised_share"] = share_quantised(inner.layer)
         facts["added"] = inner.added if self.task.launch == 1 else None
         sequences = making.symbolic(self.task.inputs, setting.batch, setting.seq_len)
         returned = model.compute_output_spec(sequences)

@@ -19,6 +19,7 @@ class DtypePrecision(StrEnum):
     TF32 = "tf32"
     FLOAT16 = "float16"
     BFLOAT16 = "bfloat16"
+    INT8 = "int8"
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,15 @@ def _of_16_bits(roundoff: float) -> Tolerance:
 
 
 #: In float32 and float64, which round at each addition, outputs may err by the rounding of a
-#: product of 10,000 terms; in TF32 by four times the rounding of the factors.
+#: product of 10,000 terms; in TF32 by four times the rounding of the factors. In int8 a rounding
+#: error before a layer may move one of its inputs by one of 127 steps.
 TOLERANCES: Mapping[str, Tolerance] = {
     DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
     DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
     DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
     DtypePrecision.FLOAT16: _of_16_bits(2.0**-11),
     DtypePrecision.BFLOAT16: _of_16_bits(2.0**-8),
+    DtypePrecision.INT8: _of_16_bits(2.0**-8),
 }
 #: Values of `jax_default_matmul_precision` for which a GPU does not multiply float32 in TF32.
 _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
