@@ -121,6 +121,14 @@ def test_steps_that_an_open_length_drops_are_told_of_time_distributed(tmp_path):
     assert "where time is open TimeDistributed drops steps" in " ".join(screen(advice).split())
 
 
+def test_int8_weights_that_are_read_as_floats_are_told_first(tmp_path):
+    advice = advised(tmp_path, make_model(lifts=[LIFT | {"fault": "it reads", "misread": True}]))
+    first, *others = screen(advice).splitlines()
+    assert "mend lift 1 first: TimeDistributed reads int8 weights as floats" in first
+    assert "mend that first, by FoldTime" in " ".join(" ".join(others).split())
+    assert advice.to_race == ()
+
+
 def test_a_model_of_another_backend_is_not_exported():
     with pytest.raises(UserError, match="what Keras exports on jax is not measured"):
         replace(make_model(), backend=Backend.JAX).served_in(Runtime.SAVED_MODEL)
@@ -383,7 +391,7 @@ def test_what_is_undecided_names_the_option_that_decides(tmp_path, times, launch
 @pytest.mark.parametrize(
     ("changes", "ended", "reason"),
     [
-        ([{}, {"masked": True, "mask_fault": "they are lost"}], (), "masks go wrong at lift 2"),
+        ([{}, {"masked": True, "fault": "they are lost"}], (), "masks go wrong at lift 2"),
         ([{}], TIMES, "no strategy that keeps the meaning has figures"),
         ([{"added": ["noise"]}], ("time_distributed", "native"), "no strategy that keeps the me"),
     ],

@@ -68,6 +68,7 @@ EAGER, EAGER_FORWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER} | FORWARD
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 #: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
 MASKED = {"mode": Mode.GRAPH, "lengths": Lengths.UNIFORM}
+INT8 = {"dtype": Dtype.INT8} | FORWARD
 XLA, DOUBLE = {"mode": Mode.XLA}, {"dtype": Dtype.FLOAT64}
 VMAP, TD, LAX = "vectorized_map", "time_distributed", "jax_lax_map[k=8]"
 #: Strategies that need a known number of steps.
@@ -120,6 +121,9 @@ CASES = [
     on_tensorflow("dense()", VECTOR, {"dtype": Dtype.FLOAT16}, (), ("bucketing[k=4]",)),
     on_tensorflow("dense()", SERIES, FORWARD, ("conv1d_pointwise", "einsum_ellipsis", "gru")),
     on_tensorflow("Block(dense())", VECTOR, FORWARD, (TD,), ("native",)),
+    on_tensorflow("dense()", VECTOR, INT8, (TD,), ("native", VMAP, "rnn_cell", "ops_scan")),
+    on_jax("dense()", VECTOR, INT8, (TD,), ("native", VMAP)),
+    on_torch("dense()", VECTOR, INT8, (TD,), ("native",)),
     on_tensorflow(SOFTMAX, (4,), VARYING | FORWARD, (TD, "native")),
     on_tensorflow(NORM, VECTOR, FORWARD, ("conv1d_pointwise", "einsum_letters")),
     on_tensorflow(SECOND_AXIS, VECTOR, FORWARD, ("native",)),

@@ -54,7 +54,7 @@ def test_all_blocks_are_found_and_what_they_print_is_compared():
 
 @of_its_keras
 @pytest.mark.skipif(not shutil.which("patch"), reason="there is no `patch`")
-@pytest.mark.parametrize("name", ["time_distributed", "remat_noise"])
+@pytest.mark.parametrize("name", ["time_distributed", "remat_noise", "time_distributed_int8"])
 def test_a_patch_applies_to_keras(name):
     words = ["patch", "-p1", "--dry-run", "--input", ROOT / "docs" / "upstream" / f"{name}.diff"]
     subprocess.run(words, cwd=KERAS.locate_file(""), check=True)

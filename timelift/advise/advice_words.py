@@ -72,10 +72,15 @@ def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
         for each in advice.lifts
         if each.is_change
     )
-    is_faulty = any(each.lift.mask_fault for each in advice.lifts)
+    misread = [each.lift.label for each in advice.lifts if each.lift.misread]
+    is_faulty = any(each.lift.fault for each in advice.lifts)
     keep = "mend the masks first" if is_faulty else "keep it as it is"
     to_do = {Advice.KEEP: keep, Advice.CHANGE: f"change {', '.join(changes)}"}
     verdict = to_do.get(advice.verdict, "undecided")
+    if misread:
+        return (
+            f"{batch}mend {', '.join(misread)} first: TimeDistributed reads int8 weights as floats"
+        )
     return f"{batch}{verdict}: {_reason(advice)}{_wanted(advice)}"
 
 
@@ -246,7 +251,7 @@ def _first_call(model: UserModel) -> str:
 
 
 def _to_do(advice: LiftAdvice, pages: Pages) -> str:
-    if advice.verdict is Advice.KEEP and not advice.lift.mask_fault:
+    if advice.verdict is Advice.KEEP and not advice.lift.fault:
         return "leave it as it is" if advice.lift.steps else "it is not called"
     if not advice.strategy:
         return "undecided"
@@ -317,8 +322,9 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
 def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iterator[str]:
     """Yield what became of the rivals that are not advised, and what some change."""
     label = advice.lift.label
-    if fault := advice.lift.mask_fault:
-        how = ", by FoldTime of the strategy fold_time" if advice.lift.masked else ""
+    if fault := advice.lift.fault:
+        is_held = advice.lift.masked or advice.lift.misread
+        how = ", by FoldTime of the strategy fold_time" if is_held else ""
         if not how and BARE in advice.rivals and not advice.rivals[BARE].end:
             how = f", by {advice.lift.inner} alone"
         yield f"{label}: {fault}: mend that first{how}, since it changes what your model computes"

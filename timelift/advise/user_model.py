@@ -93,7 +93,8 @@ class ModelLift:
     batch: int = 0
     inputs: LayerInputs = field(default_factory=LayerInputs)
     masked: bool = False
-    mask_fault: str = ""
+    fault: str = ""
+    misread: bool = False
     outputs: int = 1
     gradients: Gradients = Gradients.NONE
 
@@ -103,8 +104,11 @@ class ModelLift:
 
     @property
     def can_change(self) -> bool:
-        """True if it is called, and no mask reaches it that a strategy would hand on otherwise."""
-        return bool(self.steps) and not (self.mask_fault and self.masked)
+        """True if it is called, and a strategy that computes the same may take its place.
+
+        None does where a mask goes wrong that reaches it, or int8 weights are taken for floats.
+        """
+        return bool(self.steps) and not (self.fault and (self.masked or self.misread))
 
     @property
     def is_loop(self) -> bool:
