@@ -1,5 +1,6 @@
 """A layer in int8, as `model.quantize("int8")` of Keras makes it."""
 
+import math
 import warnings
 from typing import Any
 
@@ -9,6 +10,8 @@ from timelift.axis_values import Status
 from timelift.worker.making import LostError, parts_of
 
 _MODE = "int8"
+#: How the names of their scales end.
+_SCALE = "_scale"
 _NOTHING = (
     "nothing in it is quantised: Keras quantises Dense, EinsumDense and Embedding alone; ask for "
     "--dtypes float32."
@@ -41,8 +44,13 @@ def _quantise_part(part: Any) -> None:
 def share_quantised(layer: Any) -> float:
     """Return the share of a layer's numbers that are int8; scales are not counted."""
     sizes = [
-        (str(weight.dtype) == _MODE, int(keras.ops.size(weight)))
+        (str(weight.dtype) == _MODE, math.prod(weight.shape))
         for weight in layer.weights
-        if not weight.name.endswith("_scale")
+        if not weight.name.endswith(_SCALE)
     ]
     return sum(size for is_int8, size in sizes if is_int8) / sum(size for _, size in sizes)
+
+
+def is_quantised(variable: Any) -> bool:
+    """Return whether a variable without gradient is of a quantised weight, and no statistic."""
+    return str(variable.dtype) == _MODE or bool(variable.name.endswith(_SCALE))
