@@ -43,7 +43,7 @@ def _quantise_part(part: Any) -> None:
 
 def share_quantised(layer: Any) -> float:
     """Return the share of a layer's numbers that are int8; scales are not counted."""
-    sizes = [
+    sizes: list[tuple[bool, int]] = [
         (str(weight.dtype) == _MODE, math.prod(weight.shape))
         for weight in layer.weights
         if not weight.name.endswith(_SCALE)
