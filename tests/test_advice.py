@@ -121,6 +121,13 @@ def test_steps_that_an_open_length_drops_are_told_of_time_distributed(tmp_path):
     assert "where time is open TimeDistributed drops steps" in " ".join(screen(advice).split())
 
 
+@pytest.mark.parametrize(("written", "told"), [(6.0, True), (2.5, False)])
+def test_a_first_call_that_counts_stands_beside_the_verdict(tmp_path, written, told):
+    advice = advised(tmp_path, make_model(), whole={"as_written": written, "changed": 1.0})
+    words = " ".join(screen(advice).split())
+    assert ("times as fast, its first call 6.00 → 1.00 s" in words) is told
+
+
 def test_int8_weights_that_are_read_as_floats_are_told_first(tmp_path):
     advice = advised(tmp_path, make_model(lifts=[LIFT | {"fault": "it reads", "misread": True}]))
     first, *others = screen(advice).splitlines()

@@ -3,6 +3,7 @@
 import re
 import statistics
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.choose.choices import Goal, Query, answer
 from timelift.journal.lines import Header
+from timelift.measurement import Facts
 from timelift.present.answer import answer_table, headline, recommended_in_words
 from timelift.present.page.page_words import beside
 
@@ -194,3 +196,30 @@ def test_what_was_measured_everywhere_is_the_answer_before_what_lifts_less():
     refused = Case(measured[0].case.setting, "native")
     few = [one for one in measured if one.case != refused]
     assert recommend(rank(few)).strategy == "fold_time"
+
+
+@pytest.mark.parametrize(
+    ("first_calls", "told"),
+    [
+        ((6.7, 0.18), "First call: 6.70 s → 180 ms."),
+        ((0.2, 9.0), "First call: 200 ms → 9.00 s."),
+        ((3.0, 1.5), None),  # not three times as long
+        ((0.9, 0.1), None),  # not a second
+    ],
+)
+def test_a_first_call_that_counts_stands_beside_the_gain(first_calls, told):
+    seconds = dict(zip((TD, "native"), first_calls, strict=True))
+    measured = [
+        replace(
+            one,
+            launches=tuple(
+                replace(each, facts=Facts(first_call_seconds=seconds[one.case.strategy]))
+                for each in one.launches
+            ),
+        )
+        for one in raced({"native": 1, TD: 1.5}, launches=3)
+    ]
+    findings = RunFindings(Run(Header(), tuple(measured), complete=True))
+    said = headline(findings)
+    assert said.startswith("Write native: 1.5")
+    assert said.endswith(told) if told else "First call" not in said

@@ -109,9 +109,10 @@ def _reason(advice: ModelAdvice) -> str:
     if not (gain.is_compared or ends):
         return _reason_alone(advice)
     becomes = f"{step} {_becomes(gain)}"
-    if advice.verdict is Advice.CHANGE:
-        return becomes
     before, after = gain.first_call
+    if advice.verdict is Advice.CHANGE:
+        decides = before and after and words.first_call_decides(before, after)
+        return f"{becomes}, its first call {_arrow(gain.first_call)}" if decides else becomes
     is_shorter = before and after and before > _SHORTER * after
     if not gain.is_compared:
         becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
@@ -293,13 +294,10 @@ def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
 
 
 def _arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> str:
-    """Write what was and what is, the unit once if it is that of both: `41.2 → 4.25 ms`."""
     before, after = pair
     if before is None or after is None:
         return "-" if after is None else write(after)
-    old, new = write(before), write(after)
-    number, _, unit = old.partition(" ")
-    return f"{number if new.endswith(f' {unit}') else old} → {new}"
+    return words.arrow(before, after, write)
 
 
 # Sentences below the tables ----------------------------------------------------------------------

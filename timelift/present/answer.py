@@ -250,8 +250,30 @@ def cost_in_words(row: RankedCase) -> str:
 
 
 def headline(findings: RunFindings) -> str:
-    """Write the answer for all settings, and which runtimes serve less than two strategies."""
-    return " ".join([_compared(findings), *_serving_few(findings)])
+    """Write the answer for all settings, a first call that decides, and runtimes that serve few."""
+    return " ".join([_compared(findings), *_first_call(findings), *_serving_few(findings)])
+
+
+def _first_call(findings: RunFindings) -> Iterator[str]:
+    """Yield the first calls of the baseline and the answer where they differ by seconds."""
+    answer, calls = findings.answer, findings.first_calls
+    if not answer or findings.places.answers or not answer.has_verdict:
+        return
+    cases = (
+        (ranking.row(ranking.baseline).case, row.case)
+        for ranking, row in answer.rows
+        if ranking.baseline and ranking.baseline != answer.strategy
+    )
+    pairs = [
+        (calls[old].value, calls[new].value, new)
+        for old, new in cases
+        if {old, new} <= calls.keys()
+    ]
+    decisive = [pair for pair in pairs if words.first_call_decides(*pair[:2])]
+    if decisive:
+        before, after, case = max(decisive, key=lambda pair: max(pair[:2]))
+        where = f", in {plain(case.setting.label)}" if answer.settings > 1 else ""
+        yield f"First call: {words.arrow(before, after)}{where}."
 
 
 def _serving_few(findings: RunFindings) -> Iterator[str]:

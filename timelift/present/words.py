@@ -49,6 +49,19 @@ def time_in_words(seconds: float) -> str:
     return f"{three_figures(seconds / unit.size)} {unit.name}"
 
 
+def arrow(before: float, after: float, write: Callable[[float], str] = time_in_words) -> str:
+    """Write what was and what is, the unit once if it is that of both: `41.2 → 4.25 ms`."""
+    old, new = write(before), write(after)
+    number, _, unit = old.partition(" ")
+    return f"{number if new.endswith(f' {unit}') else old} \N{RIGHTWARDS ARROW} {new}"
+
+
+def first_call_decides(before: float, after: float) -> bool:
+    """Return whether two first calls differ so much that they count beside the gain of a call."""
+    least, most = sorted((before, after))
+    return most > _FIRST_CALL_TIMES * least and most - least > _FIRST_CALL_SECONDS
+
+
 def three_figures(value: float) -> str:
     """Write a number with three significant figures and no exponent; '' for NaN and infinities."""
     if not math.isfinite(value):
@@ -167,6 +180,8 @@ def in_brackets(interval: "Interval", write: Callable[[float], str]) -> str:
     return f" [{low}, {high}]" if interval.is_known and low != high else ""
 
 
+#: First calls are told beside a gain if they differ by more times than this, and more seconds.
+_FIRST_CALL_TIMES, _FIRST_CALL_SECONDS = 3.0, 1.0
 #: What comes before the second call of what was exported.
 FIRST_SERVED_CALL = "load + call"
 
