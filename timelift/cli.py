@@ -171,7 +171,7 @@ def _versions() -> str:
     """Return our version, and those of what a fault may come from; no framework is imported."""
     found = metadata.packages_distributions()  # `tensorflow` may be tensorflow-cpu
     runtimes = (module for runtime in Runtime for module in runtime.modules)
-    packages = ("keras", *Backend, *runtimes)
+    packages = ("keras", *Backend, *(module for module in runtimes if module != "scipy"))  # ours
     names = [name for package in packages for name in found.get(package, ())]
     versions = [f"{name} {metadata.version(name)}" for name in dict.fromkeys(names)]
     told = ", ".join([f"Python {platform.python_version()}", *versions])
