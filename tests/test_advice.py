@@ -129,10 +129,12 @@ def test_a_first_call_that_counts_stands_beside_the_verdict(tmp_path, written, t
 
 
 def test_int8_weights_that_are_read_as_floats_are_told_first(tmp_path):
-    advice = advised(tmp_path, make_model(lifts=[LIFT | {"fault": "it reads", "misread": True}]))
+    advice = advised(tmp_path, make_model(lifts=[LIFT | {"misread": True}]))
     first, *others = screen(advice).splitlines()
     assert "mend lift 1 first: TimeDistributed reads int8 weights as floats" in first
-    assert "mend that first, by FoldTime" in " ".join(" ".join(others).split())
+    rest = " ".join(" ".join(others).split())
+    assert "takes the int8 weights of" in rest
+    assert "mend that first, by FoldTime" in rest
     assert advice.to_race == ()
 
 
@@ -398,7 +400,7 @@ def test_what_is_undecided_names_the_option_that_decides(tmp_path, times, launch
 @pytest.mark.parametrize(
     ("changes", "ended", "reason"),
     [
-        ([{}, {"masked": True, "fault": "they are lost"}], (), "masks go wrong at lift 2"),
+        ([{}, {"masked": True, "mask_fault": "they are lost"}], (), "masks go wrong at lift 2"),
         ([{}], TIMES, "no strategy that keeps the meaning has figures"),
         ([{"added": ["noise"]}], ("time_distributed", "native"), "no strategy that keeps the me"),
     ],

@@ -106,7 +106,7 @@ def test_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, capsys, monkeypatc
 
 
 def test_masks_that_go_wrong_are_mended_before_anything_is_measured(measuring):
-    faulty = make_model(lifts=[LIFT | {"masked": True, "fault": "they are lost"}])
+    faulty = make_model(lifts=[LIFT | {"masked": True, "mask_fault": "they are lost"}])
     assert not measuring()
     assert races.find_advice(ASK, faulty, {}, math.inf).run is None
 

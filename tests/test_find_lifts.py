@@ -173,7 +173,7 @@ def test_a_mask_that_goes_wrong_at_a_lift_is_told(what):
         assert model["error"].startswith(MISLED[what])
         return
     lift = model["lifts"][0]
-    assert lift["fault"] == MISLED[what]
+    assert lift["mask_fault"] == MISLED[what]
     assert any(one["masked"] for one in lift["inputs"]["tensors"]) == (
         what in {"to the loss", "nothing"}
     )

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.tensorflow_here import keras
 from timelift.worker.making import LostError
-from timelift.worker.quantise import is_quantised, quantise, share_quantised
+from timelift.worker.quantise import quantise, quantised_variables, share_quantised
 
 
 def built(*parts):
@@ -34,9 +34,16 @@ def test_the_share_of_a_mixed_layer_counts_the_weights_that_stay_floats():
 def test_statistics_are_no_quantised_weights():
     layer, _ = built(keras.layers.Dense(4), keras.layers.BatchNormalization())
     quantise(layer)
-    kept = {one.name for one in layer.non_trainable_variables if not is_quantised(one)}
+    quantised = {id(one) for one in quantised_variables(layer)}
+    kept = {one.name for one in layer.non_trainable_variables if id(one) not in quantised}
     assert kept >= {"moving_mean", "moving_variance"}
     assert not any("kernel" in name for name in kept)
+
+
+def test_a_scale_of_a_layer_that_is_not_quantised_stays_a_statistic():
+    layer = keras.layers.Layer()
+    layer.add_weight(name="ema_scale", trainable=False)
+    assert quantised_variables(layer) == []
 
 
 def test_a_layer_of_which_nothing_is_quantised_is_refused():

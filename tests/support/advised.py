@@ -126,7 +126,7 @@ def states(folder):
     model = make_model(steady=True, leaves_open=True)
     masked = make_model(lifts=[LIFT | {"masked": True}], unpadded=True, compiled=False, batch=32)
     fault = "TimeDistributed hands the masks of steps on as one over steps, to the loss"
-    faulty = make_model(lifts=[LIFT | {"masked": True, "fault": fault}])
+    faulty = make_model(lifts=[LIFT | {"masked": True, "mask_fault": fault}])
     same = {"as_written": 3.0, "changed": 3.0}
     shorter = advised(folder, masked, whole=same)
     (race,), gain = shorter.races, replace(shorter.gain, first_call=(0.73, 0.13))

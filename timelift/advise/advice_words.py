@@ -72,15 +72,12 @@ def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
         for each in advice.lifts
         if each.is_change
     )
-    misread = [each.lift.label for each in advice.lifts if each.lift.misread]
-    is_faulty = any(each.lift.fault for each in advice.lifts)
+    if misread := ", ".join(each.lift.label for each in advice.lifts if each.lift.misread):
+        return f"{batch}mend {misread} first: TimeDistributed reads int8 weights as floats"
+    is_faulty = any(each.lift.mask_fault for each in advice.lifts)
     keep = "mend the masks first" if is_faulty else "keep it as it is"
     to_do = {Advice.KEEP: keep, Advice.CHANGE: f"change {', '.join(changes)}"}
     verdict = to_do.get(advice.verdict, "undecided")
-    if misread:
-        return (
-            f"{batch}mend {', '.join(misread)} first: TimeDistributed reads int8 weights as floats"
-        )
     return f"{batch}{verdict}: {_reason(advice)}{_wanted(advice)}"
 
 
@@ -252,7 +249,7 @@ def _first_call(model: UserModel) -> str:
 
 
 def _to_do(advice: LiftAdvice, pages: Pages) -> str:
-    if advice.verdict is Advice.KEEP and not advice.lift.fault:
+    if advice.verdict is Advice.KEEP and not _fault(advice.lift):
         return "leave it as it is" if advice.lift.steps else "it is not called"
     if not advice.strategy:
         return "undecided"
@@ -317,10 +314,16 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
         yield "provisional: it was interrupted; this rests on the launches until then"
 
 
+def _fault(lift: ModelLift) -> str:
+    """Write what is wrong with a lift as it is written, or ''."""
+    misread = f"TimeDistributed takes the int8 weights of {lift.inner} for floats"
+    return misread if lift.misread else lift.mask_fault
+
+
 def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iterator[str]:
     """Yield what became of the rivals that are not advised, and what some change."""
     label = advice.lift.label
-    if fault := advice.lift.fault:
+    if fault := _fault(advice.lift):
         is_held = advice.lift.masked or advice.lift.misread
         how = ", by FoldTime of the strategy fold_time" if is_held else ""
         if not how and BARE in advice.rivals and not advice.rivals[BARE].end:

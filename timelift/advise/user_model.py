@@ -93,7 +93,7 @@ class ModelLift:
     batch: int = 0
     inputs: LayerInputs = field(default_factory=LayerInputs)
     masked: bool = False
-    fault: str = ""
+    mask_fault: str = ""
     misread: bool = False
     outputs: int = 1
     gradients: Gradients = Gradients.NONE
@@ -108,7 +108,7 @@ class ModelLift:
 
         None does where a mask goes wrong that reaches it, or int8 weights are taken for floats.
         """
-        return bool(self.steps) and not (self.fault and (self.masked or self.misread))
+        return bool(self.steps) and not (self.misread or (self.mask_fault and self.masked))
 
     @property
     def is_loop(self) -> bool:

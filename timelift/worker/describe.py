@@ -119,13 +119,13 @@ def _watched(model: Any, inputs: Any) -> list[Lift]:
     try:
         lifts = find_lifts.watch_lifts(model, inputs)
     except Exception as error:
-        for lift in note_faults(model, find_lifts.find_lifts(model), inputs):
+        for lift in note_mask_faults(model, find_lifts.find_lifts(model), inputs):
             raise UserError(
-                f"{lift.fault}, which fails ({type(error).__name__}); write FoldTime of the "
+                f"{lift.mask_fault}, which fails ({type(error).__name__}); write FoldTime of the "
                 f"strategy fold_time in the place of TimeDistributed({_as_code(lift.inner)})"
             ) from error
         raise
-    note_faults(model, lifts, inputs)
+    note_mask_faults(model, lifts, inputs)
     return lifts
 
 
@@ -145,8 +145,8 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
         "inner": _as_code(inner),
         "added": [],
         "masked": bool(lift.mask_shape),
-        "fault": lift.fault,
-        "misread": find_lifts.misreads_int8(lift),
+        "mask_fault": lift.mask_fault,
+        "misread": lift.is_misread,
         "outputs": lift.outputs,
         "gradients": Gradients.WEIGHTS if trains else Gradients.NONE,
     }
@@ -293,20 +293,18 @@ def _as_code(layer: Any) -> str:
 # Masks -------------------------------------------------------------------------------------------
 
 
-def note_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lift]:
-    """Set the `fault` of each lift, and return lifts with one; the model's call may fail."""
+def note_mask_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lift]:
+    """Set the `mask_fault` of each lift, and return lifts with one; the model's call may fail."""
     may_be = any(lift.mask_shape or not lift.calls for lift in lifts)  # as where the call failed
     takers = _masked_parts(model)
     misled = _misled(model, lifts, takers, inputs) if may_be else {}
     for lift in lifts:
-        lift.fault = _fault(lift, misled, takers)
-    return [lift for lift in lifts if lift.fault]
+        lift.mask_fault = _fault(lift, misled, takers)
+    return [lift for lift in lifts if lift.mask_fault]
 
 
 def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]], takers: Sequence[Any]) -> str:
     is_over_steps = len(lift.mask_shape) == find_lifts.MASK_AXES
-    if find_lifts.misreads_int8(lift):
-        return f"TimeDistributed takes the int8 weights of {in_words(lift.inner)} for floats"
     if lift.takes:
         is_lost = lift.mask_shape and not is_over_steps and _masked_parts(lift.inner)
         return "the loop takes steps without their masks" if is_lost else ""

@@ -39,7 +39,7 @@ class Lift:
     each with its place among the layer's flat outputs. `trail` has the layers from the model to the
     `TimeDistributed`, or to the layer that a loop calls. `around` are the lifts that contain it.
     `watch_lifts` sets `calls`, what it `received` in them, the shape of the mask that came with it,
-    and whether that mask `padded` it. `describe` sets `fault`.
+    and whether that mask `padded` it. `describe` sets `mask_fault`.
     """
 
     layer: Any
@@ -53,7 +53,15 @@ class Lift:
     received: list[Any] = field(default_factory=list)
     mask_shape: tuple[int, ...] = ()
     padded: bool = False
-    fault: str = ""
+    mask_fault: str = ""
+
+    @property
+    def is_misread(self) -> bool:
+        """True if TimeDistributed calls a quantised layer as if it were none.
+
+        It calls `call`, and Keras quantises `quantized_call` alone: docs/upstream.md, 14.
+        """
+        return not self.takes and is_quantised(self.inner)
 
     @property
     def usual(self) -> str:
@@ -283,12 +291,9 @@ def _lifts(
         yield from _lifts(part, trail, (*around, *loops), seen)
 
 
-def misreads_int8(lift: Lift) -> bool:
-    """Return whether TimeDistributed calls a quantised layer as if it were none.
-
-    It calls `call`, and Keras quantises `quantized_call` alone: docs/upstream.md, 14.
-    """
-    return not lift.takes and getattr(lift.inner, "quantization_mode", None) is not None
+def is_quantised(layer: Any) -> bool:
+    """Return whether a layer's own weights are quantised; a layer of an old Keras may not tell."""
+    return getattr(layer, "quantization_mode", None) is not None
 
 
 def name_of_its_own(layer: Any) -> str:

@@ -24,7 +24,7 @@ from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import Reference
 from timelift.worker.making import own_losses, parts_of, precision_of, symbolic
-from timelift.worker.quantise import is_quantised
+from timelift.worker.quantise import quantised_variables
 from timelift.worker.reference import (
     FoldedReference,
     LayerCalls,
@@ -184,7 +184,8 @@ class InnerLayer:
     def _find_added(self) -> list[str]:
         """Return what training adds, or may add; noise without a seed may come from anywhere."""
         state = self.training.moves if self._differentiates else [each for each, _ in self._state]
-        names = {variable.name for variable in state if not is_quantised(variable)}
+        quantised = {id(variable) for variable in quantised_variables(self.layer)}
+        names = {variable.name for variable in state if id(variable) not in quantised}
         keeps = self.training.statistics or bool(names - {SEED})
         shown = [SEED in names, keeps, bool(own_losses(self.layer))]
         unknown = self.adds_more and not any(shown[1:])

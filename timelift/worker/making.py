@@ -18,7 +18,7 @@ from timelift.errors import UserError, nearest, one_line
 from timelift.inner_layer import ANY_HIGH, USUAL_HIGH, LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task
 from timelift.worker.engines import Engine
-from timelift.worker.find_lifts import takes_mask
+from timelift.worker.find_lifts import is_quantised, takes_mask
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision, precision
 from timelift.worker.user_code import find_layer
 
@@ -146,7 +146,7 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
 
 def precision_of(layer: Any, engine: Engine, setting: Setting, *more: str) -> DtypePrecision:
     """Return the coarsest precision of a layer's parts and `more`, or else the setting's."""
-    if any(part.quantization_mode for part in parts_of(layer)):
+    if any(map(is_quantised, parts_of(layer))):
         return DtypePrecision.INT8
     dtypes = {part.compute_dtype for part in parts_of(layer)} & {*DtypePrecision} | {*more}
     known, where = dtypes or {setting.dtype.floats}, (setting.device, engine.identity())

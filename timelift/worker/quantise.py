@@ -7,11 +7,10 @@ from typing import Any
 import keras
 
 from timelift.axis_values import Status
+from timelift.worker.find_lifts import is_quantised
 from timelift.worker.making import LostError, parts_of
 
 _MODE = "int8"
-#: How the names of their scales end.
-_SCALE = "_scale"
 _NOTHING = (
     "nothing in it is quantised: Keras quantises Dense, EinsumDense and Embedding alone; ask for "
     "--dtypes float32."
@@ -30,7 +29,7 @@ def quantise(layer: Any) -> None:
         else:
             for part in parts:
                 _quantise_part(part)
-    if not any(part.quantization_mode for part in parts):
+    if not any(map(is_quantised, parts)):
         raise LostError(_NOTHING, Status.REFUSED)
 
 
@@ -43,14 +42,14 @@ def _quantise_part(part: Any) -> None:
 
 def share_quantised(layer: Any) -> float:
     """Return the share of a layer's numbers that are int8; scales are not counted."""
-    sizes: list[tuple[bool, int]] = [
-        (str(weight.dtype) == _MODE, math.prod(weight.shape))
-        for weight in layer.weights
-        if not weight.name.endswith(_SCALE)
-    ]
-    return sum(size for is_int8, size in sizes if is_int8) / sum(size for _, size in sizes)
+    quantised = quantised_variables(layer)
+    numbers = sum(math.prod(one.shape) for one in quantised if str(one.dtype) == _MODE)
+    floats = [one for one in layer.weights if not any(one is other for other in quantised)]
+    share: float = numbers / (numbers + sum(math.prod(one.shape) for one in floats))
+    return share
 
 
-def is_quantised(variable: Any) -> bool:
-    """Return whether a variable without gradient is of a quantised weight, and no statistic."""
-    return str(variable.dtype) == _MODE or bool(variable.name.endswith(_SCALE))
+def quantised_variables(layer: Any) -> list[Any]:
+    """Return the int8 weights of a layer's parts and their scales, which are no statistics."""
+    quantised = filter(is_quantised, parts_of(layer))
+    return [each for part in quantised for each in part.non_trainable_variables]
