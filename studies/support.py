@@ -14,7 +14,6 @@ hours on PyTorch. `--dtypes` prints a table of dtypes a backend, with a static t
 
 import argparse
 import itertools
-import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -76,8 +75,6 @@ QUICK = "native,fold_time", "sensor"
 Trial = tuple[Backend, str, Sequence[Way]]
 #: Of one layer and of several, of one input and of two by name, of floats and of words.
 SERVED = "tokens,sensor,frames,sentences,sentence_ids,rl_torso,windows"
-#: What differs from one model to the next in the names of a graph's nodes.
-NUMBERED = re.compile(r"\bfunctional(_\d+)*/")
 #: The words of a served cell, the best first.
 SERVES, DIFFERS, REFUSES, FAILS = "serves", "differs", "refuses", "fails"
 
@@ -160,8 +157,7 @@ def served_cells(
             ):
                 name = line.case.strategy
                 word, error = _served_word(strategies[name], line), line.facts.law_error or 0.0
-                reason = NUMBERED.sub("", line.reason)
-                told = name, workload.name, axis, setting.mode, word, reason
+                told = name, workload.name, axis, setting.mode, word, line.reason
                 yield Cell(*told, runtime=runtime, error=error)
 
 

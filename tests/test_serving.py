@@ -178,13 +178,16 @@ told = [why(keras.Sequential(), Runtime.ONNXRUNTIME), why(half, Runtime.ONNXRUNT
 told += [why(half, Runtime.LITERT), sys.modules["openvino_telemetry"] is None]
 keras.__version__ = "3.14.9"
 node = "Input 0 of node functional_1/lstm_1/while/Identity_7 was passed float from and/or."
-words = [serving.why_unserved(ValueError(node)), serving.why_unserved(RuntimeError("see a/b"))]
+load = "Load model from m.onnx failed:Node (functional_2/while_1/while) Op (Loop) mismatch"
+errors = ValueError(node), RuntimeError("see a/b"), RuntimeError(load)
+words = [*map(serving.why_unserved, errors)]
 print(json.dumps([*told, why(half, Runtime.SAVED_MODEL), words]))
 """
 
 
 def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
-    able, half, (status, reason), is_silent, old, (node, other) = engines.run("tensorflow", MISSING)
+    able, half, (status, reason), is_silent, old, told_of = engines.run("tensorflow", MISSING)
+    node, other, load = told_of
     assert able is None
     assert is_silent
     assert half[0] == Status.REFUSED
@@ -195,6 +198,7 @@ def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
     assert "expected Keras 3.15 or newer to export for saved_model, received 3.14.9" in old[1]
     told = "ValueError: Input 0 of node …/Identity_7 was passed float from and/or"
     assert node == f"{told}; write it in another way"
+    assert load == "Node (…/while) Op (Loop) mismatch; write it in another way"
     assert other == "RuntimeError: see a/b; write it in another way"
 
 
@@ -277,8 +281,9 @@ def test_two_per_cent_of_slow_calls_show_in_the_99th_percentile_alone():
 
 
 def test_three_of_a_thousand_slow_calls_show_in_neither():
-    found = run_of(0.003)
-    assert found.of_machine or found.p99.high < 1.1e-3
+    for tail in (1.03, 1.0):
+        found = run_of(0.003, tail=tail)
+        assert max(found.p90.high, found.p99.high) < 1.1e-3
 
 
 def test_slow_calls_that_the_fixed_work_has_too_are_the_machines():

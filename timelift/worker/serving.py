@@ -208,11 +208,9 @@ def why_unserved(error: Exception) -> str:
     """Return the reason of a tool in one line, and the remedy."""
     text = " ".join(str(error).split())
     found = next(filter(None, (pattern.search(text) for pattern in _REASONS)), None)
-    if not found:
-        told = _NODE.sub("\N{HORIZONTAL ELLIPSIS}/", one_line(error).rstrip("."))
-        return f"{told}; {_OTHER_WAY}"
-    named = found.groupdict()
-    told = (named.get("why") or found[0]).strip().rstrip(".")
+    named = found.groupdict() if found else {}
+    told = named.get("why") or (found[0] if found else one_line(error))
+    told = _NODE.sub("\N{HORIZONTAL ELLIPSIS}/", told.strip().rstrip("."))
     if node := named.get("node"):
         return f"{told} that this interpreter lacks ({node}); {_FLEX}"
     return f"{told}; {_OTHER_WAY}"
