@@ -161,6 +161,23 @@ def test_where_less_than_two_are_served_no_run_is_advised(tmp_path, run_command)
     assert headline(RunFindings(results.load(path))).endswith(ended)
 
 
+def test_what_ran_out_of_memory_beside_what_is_not_served_is_asked_again(tmp_path, run_command):
+    ends = {"gru": Status.NOT_CONVERTED, "fold_time": Status.OUT_OF_MEMORY}
+    cases = [journals.case(name, phase=Phase.SERVE, runtime=Runtime.LITERT) for name in ends]
+    lines = [journals.ended(of, ends[of.strategy], "why") for of in cases]
+    beside = journals.case("gru", phase=Phase.SERVE)
+    path = journals.write(
+        *(tmp_path / "run.jsonl", journals.header()),
+        *journals.campaign([beside]),
+        *lines,
+        journals.END,
+    )
+    said = told(run_command, path, 2, "--runtimes", "litert")
+    assert "no strategy is served here" not in said
+    assert "decide it with" in said
+    assert "LiteRT serves" not in headline(RunFindings(results.load(path)))
+
+
 def test_a_run_without_results_is_a_sentence(tmp_path, run_command):
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)

@@ -7,7 +7,7 @@ from typing import Any
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
-from timelift.axis_values import EXPORT_FORMATS
+from timelift.axis_values import EXPORT_FORMATS, Runtime
 from timelift.case import Setting
 from timelift.choose.choices import Answer, Goal, Query, of_unknown_meaning
 from timelift.errors import UserError
@@ -47,9 +47,10 @@ def document(
     facts = page_words.facts(answer.row, findings)
     used = answer.strategy, query.setting, findings.run, project
     use, call = how_to_use(*used)
+    code = code_to_paste(*used)
     data = _decided(query, answer, findings, trust) | {
         "use": f"{use}: {call}" if call else use,
-        "code": code_to_paste(*used) or None,
+        "code": f"{code}{_export(query.setting)}" if code else None,
     }
     not_ranked = (f"{name} is not ranked: {why}" for name, why in data["not_ranked"].items())
     told = {
@@ -78,7 +79,7 @@ def document(
     )
 
 
-def code_below(answer: Document, setting: Setting) -> Iterator[str]:
+def code_below(answer: Document) -> Iterator[str]:
     """Yield code to paste, below the answer as comments; raises UserError if there is none."""
     if not (code := answer.data["code"]):
         raise UserError(
@@ -87,23 +88,28 @@ def code_below(answer: Document, setting: Setting) -> Iterator[str]:
         )
     blocks = tuple(block for block in answer.blocks if block.name != "use")
     yield from (*as_comments(replace(answer, blocks=blocks)), "", *code.rstrip("\n").split("\n"))
-    if setting.is_exported:
-        form, ending = EXPORT_FORMATS[setting.runtime]
-        told = {"batch": setting.batch, "file": f"model{ending}", "form": form}
-        yield from _EXPORT.format(**told).rstrip("\n").split("\n")
+
+
+def _export(setting: Setting) -> str:
+    """Return code that exports the model above it for the runtime of a setting, or ''."""
+    if not setting.is_exported:
+        return ""
+    form, ending = EXPORT_FORMATS[setting.runtime]
+    return _EXPORT.format(batch=setting.batch, file=f"model{ending}", form=form)
 
 
 def _facts(setting: Setting) -> list[str]:
-    first = words.FIRST_SERVED_CALL if setting.is_exported else "first call"
+    first = words.first_call(setting)
     return [first if name == "first call" else name for name in page_words.FACTS]
 
 
 def _runtimes(query: Query, findings: RunFindings) -> str:
     """Write which runtime of several the answer is for, or ''."""
-    measured = {case.setting.runtime for case in findings.run.measured} | {query.setting.runtime}
-    others = " or ".join(sorted(measured - {query.setting.runtime}))
-    own = words.value_in_words("runtime", query.setting.runtime)
-    return f"{own}; --runtimes {others} asks for another" if others else ""
+    own, measured = query.setting.runtime, {case.setting for case in findings.run.measured}
+    others = [one for one in Runtime if one is not own]
+    others = [one for one in others if replace(query.setting, runtime=one) in measured]
+    named = words.value_in_words("runtime", own)
+    return f"{named}; --runtimes {' or '.join(others)} asks for another" if others else ""
 
 
 def _nearest(query: Query, answer: Answer, findings: RunFindings) -> Block:

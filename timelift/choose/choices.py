@@ -17,7 +17,7 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.axis_values import Phase, Runtime
+from timelift.axis_values import Phase, Runtime, Status
 from timelift.case import AXES, SIZES, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.options import AXIS_OPTIONS, Option, choice
@@ -235,9 +235,10 @@ def _alone(ranking: Ranking, findings: RunFindings) -> str:
 
 
 def _is_unserved(setting: Setting, findings: RunFindings) -> bool:
-    """Return whether a strategy does not convert, load or run in a setting."""
-    unserved = (each for each in findings.left_out if each.kind is Kind.NOT_SERVED)
-    return any(setting in each.settings for each in unserved)
+    """Return whether all that has no figure in a setting is not served, or refuses."""
+    here = [each for each in findings.left_out if setting in each.settings]
+    ends = {each.status for each in here if each.kind is not Kind.NOT_SERVED}
+    return any(each.kind is Kind.NOT_SERVED for each in here) and ends <= {Status.REFUSED}
 
 
 def _ended(setting: Setting, findings: RunFindings) -> Iterator[str]:

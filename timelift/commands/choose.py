@@ -39,7 +39,7 @@ def choose(options: Options, project: Project) -> int:
     if options.json:
         write_lines([to_json(document.data)])
     elif options.code and answer.strategy:
-        write_lines(choice_words.code_below(document, query.setting))
+        write_lines(choice_words.code_below(document))
     else:
         terminal.show(document)
     return 0 if answer.strategy else EXIT_NOT_YES

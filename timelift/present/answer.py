@@ -12,7 +12,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
-from timelift.axis_values import UNSERVED, Runtime
+from timelift.axis_values import UNSERVED, Runtime, Status
 from timelift.case import AXES, SIZES
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
@@ -277,15 +277,20 @@ def _first_call(findings: RunFindings) -> Iterator[str]:
 
 
 def _serving_few(findings: RunFindings) -> Iterator[str]:
-    served, asked = defaultdict[Runtime, set[str]](set), dict[Runtime, None]()
+    served, statuses = defaultdict[Runtime, set[str]](set), defaultdict[Runtime, set[Status]](set)
     for case, measurement in findings.run.by_case.items():
-        served[case.setting.runtime] |= {case.strategy} if measurement.was_measured else set()
-        asked |= {case.setting.runtime: None} if measurement.status in UNSERVED else {}
-    for runtime in asked:
-        names = [plain(name, NAME_LIMIT) for name in served[runtime]]
-        if len(names) < 2:  # noqa: PLR2004
-            serves = " alone" if names else "none of these strategies"
-            yield f"{_place('runtime', runtime)} serves {''.join(names)}{serves}."
+        statuses[case.setting.runtime].add(measurement.status)
+        if measurement.was_measured:
+            served[case.setting.runtime].add(case.strategy)
+    for runtime in Runtime:
+        names, place = served[runtime], _place("runtime", runtime)
+        others = statuses[runtime] - UNSERVED - {Status.MEASURED, Status.REFUSED}
+        if others or not statuses[runtime] & UNSERVED:
+            continue
+        if not names:
+            yield f"{place} serves none of these strategies."
+        elif len(names) == 1:
+            yield f"{place} serves {plain(next(iter(names)), NAME_LIMIT)} alone."
 
 
 def _compared(findings: RunFindings) -> str:
