@@ -126,7 +126,7 @@ def _reason_unserved(advice: ModelAdvice) -> str:
     why = written.reason.partition(";")[0]
     drops = not all(lift.is_loop for lift in advice.model.lifts) and advice.model.leaves_open
     if drops and written.status is Status.LAW_BROKEN:
-        why = "where time is open TimeDistributed drops steps, docs/upstream.md says why"
+        why += "; perhaps since where time is open TimeDistributed drops steps: docs/upstream.md"
     ends = f"in {_place(advice.model)} it {does} as written ({why})"
     if advice.verdict is Advice.CHANGE and after is not None:
         return f"{ends}; changed it runs, in {words.time_in_words(after)}"
@@ -231,7 +231,15 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     heading = "a served call" if model.runtime else heading
     rivals = (gain for advice in advices for one in advice.lifts for gain in one.rivals.values())
     last = ("in training",) if any(gain.meaning for gain in rivals) else ()
-    yield ("lift", "batch", "alone with", heading, "times as fast", _first_call(model), *last)
+    yield (
+        "lift",
+        "batch",
+        "alone with",
+        heading,
+        "times as fast",
+        words.first_call(model.setting),
+        *last,
+    )
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, _batch(advice, advices)
@@ -242,10 +250,6 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
                 changes = ("changes" if gain.meaning else "",) if last else ()
                 yield (*cells, name, call, _times(gain), _arrow(gain.first_call), *changes)
                 cells = ("", "")
-
-
-def _first_call(model: UserModel) -> str:
-    return words.FIRST_SERVED_CALL if model.setting.is_exported else "first call"
 
 
 def _to_do(advice: LiftAdvice, pages: Pages) -> str:
@@ -279,7 +283,7 @@ def _batch(advice: ModelAdvice, advices: Sequence[ModelAdvice]) -> str:
 def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each set of changes raced at each batch."""
     model = advices[0].model
-    call, first = f"a {_call_of(model)}", _first_call(model)
+    call, first = f"a {_call_of(model)}", words.first_call(model.setting)
     yield ("changed", "batch", call, "times as fast", first, "peak memory")
     for advice in advices:
         batch = _batch(advice, advices)

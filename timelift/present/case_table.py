@@ -80,10 +80,13 @@ def of_rankings(
     rows = _ranked(rankings, findings)
     if all(row["p50_in_words"] for row in rows):
         others.remove("seconds_per_call")
-    if rankings[0].setting.is_exported:
-        others[others.index("first_call_in_words")] = "load_in_words"
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
-    return table.without_empty_columns()
+    title = f"{words.first_call(rankings[0].setting)} (s)"
+    columns = (
+        replace(column, title=title) if column.name == "first_call_in_words" else column
+        for column in table.columns
+    )
+    return replace(table, columns=tuple(columns)).without_empty_columns()
 
 
 def of_page(findings: RunFindings) -> Table:
@@ -155,7 +158,6 @@ def _of_case(measurement: Measurement, findings: RunFindings) -> Values:
         **{fact_name: fact(measurement, fact_name) for fact_name in SHOWN_FACTS},
         **_ends("first_call", first_call),
         "first_call_in_words": first_call,
-        "load_in_words": first_call,
         **_slow_calls(findings.slow_calls.get(case)),
         "over_forward": over if phase is Phase.BACKWARD else None,
         "over_backward": over if phase is Phase.TRAIN else None,
@@ -293,10 +295,7 @@ _ALL_COLUMNS = (
     _number("over_backward", "\N{DIVISION SIGN} backward", drop_order=5),
     _number("first_call", "first call", unit=words.SECONDS),
     *_limits("first_call", "first call"),
-    *(
-        _number(f"{name}_in_words", f"{title} (s)", _first_call_in_words, drop_order=3)
-        for name, title in (("first_call", "first call"), ("load", words.FIRST_SERVED_CALL))
-    ),
+    _number("first_call_in_words", "first call (s)", _first_call_in_words, drop_order=3),
     *map(_number, SHOWN_FACTS),
     _number("tracing_share", "tracing", unit=words.PER_CENT),
     _number("graph_nodes", "graph nodes", "{:,.0f}".format, drop_order=6),

@@ -182,8 +182,11 @@ def in_brackets(interval: "Interval", write: Callable[[float], str]) -> str:
 
 #: First calls are told beside a gain if they differ by more times than this, and more seconds.
 _FIRST_CALL_TIMES, _FIRST_CALL_SECONDS = 3.0, 1.0
-#: What comes before the second call of what was exported.
-FIRST_SERVED_CALL = "load + call"
+
+
+def first_call(setting: case.Setting) -> str:
+    """Return what comes before the second call: a runtime has loaded what was exported."""
+    return "load + call" if setting.is_exported else "first call"
 
 
 def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
