@@ -161,17 +161,26 @@ def test_where_less_than_two_are_served_no_run_is_advised(tmp_path, run_command)
     assert headline(RunFindings(results.load(path))).endswith(ended)
 
 
+def test_the_runtimes_of_a_setting_are_named_and_no_other_ones(tmp_path, run_command):
+    served = [
+        journals.case(name, phase=Phase.SERVE, runtime=runtime)
+        for runtime in (Runtime.KERAS, Runtime.LITERT)
+        for name in ("fold_time", "gru")
+    ]
+    elsewhere = {"phase": Phase.SERVE, "runtime": Runtime.OPENVINO, "seq_len": 99}
+    others = [journals.case(name, **elsewhere) for name in ("fold_time", "gru")]
+    lines = journals.campaign([*served, *others])
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    said = told(run_command, path, 0, "--seq-lens", str(served[0].setting.seq_len))
+    assert "Keras; --runtimes litert asks for another" in said
+
+
 def test_what_ran_out_of_memory_beside_what_is_not_served_is_asked_again(tmp_path, run_command):
     ends = {"gru": Status.NOT_CONVERTED, "fold_time": Status.OUT_OF_MEMORY}
     cases = [journals.case(name, phase=Phase.SERVE, runtime=Runtime.LITERT) for name in ends]
     lines = [journals.ended(of, ends[of.strategy], "why") for of in cases]
-    beside = journals.case("gru", phase=Phase.SERVE)
-    path = journals.write(
-        *(tmp_path / "run.jsonl", journals.header()),
-        *journals.campaign([beside]),
-        *lines,
-        journals.END,
-    )
+    lines += journals.campaign([journals.case("gru", phase=Phase.SERVE)])
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
     said = told(run_command, path, 2, "--runtimes", "litert")
     assert "no strategy is served here" not in said
     assert "decide it with" in said

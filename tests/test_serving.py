@@ -203,8 +203,13 @@ def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
 
 
 def test_a_runtime_that_is_not_installed_is_told_before_anything_runs(monkeypatch):
+    found, setting = backends.importlib.util.find_spec, replace(SETTING, runtime=Runtime.OPENVINO)
+    lacking = {"openvino", "scipy"}
+    monkeypatch.setattr(
+        backends.importlib.util, "find_spec", lambda name: None if name in lacking else found(name)
+    )
+    assert machine.why_not_here(setting).startswith("openvino needs openvino and scipy; ")
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda _: None)
-    setting = replace(SETTING, runtime=Runtime.OPENVINO)
     assert machine.why_not_here(setting).startswith("tensorflow is not installed")
     told = "openvino needs openvino and scipy; install with: pip install openvino scipy"
     assert backends.why_not_served(Runtime.OPENVINO) == told

@@ -7,7 +7,7 @@ from typing import Any
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
-from timelift.axis_values import EXPORT_FORMATS, Runtime
+from timelift.axis_values import EXPORT_FORMATS
 from timelift.case import Setting
 from timelift.choose.choices import Answer, Goal, Query, of_unknown_meaning
 from timelift.errors import UserError
@@ -105,10 +105,9 @@ def _facts(setting: Setting) -> list[str]:
 
 def _runtimes(query: Query, findings: RunFindings) -> str:
     """Write which runtime of several the answer is for, or ''."""
-    own, measured = query.setting.runtime, {case.setting for case in findings.run.measured}
-    others = [one for one in Runtime if one is not own]
-    others = [one for one in others if replace(query.setting, runtime=one) in measured]
-    named = words.value_in_words("runtime", own)
+    own, settings = query.setting.runtime, {case.setting for case in findings.run.measured}
+    alike = {each.runtime for each in settings if replace(each, runtime=own) == query.setting}
+    others, named = sorted(alike - {own}), words.value_in_words("runtime", own)
     return f"{named}; --runtimes {' or '.join(others)} asks for another" if others else ""
 
 
