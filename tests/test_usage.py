@@ -230,6 +230,17 @@ def test_the_code_of_a_dtype_makes_layers_and_inputs_of_it(run):
     assert call.startswith("keras.config.set_dtype_policy('mixed_float16'); model = build(")
 
 
+def test_the_code_of_int8_quantises_the_layer_once_it_has_weights(run):
+    of, setting = Project(ROOT), replace(SETTING, dtype=Dtype.INT8)
+    code = usage.code_to_paste("fold_time", setting, run, of)
+    assert '# makes its weights\nlayer.quantize("int8")\n' in code
+    assert "set_dtype_policy" not in code
+    assert errors({"int8": code})["int8"] < 1e-5
+    _, call = usage.how_to_use("native", setting, run, of)
+    assert call.startswith('layer.quantize("int8"); model = build(')
+    assert "quantize" not in usage.code_to_paste("fold_time", SETTING, run, of)
+
+
 @pytest.mark.parametrize(
     "layer", ["os:Block", "blocks:gone", "../blocks.py:Block", "blocks:Block#1", "blocks\n:Block"]
 )

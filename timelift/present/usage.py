@@ -32,10 +32,15 @@ _LISTED = (
 )
 
 
+#: What makes a layer that has its weights one of int8.
+_QUANTISED = 'layer.quantize("int8")'
+
+
 class Inputs(NamedTuple):
     """What fills the places of code, as Python: a sequence's shape and dtype, and a layer.
 
-    The `dtype` is an argument; `step` and `inputs` are symbolic tensors.
+    The `dtype` is an argument; `step` and `inputs` are symbolic tensors. `quantised` is a line that
+    does so to the layer, once it has weights.
     """
 
     shape: str
@@ -44,6 +49,7 @@ class Inputs(NamedTuple):
     inputs: str
     layer: str = _ANY_LAYER
     lifts: int = 1
+    quantised: str = ""
 
 
 class Code(NamedTuple):
@@ -96,6 +102,8 @@ def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> t
         return "its file is where it was measured, and its parameters are no literals", ""
     at_step = _at_step(setting.workload, run, project)
     dtype, before = _argument(_dtype(setting, at_step)), _policy(setting.dtype).replace("\n", "; ")
+    if setting.dtype is Dtype.INT8:
+        before += f"{_QUANTISED}; "
     if at_step and at_step.lifts > 1:
         before += f"{_inner_call(f'{at_step.tensors[0].shape}{dtype}', parameters)}; "
     call = build_call("layer", f"{_shape(setting, at_step, '*features')}{dtype}", parameters)
@@ -123,7 +131,7 @@ def _code(strategy: str, project: Project) -> Code | None:
         "{layer}",
         "shape = {shape}",
         "if not layer.built:",
-        "    layer({step})  # makes its weights",
+        "    layer({step})  # makes its weights{quantised}",
         "{inner}",
         "# in a functional model, where TimeDistributed(layer)(inputs) or a loop stood:",
         "inputs = keras.Input(shape{dtype}, ragged=True)" if is_ragged else "inputs = {inputs}",
@@ -151,14 +159,17 @@ def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
     shape = f"{_shape(setting, at_step, '...')}  # {comment}"
     dtype = _dtype(setting, at_step)
+    quantised = f"\n{_QUANTISED}" if setting.dtype is Dtype.INT8 else ""
     layer = f"{_policy(setting.dtype)}{_layer(setting.workload, run, project)}"
     if at_step is None or not at_step.is_nest:
         kind = _argument(dtype)
         step = f"keras.KerasTensor((None, *shape[{lifts}:]){kind})"
-        return Inputs(shape, kind, step, f"keras.Input(shape{kind})", layer, lifts)
+        of_one = Inputs(shape, kind, step, f"keras.Input(shape{kind})", layer, lifts)
+        return of_one._replace(quantised=quantised)
     step, inputs = _BY_NAME if at_step.names else _LISTED
     step = f"\n        {step}\n    "
-    return Inputs(f"{shape}\ndtype = {dtype}", ", dtype", step, inputs, layer)
+    several = Inputs(f"{shape}\ndtype = {dtype}", ", dtype", step, inputs, layer)
+    return several._replace(quantised=quantised)
 
 
 def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
@@ -183,9 +194,7 @@ def _dtype(setting: Setting, at_step: LayerInputs | None) -> str:
 
 def _policy(dtype: Dtype) -> str:
     """Write what makes a dtype that of layers, and of inputs, which have float32 in a mixed one."""
-    if dtype is Dtype.FLOAT32:
-        return ""
-    if dtype is Dtype.INT8:
+    if dtype.policy == Dtype.FLOAT32:
         return ""
     floatx = f"keras.config.set_floatx({dtype.floats!r})\n" if dtype.floats == dtype else ""
     return f"{floatx}keras.config.set_dtype_policy({str(dtype)!r})\n"
