@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from functools import partial
 from math import isnan
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from timelift import rounds
 from timelift.axis_values import Phase, Status
 from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
-from timelift.measurement import CaseInLaunch
+from timelift.measurement import CaseInLaunch, tail
 from timelift.messages import Done, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.rounds import Player
 from timelift.worker.checks import PreparedRival
@@ -291,12 +292,13 @@ class Program:
         return sum(range(2000))
 
 
-def reports(**retraces):
+def reports(changes=(), **retraces):
     """Play rivals of these names; return the event that reports each."""
     rivals = tuple(RivalSpec(name, f"{name}.py") for name in retraces)
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
-    task = Task(SETTING, rivals, "", LayerInputs.of_one((3,)), 1, 0.02)
+    setting = replace(SETTING, **dict(changes))
+    task = Task(setting, rivals, "", LayerInputs.of_one((3,)), 1, 0.02)
     playing = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
     playing.run(
         [
@@ -348,6 +350,39 @@ def test_served_calls_are_samples_of_their_own_in_blocks_of_one_rival():
     }
     assert order != ["one", "other"] * rounds.LEAST_BLOCKS
     assert sum(played.by_burst) == len(made[0].seconds_per_call)
+
+
+def test_no_call_of_a_block_is_cold():
+    clock = ScriptedClock()
+    last = [""]
+
+    def call_of(player, seconds):
+        warm, cold = clock.takes(seconds), clock.takes(3 * seconds)
+
+        def call():
+            (warm if last[0] == player else cold)()
+            last[0] = player
+
+        return call
+
+    made = [Player(name, call_of(name, 1e-4)) for name in ("fixed", "rival")]
+    for player in made:
+        rounds.size_block(player, 1e-4)
+    play(made, 0.01, 3, clock)
+    assert [tail(player.seconds_per_call) for player in made] == pytest.approx([1, 1])
+
+
+def test_the_fixed_work_is_primed_as_long_as_the_rivals(monkeypatch):
+    primed = []
+    monkeypatch.setattr(rounds, "prime", lambda *args: primed.extend(zip(*args, strict=True)))
+    served = reports({"phase": Phase.SERVE}, one=False, other=False)
+    assert all(end.facts.canary_tail > 1 for end in served.values())
+    (_, one), (_, other), (fixed, seconds) = primed
+    assert (fixed.name, fixed.block) == ("", rounds.BLOCK)
+    assert seconds == min(one, other)
+    primed.clear()
+    assert reports(one=False)["one"].facts.canary_tail is None
+    assert len(primed) == 1
 
 
 def test_a_served_rival_of_slow_calls_plays_short_blocks_at_the_same_moments():

@@ -15,7 +15,7 @@ from tests.support.launches import LIMIT, file_of
 from tests.support.projects import STRATEGIES, WORKLOADS
 from timelift import messages, rounds
 from timelift.analyse.results import Run
-from timelift.analyse.serving import slow_calls
+from timelift.analyse.serving import Whose, slow_calls
 from timelift.axis_values import Backend, Phase, Runtime, Status, TimeAxis
 from timelift.case import Setting
 from timelift.inner_layer import LayerInputs
@@ -23,7 +23,7 @@ from timelift.measure import backends, machine
 from timelift.measure.launch import LaunchProcess
 from timelift.measure.session import Session
 from timelift.measure.worker_state import WorkerState
-from timelift.measurement import CaseInLaunch, Facts, Measurement, merge
+from timelift.measurement import CaseInLaunch, Facts, Measurement, merge, tail
 from timelift.messages import Busy, Exited, Task
 from timelift.present.words import with_interval
 
@@ -264,16 +264,18 @@ def calls(slow_share, seed, count=1200, slow=5.0):
     return seconds
 
 
-def run_of(slow_share, launches=3, tail=1.03, count=1200):
+def run_of(slow_share, *fixed, launches=3, count=1200):
+    """Slow calls of so many launches, beside fixed work with this tail, or with one a launch."""
+    tails = fixed if len(fixed) > 1 else (fixed or (1.03,)) * launches
     of = journals.case(phase=Phase.SERVE)
     lines = [
         CaseInLaunch(
             of,
             number,
             seconds_per_call=calls(slow_share, number, count),
-            facts=Facts(canary_tail=tail),
+            facts=Facts(canary_tail=own),
         )
-        for number in range(1, launches + 1)
+        for number, own in enumerate(tails, 1)
     ]
     return slow_calls(Run(journals.header(), merge(lines), complete=True))[of]
 
@@ -282,21 +284,28 @@ def test_two_per_cent_of_slow_calls_show_in_the_99th_percentile_alone():
     found = run_of(0.02)
     assert found.p90.high < 1.1e-3
     assert found.p99.low > 4e-3
-    assert not found.of_machine
+    assert found.whose is Whose.OWN
 
 
 def test_three_of_a_thousand_slow_calls_show_in_neither():
-    for tail in (1.03, 1.0):
-        found = run_of(0.003, tail=tail)
+    for fixed, whose in ((1.03, Whose.MACHINE), (1.0, Whose.OWN)):
+        found = run_of(0.003, fixed)
         assert max(found.p90.high, found.p99.high) < 1.1e-3
+        assert found.whose is whose
 
 
 def test_slow_calls_that_the_fixed_work_has_too_are_the_machines():
-    found = run_of(0.02, tail=5.5)
-    assert (found.of_machine, found.p99.is_known) == (True, False)
+    found = run_of(0.02, 5.5)
+    assert (found.whose, found.p99.is_known) == (Whose.MACHINE, False)
     assert 4e-3 < found.p99.high < 6e-3
     assert with_interval(found.p99, "{:.3f}".format) == f"at most {found.p99.high:.3f}"
-    assert not run_of(0.02, tail=1.5).of_machine
+    assert run_of(0.02, 1.5).whose is Whose.OWN
+
+
+def test_slow_calls_that_are_not_told_from_the_fixed_works_keep_their_percentile():
+    for fixed in ((2.0, 5.0, 8.0), (None, None, None)):
+        found = run_of(0.02, *fixed)
+        assert (found.whose, found.p99.is_known) == (Whose.UNDECIDED, True)
 
 
 @pytest.mark.parametrize(
@@ -305,13 +314,15 @@ def test_slow_calls_that_the_fixed_work_has_too_are_the_machines():
 def test_few_calls_tell_no_percentile(count, known):
     found = run_of(0.05, count=count)
     assert (found.p90 is not None, found.p99 is not None) == known
+    assert (found.whose is Whose.TOO_FEW) == (found.p99 is None)
 
 
 def test_one_launch_bounds_no_percentile():
-    assert not run_of(0.02, launches=1).p99.is_known
+    found = run_of(0.02, launches=1)
+    assert (found.whose, found.p99.is_known) == (Whose.UNDECIDED, False)
 
 
 def test_the_tail_of_fixed_work_needs_as_many_calls_as_a_percentile():
     seconds = calls(0.02, 1, count=rounds.BLOCK * rounds.LEAST_BLOCKS)
-    assert rounds.tail([*seconds, nan]) == pytest.approx(5, rel=0.1)
-    assert rounds.tail(seconds[1:]) is None
+    assert tail([*seconds, nan]) == pytest.approx(5, rel=0.1)
+    assert tail(seconds[1:]) is None

@@ -247,6 +247,29 @@ class CaseInLaunch:
         )
 
 
+#: The fewest calls of which a share tells a percentile: four lie beyond it.
+LEAST_CALLS = {0.9: 40, 0.99: 400}
+
+
+def percentile(seconds: Iterable[float], share: float) -> float | None:
+    """Return what such a share of served calls, one of `LEAST_CALLS`, takes at most.
+
+    NaN is no call. Return None if there are too few.
+    """
+    calls = sorted(_played(seconds))
+    return calls[math.ceil(share * len(calls)) - 1] if len(calls) >= LEAST_CALLS[share] else None
+
+
+def tail(seconds: Sequence[float]) -> float | None:
+    """Return the 99th percentile of served calls over their median, or None likewise."""
+    slow = percentile(seconds, 0.99)
+    return None if slow is None else slow / median(_played(seconds))
+
+
+def _played(seconds: Iterable[float]) -> list[float]:
+    return [each for each in seconds if not math.isnan(each)]
+
+
 def machine_of(mark: str) -> str:
     """Return the machine of a mark, without the cores that a process was bound to."""
     return mark.partition("-")[0]

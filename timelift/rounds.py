@@ -49,7 +49,7 @@ MOST_RETRACED = 3
 BLOCK = 50
 #: Calls in a block of a rival that would need longer than this for the fewest blocks of `BLOCK`.
 SHORT_BLOCK, LONGEST_SERVED = 5, 20.0
-#: The fewest blocks of a rival, and the most: 400 calls and more tell the slowest of a hundred.
+#: The fewest blocks of a rival, and the most.
 LEAST_BLOCKS, MOST_BLOCKS = 8, 24
 
 
@@ -127,19 +127,19 @@ class Player:
         return clock() - start
 
     def take_block(self, clock: Clock) -> list[float]:
-        """Warm the caches with untimed calls, then play a block; return the seconds of each."""
-        self._warm_caches(clock)
+        """Warm the caches, by one untimed call at least, then play a block; return its seconds."""
+        self._warm_caches(clock, max(1, self.priming_calls))
         return [self._timed(clock) for _ in range(self.block)]
 
     def take_turn(self, clock: Clock) -> float:
         """Warm the caches with untimed calls, then play a sample; return its seconds."""
-        self._warm_caches(clock)
+        self._warm_caches(clock, self.priming_calls)
         return self._timed(clock)
 
-    def _warm_caches(self, clock: Clock) -> None:
+    def _warm_caches(self, clock: Clock, calls: int) -> None:
         self.note_playing()
-        if self.priming_calls:
-            self.sample(self.priming_calls, clock)
+        if calls:
+            self.sample(calls, clock)
 
     def _timed(self, clock: Clock) -> float:
         if not self.slower:
@@ -294,14 +294,6 @@ class Rounds:
             return []
         of_burst = self.dropped, self._share, done
         return [player for player in self._players if player.is_due(*of_burst)]
-
-
-def tail(seconds: Sequence[float]) -> float | None:
-    """Return the 99th percentile of calls over their median; None if too few were played."""
-    played = sorted(each for each in seconds if not math.isnan(each))
-    if len(played) < BLOCK * LEAST_BLOCKS:
-        return None
-    return played[math.ceil(0.99 * len(played)) - 1] / statistics.median(played)
 
 
 def _play_round(

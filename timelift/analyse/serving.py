@@ -5,33 +5,37 @@ fixed piece of work that played beside shows which slow calls are the machine's.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from enum import StrEnum
+from functools import partial
 
 from timelift.analyse.estimates import Interval, typical_means
 from timelift.analyse.results import Run, launch_marks
 from timelift.axis_values import Phase
 from timelift.case import Case
-from timelift.measurement import CaseInLaunch, Measurement
+from timelift.measurement import CaseInLaunch, Measurement, percentile, tail
 
-#: The least calls of a launch of which a share tells a percentile: four beyond it.
-LEAST_CALLS = {0.9: 40, 0.99: 400}
-_NINETY_NINE = max(LEAST_CALLS)
+
+class Whose(StrEnum):
+    """Whose the slowest of a hundred calls are, by how far they lie from the median."""
+
+    #: Farther than those of the fixed work, by the interval.
+    OWN = "its own"
+    #: No farther: the calls' own `p99` is at most the high end, its one known end.
+    MACHINE = "the machine's"
+    #: Not told apart, or no fixed work played, as where two interpreters are compared.
+    UNDECIDED = "undecided"
+    TOO_FEW = "too few"
 
 
 @dataclass(frozen=True)
 class SlowCalls:
-    """Percentiles of the seconds of calls, None where a launch has too few of them.
-
-    Where the slowest of a hundred calls are as far from the median as those of a fixed piece of
-    work, they may be `of_machine`: the calls' own `p99` is at most the high end, its one known end.
-    """
+    """Percentiles of the seconds of calls, None where a launch has too few of them."""
 
     p90: Interval | None
     p99: Interval | None
-    of_machine: bool = False
+    whose: Whose
 
 
 def slow_calls(run: Run) -> Mapping[Case, SlowCalls]:
@@ -41,57 +45,55 @@ def slow_calls(run: Run) -> Mapping[Case, SlowCalls]:
         for case, measurement in run.measured.items()
         if case.setting.phase is Phase.SERVE
     }
-    p90, p99 = (_percentiles(served, share) for share in LEAST_CALLS)
-    tails = {case: _beyond_machine(measurement) for case, measurement in served.items()}
-    beyond = _intervals({case: own for case, own in tails.items() if own}, served)
-    of_machine = {case for case, own in beyond.items() if own.low <= 1}
-    bounds = {case: Interval(math.nan, high=p99[case].high) for case in of_machine}
-    return {
-        case: SlowCalls(p90.get(case), bounds.get(case, p99.get(case)), case in of_machine)
-        for case in served
-    }
-
-
-def _percentiles(served: Mapping[Case, Measurement], share: float) -> dict[Case, Interval]:
+    p90, p99 = (_over_launches(served, partial(_percentile, share=share)) for share in (0.9, 0.99))
+    beyond = _over_launches(served, _beyond_machine)
     found = {}
-    for case, measurement in served.items():
-        calls = [_calls(launch) for launch in _timed(measurement)]
-        if min(map(len, calls), default=0) >= LEAST_CALLS[share]:
-            found[case] = [_percentile(own, share) for own in calls]
-    return _intervals(found, served)
-
-
-def _beyond_machine(measurement: Measurement) -> list[float]:
-    """Return how far the slowest of a hundred calls are from the median, over the fixed work's."""
-    found = []
-    for launch in _timed(measurement):
-        calls, tail = _calls(launch), launch.facts.number("canary_tail")
-        if tail is None or len(calls) < LEAST_CALLS[_NINETY_NINE]:
-            return []
-        found.append(_percentile(calls, _NINETY_NINE) / float(np.median(calls)) / tail)
+    for case in served:
+        slowest, whose = p99.get(case), _whose(beyond.get(case))
+        if not slowest:
+            whose = Whose.TOO_FEW
+        elif whose is Whose.MACHINE:
+            slowest = Interval(math.nan, high=slowest.high)
+        found[case] = SlowCalls(p90.get(case), slowest, whose)
     return found
 
 
-def _intervals(
-    figures: Mapping[Case, Sequence[float]], served: Mapping[Case, Measurement]
+def _whose(beyond: Interval | None) -> Whose:
+    if not beyond:
+        return Whose.UNDECIDED
+    if beyond.value <= 1:
+        return Whose.MACHINE
+    return Whose.OWN if beyond.low > 1 else Whose.UNDECIDED
+
+
+def _percentile(launch: CaseInLaunch, share: float) -> float | None:
+    return percentile(launch.seconds_per_call, share)
+
+
+def _beyond_machine(launch: CaseInLaunch) -> float | None:
+    """Return how far the slowest of a hundred calls are from the median, over the fixed work's."""
+    own, fixed = tail(launch.seconds_per_call), launch.facts.number("canary_tail")
+    return own / fixed if own and fixed else None
+
+
+def _over_launches(
+    served: Mapping[Case, Measurement], figure: Callable[[CaseInLaunch], float | None]
 ) -> dict[Case, Interval]:
-    """Return the geometric means over launches, each with its interval."""
-    if not figures:
-        return {}
-    launches = {case: [one.number for one in _timed(served[case])] for case in figures}
-    marks = [launch_marks([served[case]], numbers) for case, numbers in launches.items()]
-    return dict(zip(figures, typical_means(figures.values(), marks), strict=True))
+    """Return the geometric mean of a figure, with its interval, where all launches have it."""
+    figures: dict[Case, Sequence[float]] = {}
+    marks = []
+    for case, measurement in served.items():
+        launches = _timed(measurement)
+        own = [value for value in map(figure, launches) if value is not None]
+        if own and len(own) == len(launches):
+            figures[case] = own
+            marks.append(launch_marks([measurement], [one.number for one in launches]))
+    return (
+        dict(zip(figures, typical_means(figures.values(), marks), strict=True)) if figures else {}
+    )
 
 
 def _timed(measurement: Measurement) -> list[CaseInLaunch]:
     """Return the launches whose samples are calls; of two interpreters they are several."""
     played = (launch for launch in measurement.launches if launch.was_timed)
     return [launch for launch in played if launch.calls_per_sample == 1]
-
-
-def _calls(launch: CaseInLaunch) -> list[float]:
-    return [seconds for seconds in launch.seconds_per_call if not math.isnan(seconds)]
-
-
-def _percentile(calls: Sequence[float], share: float) -> float:
-    return float(np.quantile(calls, share, method="inverted_cdf"))

@@ -170,13 +170,12 @@ def _slow_calls(calls: SlowCalls | None) -> Values:
     """Return the percentiles of served calls, and nothing of others."""
     if not calls:
         return {}
-    whose = "its own" if calls.p99 and calls.p99.is_known else "too few"
     return {
         **_ends("p90", calls.p90),
         **_ends("p99", calls.p99),
         "p90_in_words": calls.p90,
         "p99_in_words": calls.p99,
-        "slow": "the machine's" if calls.of_machine else whose,
+        "slow": calls.whose,
     }
 
 

@@ -17,7 +17,7 @@ from timelift import canary, messages, rounds
 from timelift.axis_values import Phase, Status
 from timelift.case import Case
 from timelift.errors import one_line
-from timelift.measurement import CaseInLaunch, Facts
+from timelift.measurement import CaseInLaunch, Facts, tail
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import law, making, system
 from timelift.worker.checks import PreparedRival
@@ -93,6 +93,14 @@ def attempt(
         broken = "breaks the law: " if status is Status.LAW_BROKEN else ""
         return Status.REFUSED, f"{under_test.tried}: {broken}{reason}."
     return status, reason
+
+
+def _fixed_work(seconds: float) -> rounds.Player:
+    """Return a fixed piece of work of about so long a call, which shows slow calls of the machine.
+
+    It plays beside served calls and is as long as the fastest of them.
+    """
+    return rounds.Player(_CANARY, canary.work_of(seconds))
 
 
 class Playing:
@@ -192,16 +200,20 @@ class Playing:
                 if not self.task.setting.on_cpu:
                     rounds.measure_wait(player)
                 rounds.size_samples(player, seconds_per_call[-1], self.dice)
-        rounds.prime(players, seconds_per_call)
+        everyone, seconds = [*players], [*seconds_per_call]
+        if self._has_blocks:
+            everyone.append(_fixed_work(min(seconds)))
+            seconds.append(min(seconds))
+            for player, own in zip(everyone, seconds, strict=True):
+                rounds.size_block(player, own)
+        rounds.prime(everyone, seconds)
         rounds.shorten_losers(players, seconds_per_call)
-        beside = self._beside(players, seconds_per_call)
         clocks = system.Clocks(self.task.setting.device)
         gc.collect()
         gc.freeze()
         gc.disable()
-        seconds = self.task.round_seconds * len([*players, *beside])
-        stop = self.channel.stop_asked
-        playing = rounds.Rounds([*players, *beside], seconds, self.dice, stop=stop)
+        share, stop = self.task.round_seconds, self.channel.stop_asked
+        playing = rounds.Rounds(everyone, share * len(everyone), self.dice, stop=stop)
         is_over = held_down = False
         while not is_over:
             self.channel.emit(messages.Busy(messages.PLAYING))
@@ -218,25 +230,14 @@ class Playing:
         if not self.task.conducted:
             playing.end()
             facts["dropped_rounds"] = playing.dropped
-            for own in beside:
-                facts["canary_tail"] = rounds.tail(own.seconds_per_call)
+            if self._has_blocks:
+                facts["canary_tail"] = tail(everyone[-1].seconds_per_call)
         return playing, facts | disturbances.facts()
 
-    def _beside(
-        self, players: Sequence[rounds.Player], seconds_per_call: Sequence[float]
-    ) -> list[rounds.Player]:
-        """Return a fixed piece of work that plays beside served calls, each a sample of its own.
-
-        It shows the slow calls that are the machine's. It takes about as long as the fastest rival.
-        """
-        if self.task.setting.phase is not Phase.SERVE or self.task.conducted:
-            return []
-        for player, seconds in zip(players, seconds_per_call, strict=True):
-            rounds.size_block(player, seconds)
-        fastest = min(seconds_per_call)
-        own = rounds.Player(_CANARY, canary.work_of(fastest))
-        rounds.size_block(own, fastest)
-        return [own]
+    @property
+    def _has_blocks(self) -> bool:
+        """True if each call is a sample, which no conductor orders."""
+        return self.task.setting.phase is Phase.SERVE and not self.task.conducted
 
     def _sleep(self) -> bool:
         """Wait for the next order; return True if it is to play another burst."""

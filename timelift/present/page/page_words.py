@@ -10,7 +10,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Price, Recommendation
-from timelift.analyse.serving import SlowCalls
+from timelift.analyse.serving import SlowCalls, Whose
 from timelift.analyse.verdicts import Verdict
 from timelift.axis_values import Phase
 from timelift.case import Case
@@ -32,6 +32,11 @@ FACTS = (
     *("times as fast tomorrow", "time", "nine of ten in", "99 of 100 in"),
     *("first call", "peak memory", "may cost", "not ranked"),
 )
+#: What the slowest of a hundred calls may have in them.
+_WHOSE = {
+    Whose.MACHINE: ", the machine's own slow calls included",
+    Whose.UNDECIDED: ", perhaps the machine's own slow calls",
+}
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
@@ -148,8 +153,8 @@ def slow_calls(calls: SlowCalls | None) -> Iterator[str]:
     """Yield the time in which nine of ten served calls are, and 99 of 100; '' where unknown."""
     p90, p99 = (calls.p90, calls.p99) if calls else (None, None)
     yield words.with_interval(p90, words.time_in_words) if p90 else ""
-    of_machine = ", the machine's own slow calls included" if calls and calls.of_machine else ""
-    yield f"{words.with_interval(p99, words.time_in_words)}{of_machine}" if p99 else ""
+    whose = _WHOSE.get(calls.whose, "") if calls else ""
+    yield f"{words.with_interval(p99, words.time_in_words)}{whose}" if p99 else ""
 
 
 def _over(case: Case, findings: RunFindings) -> str:
