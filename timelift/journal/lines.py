@@ -182,6 +182,11 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         return self.options.get("relative_to") == AS_WRITTEN
 
     @property
+    def advises(self) -> bool:
+        """True if it measured a user's model: its lifts alone, or the whole."""
+        return self.races_whole_model or bool(self.options.get("lifts"))
+
+    @property
     def layer_options(self) -> dict[str, str]:
         """The user's own layer and its inputs, as `bench` reads them, or ''."""
         texts = {name: self.options.get(name) for name in ("layer", "inputs")}
