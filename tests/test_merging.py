@@ -209,6 +209,11 @@ def test_places_disagree_where_the_fastest_on_one_is_shown_slower_on_another():
     agreed, (row, elsewhere) = places.lost.values()
     assert agreed is None
     assert {row.case.setting.machine, elsewhere.machine} == {"cpu", "gpu"}
+    tie = raced({"native": 1, "fold_time": 0.996, TD: 4}, of_lengths(8, machine="gpu"))
+    tied = rank_run(Run(Header(), (*here, *tie), complete=True))
+    # by chance on the gpu
+    assert {one.rows[0].case.strategy for one in tied} == {"native", "fold_time"}
+    assert on_places(tied).answers == {}
     alone = on_places(rank_run(Run(Header(), measured[:6], complete=True)))
     assert (alone.axis, alone.answers, alone.lost) == ("", {}, {})
 

@@ -184,7 +184,10 @@ class Recommendation:
 
 
 class Places(NamedTuple):
-    """The answer on each value of an axis, or none if all values have the same answer.
+    """The answer on each value of an axis, or none if one answer is right on all values.
+
+    That is one which is decided, and never shown slower on any: what looks best on one of them
+    alone may do so by chance.
 
     `lost` has an entry for each setting that was measured on several values: the row in which a
     strategy was shown slower, and the setting on another value where it is the fastest, or None.
@@ -213,8 +216,9 @@ def on_places(contests: Sequence[Ranking]) -> Places:
         if len(group) > 1:
             lost[setting] = max(pairs, key=lambda pair: pair[0].cost_at_most, default=None)
     answers = recommend_by(axis, contests) if axis else {}
-    differ = len({answer.strategy for answer in answers.values()}) > 1
-    return Places(axis, answers if differ else {}, lost)
+    best, names = recommend(contests), {answer.strategy for answer in answers.values()}
+    is_one = len(names) < 2 or (best and best.is_decided and best.is_never_shown_slower)  # noqa: PLR2004
+    return Places(axis, {} if is_one else answers, lost)
 
 
 def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
