@@ -21,7 +21,7 @@ from timelift.case import Case
 from timelift.choose.choices import Goal, Query, answer
 from timelift.journal.lines import Header
 from timelift.measurement import Facts
-from timelift.present.answer import answer_table, headline, recommended_in_words
+from timelift.present.answer import answer_table, headline, recommended_in_words, safety
 from timelift.present.page.page_words import beside
 
 
@@ -220,6 +220,6 @@ def test_a_first_call_that_counts_stands_beside_the_gain(first_calls, told):
         for one in raced({"native": 1, TD: 1.5}, launches=3)
     ]
     findings = RunFindings(Run(Header(), tuple(measured), complete=True))
-    said = headline(findings)
-    assert said.startswith("Write native: 1.5")
-    assert said.endswith(told) if told else "First call" not in said
+    assert headline(findings).startswith("Write native: 1.5")
+    below = safety(findings)
+    assert below.startswith(told) if told else "First call" not in below

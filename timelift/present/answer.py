@@ -250,15 +250,19 @@ def cost_in_words(row: RankedCase) -> str:
 
 
 def headline(findings: RunFindings) -> str:
-    """Write the answer for all settings, a first call that decides, and runtimes that serve few."""
-    return " ".join([_compared(findings), *_first_call(findings), *_serving_few(findings)])
+    """Write the answer for all settings, and runtimes that serve few, if not these are the answer.
+
+    They are where nothing is left to compare.
+    """
+    few = [*_serving_few(findings)]
+    compared = [] if few and not findings.answer else [_compared(findings)]
+    return " ".join([*compared, *few])
 
 
 def _first_call(findings: RunFindings) -> Iterator[str]:
     """Yield the first calls of the baseline and the answer where they differ by seconds."""
     answer, calls = findings.answer, findings.first_calls
-    if not answer or findings.places.answers or not answer.has_verdict:
-        return
+    assert answer
     cases = (
         (ranking.row(ranking.baseline).case, row.case)
         for ranking, row in answer.rows
@@ -350,7 +354,7 @@ def _tomorrow(answer: Recommendation, findings: RunFindings) -> str:
 
 
 def safety(findings: RunFindings) -> str:
-    """Write a run tomorrow, and in how many settings the answer for all is shown faster, or ''."""
+    """Write a first call that decides, a run tomorrow, and where another is faster, or ''."""
     answer = findings.answer
     if answer is None or not answer.has_verdict:
         return ""
@@ -363,7 +367,7 @@ def safety(findings: RunFindings) -> str:
     shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
     if range_ := _tomorrow(answer, findings):
         shown = [f"A run tomorrow: {range_} times as fast.", *shown]
-    for_all = [] if findings.places.answers else shown
+    for_all = [] if findings.places.answers else [*_first_call(findings), *shown]
     return " ".join([*for_all, *_disagreement(findings.places)])
 
 
