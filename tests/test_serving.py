@@ -150,7 +150,7 @@ def test_a_crash_while_a_model_is_exported_costs_that_strategy_alone(served, tmp
     assert "SIGSEGV" in ends["dies"].reason
 
 
-@pytest.mark.parametrize(("stage", "status"), messages.UNSERVED.items())
+@pytest.mark.parametrize(("stage", "status"), messages.STATUS_OF_STAGE.items())
 def test_a_death_is_charged_to_the_stage_of_the_runtime(stage, status):
     rivals = law.rivals({"one": "y", "other": "y"})
     task = Task(SETTING, rivals, "f", LayerInputs.of_one((6,)), 1, 0.0)
@@ -181,17 +181,21 @@ node = "Input 0 of node functional_1/lstm_1/while/Identity_7 was passed float fr
 load = "Load model from m.onnx failed:Node (functional_2/while_1/while) Op (Loop) mismatch"
 errors = ValueError(node), RuntimeError("see a/b"), RuntimeError(load)
 words = [*map(serving.why_unserved, errors)]
+looped = RuntimeError("No conversion rule found for operations: TensorListReserve --")
+for unroll in (False, True):
+    model = keras.Sequential([keras.layers.LSTM(2, unroll=unroll)])
+    words.append(serving.why_unserved(looped, model))
 print(json.dumps([*told, why(half, Runtime.SAVED_MODEL), words]))
 """
 
 
 def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
     able, half, (status, reason), is_silent, old, told_of = engines.run("tensorflow", MISSING)
-    node, other, load = told_of
+    node, other, load, looped, unrolled = told_of
     assert able is None
     assert is_silent
     assert half[0] == Status.REFUSED
-    assert half[1].startswith("it computes in float16, and onnxruntime is held to float32")
+    assert half[1].startswith("a layer computes in float16, and onnxruntime is held to float32")
     assert status == old[0] == Status.UNAVAILABLE
     assert "lacks ai-edge-litert for litert" in reason
     assert reason.endswith("install it there with: pip install ai-edge-litert")
@@ -200,6 +204,34 @@ def test_what_an_interpreter_or_a_model_lacks_for_a_runtime_is_told():
     assert node == f"{told}; write it in another way"
     assert load == "Node (…/while) Op (Loop) mismatch; write it in another way"
     assert other == "RuntimeError: see a/b; write it in another way"
+    assert looped == f"{unrolled}, or a recurrent layer with unroll=True"
+    assert unrolled.endswith("TensorListReserve; write it in another way")
+
+
+ODD = """
+import json, keras, numpy as np
+from types import SimpleNamespace
+from timelift.axis_values import Phase
+from timelift.case import Setting
+from timelift.worker import serving
+from timelift.worker.engines import Feed
+def fails():
+    raise ValueError("no description")
+inputs = [keras.Input((size,), name=name) for size, name in ((3, "input_2"), (5, "input_1"))]
+model = keras.Model(inputs, keras.ops.concatenate(inputs, -1))
+exported = serving.Exported(model, Setting("any", 3, 1, Phase.SERVE), print, is_first=True)
+own, other = np.zeros((1, 3)), np.zeros((1, 5))
+feeds = [Feed([own, other]), Feed({"input_2": own, "input_1": other})]
+shapes = [exported._shapes(feed) for feed in feeds]
+print(json.dumps([serving._described(SimpleNamespace(describe=fails)), *shapes]))
+"""
+
+
+def test_inputs_in_a_list_keep_their_order_and_no_description_costs_none():
+    undescribed, in_order, by_name = engines.run("tensorflow", ODD)
+    assert undescribed == [None, None]
+    assert in_order == [[1, 3], [1, 5]]
+    assert by_name == [[1, 5], [1, 3]]
 
 
 def test_a_runtime_that_is_not_installed_is_told_before_anything_runs(monkeypatch):

@@ -38,7 +38,7 @@ class Lengths(AxisValue):
 class Phase(AxisValue):
     """What one call computes: outputs, the loss and its gradients, or a train step of `fit`.
 
-    `serve` answers one request: from numpy to numpy, and every call is a sample.
+    `serve` answers one request, from numpy to numpy. Every call of it is timed by itself.
     """
 
     FORWARD = "forward"
@@ -141,6 +141,11 @@ class Runtime(AxisValue):
             Runtime.LITERT: ("ai_edge_litert",),
         }
         return own.get(self, ())
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that have them, which are called like the modules."""
+        return tuple(module.replace("_", "-") for module in self.modules)
 
 
 #: What `model.export` calls a runtime's format, and how the name of its file ends.

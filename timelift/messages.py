@@ -29,10 +29,11 @@ RUN_PROCESS = "TIMELIFT_RUN_PROCESS"
 PLAYING = "playing rounds"
 #: The stage in which a rival is traced and called once, which has a limit of its own.
 TRACING = "tracing"
-#: The stages of what a runtime executes: it is exported, which has the limit of tracing, loaded
-#: and run once; and how a rival ends that fails there, even by a crash.
+#: The stages of what a runtime executes: it is exported, which has the limit of tracing, loaded,
+#: run once and described; and how a rival ends that fails in one, even by a crash.
 EXPORTING, LOADING, RUNNING = "exporting", "loading what was exported", "running what was exported"
-UNSERVED = {
+DESCRIBING = "describing what was exported"
+STATUS_OF_STAGE = {
     EXPORTING: Status.NOT_CONVERTED,
     LOADING: Status.NOT_LOADED,
     RUNNING: Status.NOT_RUN,

@@ -29,9 +29,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     Backend.TENSORFLOW: ("tensorflow",),
     Backend.JAX: ("jax", "jaxlib"),
     Backend.TORCH: ("torch",),
-    Runtime.ONNXRUNTIME: ("onnxruntime", "tf2onnx", "onnx"),
-    Runtime.OPENVINO: ("openvino",),
-    Runtime.LITERT: ("ai-edge-litert",),
+    **{runtime: runtime.packages for runtime in Runtime},
 }
 #: Other packages whose versions are recorded, whatever the backend.
 COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")

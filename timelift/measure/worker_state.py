@@ -123,7 +123,7 @@ class WorkerState:
         elif self.last_rival in left:
             killed = status is Status.CRASHED and exited and exited.code == -signal.SIGKILL
             if status is Status.CRASHED and not killed:
-                status = messages.UNSERVED.get(self.doing, status)
+                status = messages.STATUS_OF_STAGE.get(self.doing, status)
             charged, clear = [self.last_rival], self.at_work and not killed
         elif not left:
             return

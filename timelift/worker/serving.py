@@ -37,7 +37,7 @@ Run = Callable[[Sequence[Array]], list[Array]]
 #: Where a tool says more than its reason, the part that is the reason.
 _REASONS = (
     re.compile(r"No conversion rule found for operations?: [\w, ]*\w(?= --| To |$)"),
-    re.compile(r"(?:Load model from \S+ failed:)(?P<why>.*)"),
+    re.compile(r"Load model from \S+ failed:(?P<why>.*)"),
     re.compile(r"(?P<why>Select TensorFlow op\(s\)).*?(?P<node>Flex\w+)"),
 )
 #: Where a node is inside of a graph, in front of its name.
@@ -104,7 +104,7 @@ class Exported(Compiled):
         arrays, names = keras.tree.flatten(feed.inputs), input_names(feed.inputs)
         specs = [
             keras.InputSpec(shape=shape, dtype=str(array.dtype), name=name)
-            for shape, array, name in zip(self._shapes(arrays, names), arrays, names, strict=True)
+            for shape, array, name in zip(self._shapes(feed), arrays, names, strict=True)
         ]
         signature = [keras.tree.pack_sequence_as(feed.inputs, specs)]
         (symbolic,) = keras.tree.map_structure(_symbolic, signature)
@@ -120,30 +120,32 @@ class Exported(Compiled):
             with self._stage(messages.RUNNING, seconds):
                 loaded.run(arrays)
             size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-            kinds, ranks = loaded.describe()
-        self._run, self.operations = loaded.run, Counter(kinds)
+            self._begin(messages.DESCRIBING)
+            self.operations, largest_rank = _described(loaded)
+        self._run = loaded.run
         self.facts = {
             "export_seconds": seconds[0],
             "load_seconds": seconds[1],
             "first_call_seconds": seconds[1] + seconds[2],
             "trace_seconds": None,
             "artefact_bytes": size,
-            "largest_rank": max(ranks, default=None),
-            "operations": dict(self.operations) if self.checks_weights else None,
+            "largest_rank": largest_rank,
+            "operations": self.operations if self.checks_weights else None,
         }
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         assert self._run
         return partial(self._run, keras.tree.flatten(feed.inputs))
 
-    def _shapes(self, arrays: Sequence[Array], names: Sequence[str]) -> list[Shape]:
+    def _shapes(self, feed: Feed) -> list[Shape]:
         """Return the shape of each input with the batch of its array, open where the model's is.
 
         A model of a list of inputs takes a dictionary by their names.
         """
+        arrays, names = keras.tree.flatten(feed.inputs), input_names(feed.inputs)
         declared = inputs_of(self._model)
         by_name = {tensor.name: tensor for tensor in declared}
-        if by_name.keys() == {*names}:
+        if isinstance(feed.inputs, Mapping) and by_name.keys() == {*names}:
             declared = [by_name[name] for name in names]
         if len(declared) == len(arrays):
             pairs = zip(arrays, declared, strict=True)
@@ -162,7 +164,8 @@ class Exported(Compiled):
             if ran_out_of_memory(error):
                 raise
             traceback.print_exc()
-            raise LostError(why_unserved(error), messages.UNSERVED[stage]) from error
+            status = messages.STATUS_OF_STAGE[stage]
+            raise LostError(why_unserved(error, self._model), status) from error
         seconds.append(time.perf_counter() - started)
 
 
@@ -181,20 +184,22 @@ def _refuse_unable(model: Any, runtime: Runtime) -> None:
     What the runtime needs is imported, so that no clock has that. OpenVINO would tell its makers of
     each conversion, if it found the package that does.
     """
-    if missing := [name for name in runtime.modules if not importlib.util.find_spec(name)]:
-        names = " ".join(missing).replace("_", "-")
-        why = f"{sys.executable} lacks {names} for {runtime}; install it there with: pip install "
-        raise LostError(f"{why}{names}", Status.UNAVAILABLE)
+    pairs = zip(runtime.modules, runtime.packages, strict=True)
+    if missing := " ".join(name for module, name in pairs if not importlib.util.find_spec(module)):
+        why = f"{sys.executable} lacks {missing} for {runtime}; install it there with: pip install "
+        raise LostError(f"{why}{missing}", Status.UNAVAILABLE)
     if [*map(int, keras.__version__.split(".")[:2])] < _OLDEST_KERAS:
         why = f"expected Keras 3.15 or newer to export for {runtime}, received {keras.__version__}"
         raise LostError(f"{why}; pip install 'keras>=3.15,<4'", Status.UNAVAILABLE)
     dtypes = {str(part.compute_dtype) for part in parts_of(model)} - {"float32"}
     if floats := sorted(dtype for dtype in dtypes if "float" in dtype):
-        why = f"it computes in {' and '.join(floats)}, and {runtime} is held to float32"
+        why = f"a layer computes in {' and '.join(floats)}, and {runtime} is held to float32"
         raise LostError(f"{why}; export a model of float32", Status.REFUSED)
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     for name in runtime.modules:
         importlib.import_module(name)
+    if runtime is Runtime.LITERT:
+        importlib.import_module("ai_edge_litert.interpreter")
 
 
 def input_names(nest: Any) -> list[str]:
@@ -204,8 +209,8 @@ def input_names(nest: Any) -> list[str]:
     return [f"input_{number}" for number, _ in enumerate(keras.tree.flatten(nest), 1)]
 
 
-def why_unserved(error: Exception) -> str:
-    """Return the reason of a tool in one line, and the remedy."""
+def why_unserved(error: Exception, model: Any = None) -> str:
+    """Return the reason of a tool in one line, and the remedy, which the model's layers tell."""
     text = " ".join(str(error).split())
     found = next(filter(None, (pattern.search(text) for pattern in _REASONS)), None)
     named = found.groupdict() if found else {}
@@ -213,7 +218,23 @@ def why_unserved(error: Exception) -> str:
     told = _NODE.sub("\N{HORIZONTAL ELLIPSIS}/", told.strip().rstrip("."))
     if node := named.get("node"):
         return f"{told} that this interpreter lacks ({node}); {_FLEX}"
+    parts = parts_of(model) if "TensorList" in told else ()
+    if any(isinstance(part, keras.layers.RNN) and not part.unroll for part in parts):
+        return f"{told}; {_OTHER_WAY}, or a recurrent layer with unroll=True"
     return f"{told}; {_OTHER_WAY}"
+
+
+def _described(loaded: "Loaded") -> tuple[Counter[str] | None, int | None]:
+    """Return how many operations of each kind an artefact has, and the largest rank of a tensor.
+
+    Both are None if the tool that reads them fails, since the artefact runs.
+    """
+    try:
+        kinds, ranks = loaded.describe()
+        return Counter(kinds), max(ranks, default=None)
+    except Exception:  # noqa: BLE001 - any tool may raise anything
+        traceback.print_exc()
+        return None, None
 
 
 def _symbolic(spec: Any) -> Any:
