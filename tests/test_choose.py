@@ -221,8 +221,11 @@ def test_a_runtime_alone_asks_for_its_served_calls(tmp_path, run_command):
     query = read_query({"seq_len": "40", "runtime": "litert"}, "time", run)
     assert (query.setting.phase, query.setting.runtime) == (Phase.SERVE, Runtime.LITERT)
     assert query.serves
-    with pytest.raises(UserError, match="--runtimes: expected the phase serve"):
-        read_query({"runtime": "litert", "phase": "forward"}, "time", run)
+    for axis, value in {"phase": "forward", "mode": "eager"}.items():
+        with pytest.raises(UserError, match=f"--runtimes: expected the {axis} .* {value}; leave"):
+            read_query({"runtime": "litert", axis: value}, "time", run)
+    served = journals.synthetic(tmp_path / "served.jsonl", cases[len(NAMES) : 2 * len(NAMES)])
+    assert read_query({}, "time", results.load(served)).serves
     asked = ("--seq-lens", "40", "--runtimes", "litert")
     assert "-serve-graph-litert: Write native" in told(run_command, path, 0, *asked)
 

@@ -20,7 +20,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.axis_values import Phase, Runtime, Status
 from timelift.case import AXES, SIZES, Setting
 from timelift.errors import UserError, nearest
-from timelift.measure.options import AXIS_OPTIONS, Option, choice
+from timelift.measure.options import AXIS_OPTIONS, Option, choice, refuse_unserved
 from timelift.measurement import fact_or_bound
 
 
@@ -38,6 +38,7 @@ _FACTS = {
 }
 #: The options of `timelift bench`, of which a question has one value each.
 _AXIS_OPTIONS = {option.axis: option for option in AXIS_OPTIONS}
+_OF_SERVED = ("runtime", "phase", "mode")
 _GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
 
 
@@ -65,14 +66,9 @@ def read_query(
     settings = [case.setting for case in run.measured or run.by_case]
     asked = {axis: _read(axis, texts[axis], settings) for axis in AXES if texts.get(axis)}
     is_served = any(setting.phase is Phase.SERVE for setting in settings)
-    if "runtime" in asked and is_served:
+    refuse_unserved(*([asked[axis]] if axis in asked else () for axis in _OF_SERVED))
+    if "runtime" in asked and (is_served or asked["runtime"] is not Runtime.KERAS):
         asked.setdefault("phase", Phase.SERVE)
-    is_exported = asked.get("runtime", Runtime.KERAS) is not Runtime.KERAS
-    if is_exported and asked.setdefault("phase", Phase.SERVE) is not Phase.SERVE:
-        raise UserError(
-            f"--runtimes: expected the phase serve, in which alone {asked['runtime']} has calls, "
-            f"received --phases {asked['phase']}; leave --phases out"
-        )
     if "workload" in asked:
         _check_workload(asked["workload"], settings, workloads)
     values: dict[str, Any] = {}
@@ -80,8 +76,8 @@ def read_query(
         values[axis] = asked[axis] if axis in asked else _usual(axis, settings)
         matching = [setting for setting in settings if getattr(setting, axis) == values[axis]]
         settings = matching or settings
-    serving = {Phase.FORWARD, Phase.SERVE}
-    return Query(Setting(**values), asked_goal, serves=asked.get("phase") in serving)
+    serves = asked.get("phase") is Phase.FORWARD or values["phase"] is Phase.SERVE
+    return Query(Setting(**values), asked_goal, serves)
 
 
 def _read(axis: str, text: str, settings: Iterable[Setting]) -> Any:

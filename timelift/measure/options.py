@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from timelift import case
-from timelift.axis_values import Backend
+from timelift.axis_values import Backend, Mode, Phase, Runtime
 from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.measure.backends import usual_backend
@@ -337,6 +337,23 @@ FLAGS = (*(option.flag for option in OPTIONS), "--resume", "--report")
 
 def option_named(name: str) -> Option:
     return next(option for option in OPTIONS if option.name == name)
+
+
+def refuse_unserved(
+    runtimes: Sequence[Runtime], phases: Sequence[Phase], modes: Sequence[Mode]
+) -> None:
+    """Raise UserError where the phases or modes that were typed have no call of a runtime."""
+    exported = [runtime for runtime in runtimes if runtime is not Runtime.KERAS]
+    typed = {"phases": phases, "modes": modes}
+    for name, needed, why in (
+        ("phases", Phase.SERVE, "in which alone {} has calls"),
+        ("modes", Mode.GRAPH, "which alone is exported for {}"),
+    ):
+        if exported and typed[name] and needed not in typed[name]:
+            raise UserError(
+                f"--runtimes: expected the {name[:-1]} {needed}, {why.format(exported[0])}, "
+                f"received --{name} {','.join(typed[name])}; leave --{name} out"
+            )
 
 
 def add_options(group_named: Callable[[str], Callable[..., Any]], prefix: str = "") -> None:

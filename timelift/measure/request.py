@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from timelift.axis_values import Backend, Mode, Phase, Runtime
+from timelift.axis_values import Backend, Mode, Phase
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal.files import own_results
@@ -19,6 +19,7 @@ from timelift.measure.options import (
     RunOptions,
     option_flag,
     option_named,
+    refuse_unserved,
 )
 from timelift.measure.place import HERE, Place
 from timelift.measure.users_layer import user_workload
@@ -173,25 +174,11 @@ class RunRequest:
 
 def _as_served(texts: Mapping[str, str]) -> Mapping[str, str]:
     """Return options in which runtimes alone mean served calls; raises UserError if they cannot."""
-    runtimes = option_named("runtimes").value(texts["runtimes"])
-    exported = [runtime for runtime in runtimes if runtime is not Runtime.KERAS]
-    phases = option_named("phases").value(texts["phases"])
     if not texts["runtimes"]:
         return texts
-    if not phases:
-        phases, texts = (Phase.SERVE,), {**texts, "phases": Phase.SERVE}
-    if exported and Phase.SERVE not in phases:
-        raise UserError(
-            f"--runtimes: expected the phase serve, in which alone {exported[0]} has calls, "
-            f"received --phases {texts['phases']}; leave --phases out"
-        )
-    modes = option_named("modes").value(texts["modes"])
-    if exported and modes and Mode.GRAPH not in modes:
-        raise UserError(
-            f"--runtimes: expected the mode graph, which alone is exported for {exported[0]}, "
-            f"received --modes {texts['modes']}; leave --modes out"
-        )
-    return texts
+    names = ("runtimes", "phases", "modes")
+    refuse_unserved(*(option_named(name).value(texts[name]) for name in names))
+    return {**texts, "phases": texts["phases"] or Phase.SERVE}
 
 
 def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
