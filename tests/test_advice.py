@@ -92,6 +92,12 @@ def test_a_served_model_is_called_in_its_runtime_as_are_its_lifts(tmp_path):
     assert "the call in ONNX Runtime becomes 1.5 times as fast" in " ".join(screen(advice).split())
 
 
+@pytest.mark.parametrize(("vectorized", "tried"), [(1.01, "fold_time"), (1.2, "vectorized_map")])
+def test_of_a_tie_the_plainer_code_is_tried(tmp_path, vectorized, tried):
+    times = {"time_distributed": 4.0, "fold_time": vectorized, "vectorized_map": 1.0}
+    assert dict(advised(tmp_path, SERVED, times).to_race)[1] == tried
+
+
 @pytest.mark.parametrize(
     ("status", "told"),
     [
@@ -109,9 +115,11 @@ def test_a_model_that_is_not_served_as_written_is_changed_to_what_is(tmp_path, s
     assert advice.to_race == ()
     lost = [*written, *((Case(SERVED.setting, name), status, "too") for name in times)]
     advice = advised(tmp_path, SERVED, whole={}, ended=lost)
-    assert f"undecided: {told}, and with no change that was tried" in " ".join(
-        screen(advice).split()
-    )
+    advice = raced(tmp_path, advice, {}, ended=lost)
+    words = " ".join(screen(advice).split())
+    assert f"no change helps: {told}, and with no change that was tried" in words
+    assert advice.lifts[0].strategy == "fold_time"
+    assert advice.to_race == ()
 
 
 def test_steps_that_an_open_length_drops_are_told_of_time_distributed(tmp_path):

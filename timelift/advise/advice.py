@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from timelift.advise.user_model import NO_CHANGE, Changes, ModelLift, UserModel, rivals_of_whole
@@ -26,6 +27,9 @@ from timelift.measurement import fact
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
 #: launches: those of the whole model judge it.
 LIKELY = math.exp(CLEAR)
+#: Strategies that call the very layer inside of a lift, so that its weights stay where they are,
+#: the plainest code first.
+IN_PLACE = ("native", "fold_time", "vectorized_map")
 _NOT_COMPARED = SpeedUp(math.nan, verdict=Verdict.UNDECIDED)
 #: A figure of what is written and one of its rival, None where it is unknown.
 Pair = tuple[float | None, float | None]
@@ -92,8 +96,8 @@ class Outcome:
         return self.status not in {Status.MEASURED, Status.TRACING_LIMIT}
 
     @property
-    def is_unserved(self) -> bool:
-        """True if a runtime does not do it, or, as of the model as written, something else."""
+    def is_unusable(self) -> bool:
+        """True if a runtime does not run it, or computes something else."""
         return self.status in UNSERVED | {Status.LAW_BROKEN}
 
     @property
@@ -276,19 +280,32 @@ def _try(
     if fails and not model.runtime:
         raced = {}  # the model fails as it is written, too
     whole = {name: raced.get(((lift.number, name),), Outcome()) for name in faster}
-    best = next((name for name in faster if not whole[name].is_broken), faster[-1])
+    faster.sort(key=partial(_place, rivals, faster[0]))
+    tried = faster[0 if fails else -1]  # the last one, or the best where none is to blame
+    best = next((name for name in faster if not whole[name].is_broken), tried)
     is_kept = whole[best].is_loss or (whole[best].is_broken and not fails)
     return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, best, rivals)
+
+
+def _place(rivals: Mapping[str, Outcome], fastest: str, name: str) -> tuple[int, int]:
+    """Return the place of a rival among those to try, the least first: of a tie, plainer code."""
+    own, least = (rivals[each].seconds[1] or math.inf for each in (name, fastest))
+    is_tie = not rivals[name].slower and own <= least * (1 + WORTHWHILE)
+    return (0, IN_PLACE.index(name)) if is_tie else (1, 0)
 
 
 def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
     """Return the fewest changes that the last race which shows any does not show slower.
 
-    Where the runtime does not serve the model as written, return those with which it does soonest.
+    Where the runtime does not serve the model as written, they need not be shown faster than that.
     """
     for race in reversed(races):
-        if race.outcomes.get(NO_CHANGE, Outcome()).is_unserved:
-            runs = [(one.seconds[1], key) for key, one in race.outcomes.items() if one.launches]
+        if race.outcomes.get(NO_CHANGE, Outcome()).is_unusable:
+            runs = [
+                (one.slower, len(key), one.seconds[1], key)
+                for key, one in race.outcomes.items()
+                if one.launches
+            ]
             if runs:
                 return min(runs)[-1]
         shown = [

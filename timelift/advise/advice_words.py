@@ -77,7 +77,8 @@ def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
     is_faulty = any(each.lift.mask_fault for each in advice.lifts)
     keep = "mend the masks first" if is_faulty else "keep it as it is"
     to_do = {Advice.KEEP: keep, Advice.CHANGE: f"change {', '.join(changes)}"}
-    verdict = to_do.get(advice.verdict, "undecided")
+    is_served = not advice.as_written.is_unusable or advice.was_interrupted
+    verdict = to_do.get(advice.verdict, "undecided" if is_served else "no change helps")
     return f"{batch}{verdict}: {_reason(advice)}{_wanted(advice)}"
 
 
@@ -100,7 +101,7 @@ def _reason(advice: ModelAdvice) -> str:
     if not advice.lifts:
         is_by_hand = any(not layer.depends for layer in advice.model.repeated)
         return f"there is no lift{', but calls to join by hand' if is_by_hand else ''}"
-    if advice.as_written.is_unserved:
+    if advice.as_written.is_unusable:
         return _reason_unserved(advice)
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
     if not (gain.is_compared or ends):

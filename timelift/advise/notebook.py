@@ -15,13 +15,12 @@ from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import Pages, document
 from timelift.advise.user_model import (
-    BATCH,
     OPTIONS,
     SEQ_LEN,
-    SERVED_BATCH,
     Feeding,
     read_call,
     read_runtime,
+    usual_batch,
 )
 from timelift.errors import UserError, nearest, one_line
 from timelift.measure.launch import IMPORTED_BY, run_folder
@@ -80,13 +79,13 @@ def advise(
     known = {"data", "backend", *OPTIONS} - {"backends", "cluster"}
     if unknown := sorted(options.keys() - known):
         raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")
-    batch = batch or (SERVED_BATCH if runtime else BATCH)
-    keras, feeding = sys.modules.get("keras"), Feeding(options.pop("data", ""), batch, seq_len)
+    served = read_runtime(runtime) if runtime else None
+    feeding = Feeding(options.pop("data", ""), batch or usual_batch(served), seq_len)
+    keras = sys.modules.get("keras")
     backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
     texts = {name: str(value) for name, value in options.items()} | {"backends": backend}
     project = replace(Project.around(Path.cwd()), pythonpath=(Path.cwd(),))
     called = read_call(phase) if phase else None
-    served = read_runtime(runtime) if runtime else None
     with tempfile.TemporaryDirectory(dir=run_folder()) as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
         (advice,) = races.advise_on(project, factory, [feeding], texts, called, runtime=served)

@@ -15,13 +15,14 @@ from typing import Any
 from msgspec import structs
 
 from timelift.advise import user_model
-from timelift.advise.advice import ModelAdvice, WholeRace, decide
+from timelift.advise.advice import IN_PLACE, ModelAdvice, WholeRace, decide
 from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_whole
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
 from timelift.axis_values import Phase, Runtime
 from timelift.case import Case, Setting
+from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend
@@ -37,8 +38,6 @@ from timelift.messages import LiftChange
 from timelift.project import Project
 from timelift.source import Source, read_source
 
-#: Strategies that call the very layer inside of a lift, so that its weights stay where they are.
-IN_PLACE = ("fold_time", "native", "vectorized_map")
 #: The names of code as users write it; the other rivals play for a verdict beside it.
 _WRITTEN = {AS_WRITTEN, *BASELINES}.difference(IN_PLACE)
 #: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
@@ -66,8 +65,10 @@ def advise_on(  # noqa: PLR0913 - what the door has
 
     `model` and `texts`, options of a run, are as the user typed them. The model is looked at on
     this machine, and measured in `place`, which is kept until the last race has ended; the
-    budget begins there. Ctrl-C ends all.
+    budget begins there. Ctrl-C ends all. Raises UserError.
     """
+    if runtime and phase is Phase.TRAIN:
+        raise UserError("--runtimes: a model is served there, and not trained; leave --phases out")
     budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
     ask, say = partial(RunRequest, project, place=place), CampaignDisplay(sys.stderr).say
     factory = user_model.find_model(model)

@@ -247,10 +247,17 @@ class UserModel:
 def read_call(text: str) -> Phase:
     """Return the phase in which a whole model is called; raises UserError for another one."""
     if text not in (Phase.TRAIN, Phase.FORWARD):
+        served = "; --runtimes keras times served calls" if text == Phase.SERVE else ""
         raise UserError(
-            f"expected the phase train (a train step) or forward (outputs), received {text!r}"
+            "expected the phase train (a train step) or forward (outputs), "
+            f"received {text!r}{served}"
         )
     return Phase(text)
+
+
+def usual_batch(runtime: Runtime | None) -> int:
+    """Return how many sequences a call has, unless the user says so."""
+    return SERVED_BATCH if runtime else BATCH
 
 
 def read_runtime(text: str) -> Runtime:

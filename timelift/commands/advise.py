@@ -15,8 +15,9 @@ from timelift.advise.user_model import (
     Feeding,
     read_call,
     read_runtime,
+    usual_batch,
 )
-from timelift.axis_values import Phase, Runtime
+from timelift.axis_values import Runtime
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import list_of, option_named, read_size
@@ -50,9 +51,7 @@ def advise(options: commands.Options, project: Project) -> int:
     texts = {name: text for name in OPTIONS if (text := getattr(options, name))}
     if options.data and (options.batches or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
-    if options.runtime and options.phase is Phase.TRAIN:
-        raise UserError("--runtimes: a model is served there, and not trained; leave --phases out")
-    batches = options.batches or (SERVED_BATCH if options.runtime else BATCH,)
+    batches = options.batches or (usual_batch(options.runtime),)
     if options.code and len(batches) > 1:
         sizes = ", ".join(map(str, batches))
         raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
