@@ -8,6 +8,15 @@ from timelift.worker.making import LostError
 from timelift.worker.quantise import quantise, quantised_variables, share_quantised
 
 
+@pytest.fixture(autouse=True)
+def _single_precision():
+    """Make layers in float32, whatever was set before: of float16 Keras quantises nothing."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
 def built(*parts):
     layer = keras.Sequential([keras.Input((12, 8)), *parts])
     return layer, np.random.default_rng(2).standard_normal((2, 12, 8)).astype("float32")
