@@ -8,9 +8,8 @@ import pytest
 from tests.support import engines
 from tests.support.simulated import ScriptedClock
 from timelift.axis_values import Status
-from timelift.rounds import Player
 from timelift.worker.making import LostError
-from timelift.worker.prepare import calls_of
+from timelift.worker.prepare import time_calls, tracing_and_call
 
 CLOCKED = """
 import time
@@ -70,19 +69,27 @@ def test_a_model_is_traced_right_before_its_first_call_and_never_again():
     clock = ScriptedClock()
     short, long = Program(clock), Program(clock)
     calls = [short.at(1), short.at(2), long.at(5), short.at(1)]
-    seconds = []
-    for _ in range(2):
-        player = Player("one", calls_of(calls, 60.0, clock).__next__, calls_per_sample=4)
-        seconds.append(player.take_turn(clock))
-    assert seconds == pytest.approx([2.4, 0.4])
+    first, again = (time_calls(calls, lambda _: None, 60.0, clock) for _ in range(2))
+    assert first == pytest.approx([1.1, 0.1, 1.1, 0.1])
+    assert again == pytest.approx([0.1] * 4)
     assert short.made == ["trace 1", 1, 2, 1, 1, 2, 1]
     assert long.made == ["trace 5", 5, 5]
 
 
+def test_what_the_first_call_of_a_length_takes_beyond_its_others_is_its_trace():
+    lengths = (1, 2, 1, 2, 2)
+    first, again = [1.01, 2.02, 0.01, 0.02, 0.5], [[0.01, 0.02, 0.01, 0.02, 0.02]] * 2
+    tracing, call = tracing_and_call(lengths, first, again)
+    assert tracing == pytest.approx(3.0)  # which a slow call of a length does not change
+    assert call == pytest.approx((2 * 0.01 + 3 * 0.02) / 5)
+    assert tracing_and_call(lengths, [0.009] * 5, again)[0] == 0.0
+
+
 def test_calls_end_at_the_limit_of_a_first_call_with_the_reason():
     clock = ScriptedClock()
+    each = [Program(clock).at(length) for length in range(1, 9)]
     with pytest.raises(LostError) as ended:
-        list(calls_of([Program(clock).at(length) for length in range(1, 9)], 3.0, clock))
+        time_calls(each, lambda _: None, 3.0, clock)
     assert ended.value.status == Status.TRACING_LIMIT
     assert str(ended.value) == "its 8 calls took more than 3 s (--first-call-limit)"
     assert clock.now == pytest.approx(103.3)

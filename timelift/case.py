@@ -21,6 +21,8 @@ COPY_SEPARATOR = "@"
 #: The kinds of devices; `gpu:1` is the second of its kind.
 CPU, GPU = "cpu", "gpu"
 
+#: Where lengths vary, a call's figure is the mean of so many, as a training run makes.
+CALLS_OF_A_RUN = 10_000
 #: `threads=0` leaves the number of threads to the backend.
 BACKEND_THREADS = 0
 
@@ -108,7 +110,7 @@ class Setting:
 
     @property
     def call_lengths(self) -> tuple[int, ...]:
-        """The steps of each call of a sample where lengths vary: equal for every run and way."""
+        """The steps of each timed call where lengths vary: equal for every run and way."""
         dice = random.Random(self.seq_len)  # the numbers of its `random` never change
         return tuple(1 + int(self.seq_len * dice.random()) for _ in range(100))
 

@@ -81,7 +81,9 @@ class Facts:
     start_seconds: _Started = None
     #: Of its model, or where lengths vary of all calls of a sample.
     traces: _Exact = None
-    #: Where lengths vary, the share of a sample's seconds that the same calls again do not take.
+    #: Where lengths vary, what all traces take, and their share of `CALLS_OF_A_RUN` calls. Older
+    #: files have the share of a hundred calls alone.
+    tracing_seconds: Annotated[Number | None, FactRule(shown=True, unit="seconds")] = None
     tracing_share: _Shown = None
     graph_nodes: _Exact = None
     #: The axes of the largest tensor in an exported model, which some chips bound, and its size.

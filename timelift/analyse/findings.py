@@ -27,6 +27,7 @@ from timelift.analyse.ranking import (
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
 from timelift.analyse.results import Evidence, Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.serving import SlowCalls, slow_calls
+from timelift.analyse.varying import Way, ways
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.axis_values import Backend, Gradients, Phase, TimeAxis
 from timelift.case import AXES, Case, Setting
@@ -65,6 +66,12 @@ class RunFindings:
     @cached_property
     def slow_calls(self) -> Mapping[Case, SlowCalls]:
         return slow_calls(self.run)
+
+    @cached_property
+    def varying(self) -> Mapping[Setting, Sequence[Way]]:
+        """The fastest ways to take lengths that vary, of each setting."""
+        rows = (row for ranking in self.rankings for row in ranking.rows)
+        return ways(self.run.measured, {row.case: row.seconds_per_call.value for row in rows})
 
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:

@@ -5,6 +5,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from timelift.analyse.evidence import machine_count
@@ -14,9 +15,10 @@ from timelift.analyse.quality import MachineActivity, disturbed, machine_activit
 from timelift.analyse.ranking import Ranking
 from timelift.analyse.results import LEAST_MACHINES, Evidence, Run, launch_numbers
 from timelift.analyse.stopping import LOOKS
+from timelift.analyse.varying import Way
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.axis_values import Backend, Gradients, Mode, Phase, Status
-from timelift.case import Setting, several_valued
+from timelift.axis_values import Backend, Gradients, Mode, Phase, Status, TimeAxis
+from timelift.case import CALLS_OF_A_RUN, Setting, several_valued
 from timelift.errors import counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import Machine, flattened
@@ -171,16 +173,46 @@ def _mode_of_fit(setting: Setting) -> str:
 
 
 def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
-    """Yield what was timed where lengths vary, and how much of it is tracing."""
+    """Yield what was timed where lengths vary, what tracing is of it, and the fastest ways."""
     cases = findings.run.measured
     varying = [case for case in cases if case.setting.time_axis.varies]
+    if not varying:
+        return
     counts = {case.setting.seq_len: len({*case.setting.call_lengths}) for case in varying}
     lengths = ", ".join(f"{count} lengths up to {most}" for most, count in sorted(counts.items()))
-    if shares := sorted(fact(cases[case], "tracing_share") or 0.0 for case in varying):
-        tracing = " to ".join(
-            dict.fromkeys(words.percent(end, 0) for end in (shares[0], shares[-1]))
+    seconds = [fact(cases[case], "tracing_seconds") for case in varying]
+    if None in seconds:  # as by older runs
+        shares = sorted(fact(cases[case], "tracing_share") or 0.0 for case in varying)
+        ends = (words.percent(share, 0) for share in (shares[0], shares[-1]))
+        calls, tracing = "100", f"tracing is {' to '.join(dict.fromkeys(ends))} of it"
+    else:
+        traces = sorted(each or 0.0 for each in seconds)
+        ends = (words.time_in_words(each) for each in (traces[0], traces[-1]))
+        calls, tracing = (
+            f"{CALLS_OF_A_RUN:,}",
+            f"all traces in it ({' to '.join(dict.fromkeys(ends))})",
         )
-        yield "lengths", f"a time is the mean of 100 calls, {lengths}; tracing is {tracing} of it"
+    yield "lengths", f"a time is the mean of {calls} calls, {lengths}; {tracing}"
+    told = [_fastest_ways(*each) for each in findings.varying.items()]
+    for own in told[:_MOST_NAMED]:
+        yield "fastest", own
+    if (more := len(told) - _MOST_NAMED) > 0:
+        yield "fastest", f"{counted(more, 'more setting')}: ask for one with --seq-lens"
+
+
+def _fastest_ways(setting: Setting, ways: Sequence[Way]) -> str:
+    """Write `tokens-T8-B2: fold_time by padding to buckets, from 3,000 calls on native by …`."""
+    first, *later = (f"{way.case.strategy} by {_way_in_words(way)}" for way in ways)
+    after = (
+        f"from {float(f'{way.from_calls:.2g}'):,.0f} calls on {name}"
+        for way, name in zip(ways[1:], later, strict=True)
+    )
+    label = replace(setting, time_axis=TimeAxis.STATIC).label
+    return f"{label}: {', '.join([first, *after])}"
+
+
+def _way_in_words(way: Way) -> str:
+    return words.value_in_words("time_axis", way.case.setting.time_axis)
 
 
 def other_ways(findings: RunFindings) -> Iterator[tuple[str, str]]:

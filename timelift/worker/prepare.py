@@ -1,16 +1,19 @@
 """Prepare the rivals of a setting: build, trace and call them once, and hold them to the law.
 
-Where lengths vary, a sample is a hundred calls, and every trace and compilation is a part of it.
-Before the clock starts, the models of all lengths are built and the inputs placed. Afterwards the
-same calls are made again, which tells what tracing was, and each length is held to the law.
+Where lengths vary, a hundred calls are timed one by one, with every trace and compilation. Before
+the clock starts, the models of all lengths are built and the inputs placed. Afterwards the same
+calls are made twice more, which tells what tracing was, and each length is held to the law.
 """
 
 import gc
+import itertools
 import os
 import random
+import statistics
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
@@ -21,7 +24,7 @@ import numpy as np
 
 from timelift import messages
 from timelift.axis_values import Dtype, Phase, Status
-from timelift.case import Setting
+from timelift.case import CALLS_OF_A_RUN, Setting
 from timelift.errors import UserError, one_line, ran_out_of_memory
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.rounds import Clock, Player
@@ -362,22 +365,24 @@ class VaryingUnderTest(SettingUnderTest):
         prepared, inner, at_lengths = self._built.pop(rival.name)
         self.tried, facts = prepared.tried, prepared.facts
         calls = [at_lengths[length] for length in self._asked.call_lengths]
-        first, again = (calls_of(calls, self.task.varying_limit) for _ in range(2))
-        player = Player(rival.name, partial(next, first), self.engine.wait)
-        player.calls_per_sample = len(calls)
+        player = Player(rival.name, calls[0].call, calls_per_sample=len(calls))
+        timed = partial(time_calls, calls, self.engine.wait, self.task.varying_limit)
         begin = partial(self.begin, rival)
         with restore_process_state(self.engine):
             begin("playing calls of varying lengths")
             gc.collect()
-            seconds = player.take_turn(time.perf_counter)
+            first = timed()
             begin("playing the same calls again")
-            player.call = partial(next, again)
-            facts["tracing_share"] = max(0.0, 1 - player.take_turn(time.perf_counter) / seconds)
+            again = timed(), timed()
+            tracing, call = tracing_and_call(self._asked.call_lengths, first, again)
+            mean = call + tracing / CALLS_OF_A_RUN
+            facts["tracing_seconds"] = tracing
+            facts["tracing_share"] = tracing / CALLS_OF_A_RUN / mean
             facts["traces"] = sum(each.traces for each in {call.compiled for call in calls})
             for length, at_length in at_lengths.items() if "law_error" in facts else ():
                 error = self._check(rival, inner, length, at_length)
                 facts["law_error"] = max(facts["law_error"], error)
-        player.seconds_per_call = [seconds / len(calls)]
+        player.seconds_per_call = [mean]
         return player
 
     def _check(self, rival: RivalSpec, inner: InnerLayer, length: int, at: AtLength) -> float:
@@ -395,15 +400,46 @@ class VaryingUnderTest(SettingUnderTest):
             reference.restore()
 
 
-def calls_of(
-    calls: Sequence[AtLength], limit: float, clock: Clock = time.perf_counter
-) -> Iterator[Any]:
-    """Make the calls one by one, a model being traced right before its first; raises LostError."""
-    started = clock()
+def tracing_and_call(
+    lengths: Sequence[int], first: Sequence[float], again: Iterable[Sequence[float]]
+) -> tuple[float, float]:
+    """Return the seconds of all traces, and of a call once traced.
+
+    `first` and each of `again` have the seconds of a call for each of `lengths`. The first call of
+    a length traces; what it takes beyond the median of that length's other calls is its trace.
+    """
+    later, firsts = defaultdict[int, list[float]](list), dict[int, float]()
+    for length, seconds in zip(lengths, first, strict=True):
+        if length in firsts:
+            later[length].append(seconds)
+        else:
+            firsts[length] = seconds
+    for seconds_again in again:
+        for length, seconds in zip(lengths, seconds_again, strict=True):
+            later[length].append(seconds)
+    usual = {length: statistics.median(own) for length, own in later.items()}
+    tracing = sum(firsts[length] - usual[length] for length in firsts)
+    return max(0.0, tracing), statistics.fmean(usual[length] for length in lengths)
+
+
+def time_calls(
+    calls: Sequence[AtLength],
+    wait: Callable[[Any], None],
+    limit: float,
+    clock: Clock = time.perf_counter,
+) -> list[float]:
+    """Make the calls one by one, a model being traced right before its first.
+
+    Return the seconds of each, its trace included; raises LostError where all take longer than a
+    limit.
+    """
+    ends = [clock()]
     for each in calls:
-        if clock() - started > limit:
+        if ends[-1] - ends[0] > limit:
             why = f"its {len(calls)} calls took more than {limit:g} s (--first-call-limit)"
             raise LostError(why, Status.TRACING_LIMIT)
         if not each.compiled.traces:
             each.compiled.trace(each.feed)
-        yield each.call()
+        wait(each.call())
+        ends.append(clock())
+    return [end - start for start, end in itertools.pairwise(ends)]
