@@ -17,7 +17,10 @@ from timelift.present.conditions import varying_lengths
 
 def ways_of(**parts):
     """Name ways by keyword, each with its seconds of a call and of all traces."""
-    return [Way(journals.case(name), *own) for name, own in parts.items()]
+    return [
+        Way(journals.case(name), dict.fromkeys((1, 2, 3), call), tracing)
+        for name, (call, tracing) in parts.items()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,16 @@ def test_ways_are_the_fastest_from_one_crossing_to_the_next(parts, expected):
     found = {way.case.strategy: way.from_calls for way in fastest(ways_of(**parts))}
     assert [*found] == [*expected]
     assert [*found.values()] == pytest.approx([*expected.values()], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [(0.006, ["a", "b"]), (0.0078, ["a"])],  # in one launch hardly shorter, or by chance
+)
+def test_a_way_whose_calls_are_not_shorter_in_every_launch_is_not_told(second, expected):
+    a, b = ways_of(a=(8e-3, 0.04), b=(6e-3, 10.04))
+    found = fastest([a, replace(b, calls={**b.calls, 2: second})])
+    assert [way.case.strategy for way in found] == expected
 
 
 def told(parts):

@@ -101,6 +101,8 @@ class Facts:
     peak_bytes_below: _Hidden = None
     #: The share of the weights' gradients that are zero, or too small for Adam's second moment.
     zero_gradients: _Hidden = None
+    #: Of a train step on a CPU: what `fit` adds to it, or takes from it if that is negative.
+    fit_adds_seconds: _Hidden = None
     #: Rounds that are lost because a rival retraced.
     dropped_rounds: _Hidden = None
     #: The processors that other programs took of those that the worker may use, on average.

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from timelift.advise.user_model import NO_CHANGE, Changes, ModelLift, UserModel, rivals_of_whole
+from timelift.analyse.in_fit import gain_in_fit
 from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
@@ -47,14 +48,16 @@ class Advice(StrEnum):
 class Outcome:
     """The result of a rival beside the code as written, for a lift alone or for the whole model.
 
-    `speed_up` is NaN if the two were not compared. `seconds` of a call, seconds of the `first_call`
-    and `peak_bytes` are pairs: before and after. `law_error` is the largest relative difference of
-    outputs and gradients. `slower` is True if the rival is shown slower than the fastest. A rival
-    without figures has another `status`, and a `reason`. `meaning`, of a lift, has the words for
-    what training does differently, before and after, by the name of the declaration.
+    `speed_up` is NaN if the two were not compared, and that `in_fit` if it is unknown. `seconds` of
+    a call, seconds of the `first_call` and `peak_bytes` are pairs: before and after. `law_error` is
+    the largest relative difference of outputs and gradients. `slower` is True if the rival is shown
+    slower than the fastest. A rival without figures has another `status`, and a `reason`.
+    `meaning`, of a lift, has the words for what training does differently, before and after, by the
+    name of the declaration.
     """
 
     speed_up: SpeedUp = _NOT_COMPARED
+    in_fit: float = math.nan
     seconds: Pair = (None, None)
     first_call: Pair = (None, None)
     peak_bytes: Pair = (None, None)
@@ -364,6 +367,7 @@ def _outcome(run: Run, before: RankedCase | None, row: RankedCase) -> Outcome:
     seconds, first_call, peak_bytes = zip(_figures(run, before), _figures(run, row), strict=True)
     return Outcome(
         speed_up=row.speed_up or _NOT_COMPARED,
+        in_fit=gain_in_fit(run, row),
         seconds=seconds,
         first_call=first_call,
         peak_bytes=peak_bytes,

@@ -4,6 +4,7 @@ A screenful has the verdict, the lifts, each of them alone, the whole model, wha
 what to type next, and the verdict again. Several batches share its tables.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -177,11 +178,19 @@ def _becomes(gain: Outcome) -> str:
     if not gain.is_compared:
         return "has no figures"
     if gain.is_faster or gain.is_loss or not gain.speed_up.is_known:
-        return f"becomes {_times(gain, ' times as fast')}"
+        return f"becomes {_times(gain, ' times as fast')}{_in_fit(gain)}"
     if gain.gains_little:
         most = gain.speed_up.high
         return f"gains at most {words.at_most(most)}" if most > 1 else "gains nothing"
     return f"is not shown to become faster, {_times(gain, ' times as fast')}"
+
+
+def _in_fit(gain: Outcome) -> str:
+    """Write, after a comma, a gain in `fit`; '' if unknown, or if written like that of a step."""
+    is_same = words.times(gain.in_fit) == words.times(gain.speed_up.value)
+    if is_same or math.isnan(gain.in_fit) or not gain.is_faster:
+        return ""
+    return f", in `fit` about {words.times(gain.in_fit)}"
 
 
 def _times(gain: Outcome, noun: str = "") -> str:

@@ -70,8 +70,7 @@ class RunFindings:
     @cached_property
     def varying(self) -> Mapping[Setting, Sequence[Way]]:
         """The fastest ways to take lengths that vary, of each setting."""
-        rows = (row for ranking in self.rankings for row in ranking.rows)
-        return ways(self.run.measured, {row.case: row.seconds_per_call.value for row in rows})
+        return ways(self.run.measured)
 
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.in_fit import in_fit
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
 from timelift.axis_values import UNSERVED, Runtime, Status
@@ -280,6 +281,22 @@ def _first_call(findings: RunFindings) -> Iterator[str]:
         yield f"First call: {words.arrow(before, after)}{where}."
 
 
+def _in_fit(findings: RunFindings) -> Iterator[str]:
+    """Yield the gain of an answer in `fit`, unless it is written like that in a train step."""
+    answer = findings.answer
+    assert answer
+    first = next(iter(_other_baselines(answer)), None)
+    if first is None or not answer.is_decided:
+        return
+    rows = (row for ranking, row in answer.rows if ranking.baseline == first.baseline)
+    gain = in_fit(findings.run, rows)
+    if gain and words.times(gain.fit) != words.times(gain.step):
+        typically = "typically " if gain.settings > 1 else ""
+        where = f" in {gain.settings} of {answer.settings} settings"
+        told = f"In `fit`{where if gain.settings < answer.settings else ''}: {typically}about"
+        yield f"{told} {words.times(gain.fit)} times as fast."
+
+
 def _serving_few(findings: RunFindings) -> Iterator[str]:
     served, statuses = defaultdict[Runtime, set[str]](set), defaultdict[Runtime, set[Status]](set)
     for case, measurement in findings.run.by_case.items():
@@ -354,7 +371,7 @@ def _tomorrow(answer: Recommendation, findings: RunFindings) -> str:
 
 
 def safety(findings: RunFindings) -> str:
-    """Write a first call that decides, a run tomorrow, and where another is faster, or ''."""
+    """Write a first call that decides, the gain in `fit`, a run tomorrow, and any loss, or ''."""
     answer = findings.answer
     if answer is None or not answer.has_verdict:
         return ""
@@ -367,7 +384,8 @@ def safety(findings: RunFindings) -> str:
     shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
     if range_ := _tomorrow(answer, findings):
         shown = [f"A run tomorrow: {range_} times as fast.", *shown]
-    for_all = [] if findings.places.answers else [*_first_call(findings), *shown]
+    for_all = [*_first_call(findings), *_in_fit(findings), *shown]
+    for_all = [] if findings.places.answers else for_all
     return " ".join([*for_all, *_disagreement(findings.places)])
 
 

@@ -145,6 +145,9 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     modes_of_fit = dict.fromkeys(_mode_of_fit(step.case.setting) for step in steps)
     text = "the train_step of fit with Adam, without its data pipeline, which fit runs"
     yield "train step", f'{text} {", ".join(modes_of_fit)} (jit_compile="auto")'
+    if added := sorted(filter(None, (fact(step, "fit_adds_seconds") for step in steps))):
+        ends = dict.fromkeys(map(words.time_in_words, (added[0], added[-1])))
+        yield "fit", f"adds {' to '.join(ends)} to a step, from arrays in memory"
     if shares := _zero_gradients(steps):
         parts = [
             f"{words.three_figures(100 * share)} % of the weights of {workload}"

@@ -38,6 +38,8 @@ class PreparedRival:
     module: Any = None
     tried: str = ""
     cotangents: Sequence[Array] = ()
+    #: Of a whole model, the `Data` of its calls.
+    data: Any = None
     #: What it makes of what training adds, by the constant that declares it.
     meaning: dict[str, str] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ from timelift.case import Case
 from timelift.errors import one_line
 from timelift.measurement import CaseInLaunch, Facts, tail
 from timelift.messages import RivalSpec, Task, WorkerChannel
-from timelift.worker import law, making, system
+from timelift.worker import fit_overhead, law, making, system
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
@@ -29,6 +29,8 @@ from timelift.worker.whole_model import ModelUnderTest
 T = TypeVar("T")
 #: The name of the fixed piece of work, which no rival has.
 _CANARY = ""
+#: The first launches tell what `fit` adds to a step.
+_LAUNCHES_WITH_FIT = 3
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
@@ -131,6 +133,7 @@ class Playing:
             if playing.are_too_few and not self.task.conducted:
                 return  # the run ends, and is resumed without them
             bursts = playing.by_burst
+            played |= self._what_fit_adds(rivals)
         for rival, player in zip(rivals, players, strict=True):
             self._report(rival, player, shared | played, bursts)
 
@@ -233,6 +236,21 @@ class Playing:
             if self._has_blocks:
                 facts["canary_tail"] = tail(everyone[-1].seconds_per_call)
         return playing, facts | disturbances.facts()
+
+    def _what_fit_adds(self, rivals: Sequence[PreparedRival]) -> dict[str, Any]:
+        """Return the fact of what `fit` adds to a step; none is lost that was measured before."""
+        padded = [own for own in rivals if getattr(own.module, "TAKES", "padded") == "padded"]
+        is_asked = self.task.launch <= _LAUNCHES_WITH_FIT and not self.task.conducted
+        if not (is_asked and padded and fit_overhead.is_told(self.task.setting)):
+            return {}
+        if self.channel.stop_asked():
+            return {}
+        try:
+            seconds = fit_overhead.seconds_that_fit_adds(self.engine, self.task.setting, padded[0])
+        except Exception as error:  # noqa: BLE001 - a user's data may be anything
+            traceback.print_exception(error)
+            return {}
+        return {"fit_adds_seconds": seconds}
 
     @property
     def _has_blocks(self) -> bool:

@@ -114,7 +114,7 @@ class ModelUnderTest(UnderTest):
             begin(CHECKING)
             error = as_written.laws[0].check_served(keras.tree.flatten(returned))
             facts["law_error"] = max(error, facts.get("law_error", 0.0))
-        prepared = PreparedRival(rival, compiled, feed, facts)
+        prepared = PreparedRival(rival, compiled, feed, facts, data=data)
         facts.update(peak_facts(self.engine, self.task, begin, prepared))
         return prepared
 

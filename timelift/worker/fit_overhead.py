@@ -1,0 +1,115 @@
+"""What `fit` adds to a train step: its loop, its data pipeline from arrays, mean squared error.
+
+A model that computes nothing is fitted on data of the sizes of a setting, beside its own train step
+on the same data. What an epoch takes before its first step is the same in a short one and in a long
+one, so a step is their difference. JAX computes beside the loop of `fit`, which a sum cannot tell.
+"""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from timelift.axis_values import Backend, Phase
+from timelift.case import Setting
+from timelift.worker.checks import PreparedRival
+from timelift.worker.engines import Engine, Feed
+from timelift.worker.model_data import Data
+
+#: The steps of a long epoch if their data is no larger than so many bytes; with fewer than the
+#: fewest nothing is told. A short epoch has one in so many of them.
+_STEPS, _FEWEST, _MOST_BYTES, _SHORTER = 120, 12, 64 << 20, 6
+#: How often each is timed; the median counts.
+_REPEATS = 3
+
+
+class Nothing(keras.Model):  # type: ignore[misc]
+    """Returns a number, its only weight, in the shape of each label."""
+
+    def __init__(self, labels: Any) -> None:
+        super().__init__()
+        self._number, self.built = self.add_weight(shape=(), initializer="zeros"), True
+        self._shaped = lambda label: ops.broadcast_to(ops.convert_to_tensor(self._number), label)
+        self._shapes = [label.shape for label in keras.tree.flatten(labels)]
+        self._pack = partial(keras.tree.pack_sequence_as, labels)
+
+    def call(self, _: Any, training: bool = True, mask: Any = None) -> Any:  # noqa: ARG002, FBT001, FBT002 - Keras's
+        return self._pack([*map(self._shaped, self._shapes)])
+
+
+def is_told(setting: Setting) -> bool:
+    """True if a step in `fit` is a train step of the setting and what `fit` adds."""
+    is_sum = setting.on_cpu and setting.backend is not Backend.JAX
+    return is_sum and setting.phase is Phase.TRAIN and setting.mode is setting.mode_of_fit
+
+
+def seconds_that_fit_adds(
+    engine: Engine, setting: Setting, prepared: PreparedRival
+) -> float | None:
+    """Return the seconds a step that `fit` adds; None for data that is too large.
+
+    They are beside `train_on_batch` for a whole model, which may take longer, and otherwise beside
+    a compiled train step on placed data.
+    """
+    data = _as_arrays(engine, prepared)
+    arrays = keras.tree.flatten((data.inputs, data.labels))
+    steps = min(_STEPS, _MOST_BYTES // max(1, sum(array.nbytes for array in arrays)))
+    if steps < _FEWEST:
+        return None
+    few, batch = steps // _SHORTER, len(arrays[0])
+    fitted = Nothing(data.labels)
+    fitted.compile("adam", "mse")
+    longer = keras.tree.map_structure(
+        lambda array: np.concatenate([array] * steps), (data.inputs, data.labels)
+    )
+    shorter = keras.tree.map_structure(lambda array: array[: few * batch], longer)
+    fit = partial(fitted.fit, batch_size=batch, shuffle=True, verbose=0)
+    step = _step_of(engine, setting, prepared, data)
+
+    def make_steps() -> None:
+        for _ in range(steps - few):
+            returned = step()
+        engine.wait(returned)
+
+    gc.enable()
+    fit(*shorter)
+    engine.wait(step())
+    added = list[float]()
+    for _ in range(_REPEATS):
+        epochs = _seconds(partial(fit, *longer)) - _seconds(partial(fit, *shorter))
+        added.append((epochs - _seconds(make_steps)) / (steps - few))
+    return statistics.median(added)
+
+
+def _as_arrays(engine: Engine, prepared: PreparedRival) -> Data:
+    if prepared.data is not None:
+        inputs, labels = prepared.data.inputs, prepared.data.labels
+        return Data(*keras.tree.map_structure(ops.convert_to_numpy, (inputs, labels)))
+    inputs = keras.tree.map_structure(engine.to_numpy, prepared.feed.inputs)
+    return Data(inputs, [engine.to_numpy(each) for each in prepared.feed.cotangents or ()])
+
+
+def _step_of(
+    engine: Engine, setting: Setting, prepared: PreparedRival, data: Data
+) -> Callable[[], Any]:
+    """Return the train step that was timed, of a model that computes nothing."""
+    model = Nothing(data.labels)
+    if prepared.data is not None:
+        model.compile("adam", "mse")
+        return partial(model.train_on_batch, prepared.data.inputs, prepared.data.labels)
+    compiled = engine.compile(model, setting, training=True)
+    feed = Feed(prepared.feed.inputs, None, prepared.feed.cotangents)
+    compiled.trace(feed)
+    return compiled.bind(feed)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
