@@ -23,6 +23,8 @@ NOISE_OF_A_CALL = "noise of a call"
 UNKNOWN = "unknown"
 #: Those constants, and the ones for padding and masks.
 MEANING = (*ADDED, "MASKS", "PADDED_STEPS")
+#: The word for the steps of a workload that has no own one in `STEPS`, and the letters of that.
+STEPS, _LONGEST_WORD = "steps", 20
 #: All that reading the text or a value of any file may raise, except for OSError.
 UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 #: Scopes of their own: names inside are no constants of the module.
@@ -84,6 +86,10 @@ def _one_of(*words: str) -> Declaration:
     return (lambda value: isinstance(value, str) and value in words), expected
 
 
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value.isidentifier() and len(value) <= _LONGEST_WORD
+
+
 _SIZES: Declaration = _are_sizes, "a tuple of positive whole numbers"
 _SOME_SIZES: Declaration = (lambda value: bool(value) and _are_sizes(value)), _SIZES[1]
 #: Every constant that timelift reads from strategies and workloads.
@@ -99,6 +105,7 @@ DECLARED: Mapping[str, Declaration] = {
         lambda value: _is_whole(value, 1) and value in {1, 2},
         "1, or 2 where the layer is applied to every step of every step",
     ),
+    "STEPS": (_is_word, "a word for what steps are, such as 'tokens', of up to 20 letters"),
     "SEQ_LENS": _SOME_SIZES,
     "BATCH_SIZES": _SOME_SIZES,
     "INPUTS": (lambda value: isinstance(value, str), "a text, as --inputs takes it"),

@@ -11,6 +11,7 @@ from keras import layers
 
 DEFAULT = False
 FEATURES = (96, 64, 1)
+STEPS = "patches"
 SEQ_LENS = (5, 10)
 BATCH_SIZES = (4,)
 

@@ -11,6 +11,7 @@ import keras
 DEFAULT = False
 LIFTS = 2
 FEATURES = (6, 12, 16)
+STEPS = "documents"
 SEQ_LENS = (4,)
 BATCH_SIZES = (8,)
 

@@ -8,6 +8,7 @@ Source: the clip shape of Keras's own TimeDistributed benchmark.
 import keras
 
 FEATURES = (32, 32, 3)
+STEPS = "frames"
 SEQ_LENS = (5, 20)
 BATCH_SIZES = (8,)
 

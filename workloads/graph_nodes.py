@@ -11,6 +11,7 @@ import keras
 
 DEFAULT = False
 FEATURES = (64,)
+STEPS = "nodes"
 SEQ_LENS = (100, 1000)
 BATCH_SIZES = (8,)
 

@@ -11,6 +11,7 @@ from keras import ops
 
 DEFAULT = False
 INPUTS = "float32[8,16]+mask,float32[8,16]+mask"
+STEPS = "pairs"
 SEQ_LENS = (5,)
 BATCH_SIZES = (32,)
 

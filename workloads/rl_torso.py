@@ -10,6 +10,7 @@ import keras
 DEFAULT = False
 ACTIONS = 18
 INPUTS = "frame=float32[84,84,4],action=int32[]<18"
+STEPS = "observations"
 SEQ_LENS = (20,)
 BATCH_SIZES = (4,)
 

@@ -11,6 +11,7 @@ from keras import layers
 
 DEFAULT = False
 FEATURES = (7, 7, 256)
+STEPS = "regions"
 SEQ_LENS = (50, 200)
 BATCH_SIZES = (1,)
 

@@ -9,6 +9,7 @@ import keras
 
 DEFAULT = False
 FEATURES = (3,)
+STEPS = "readings"
 SEQ_LENS = (10, 50)
 BATCH_SIZES = (1, 32)
 

@@ -10,6 +10,7 @@ from keras import layers, ops
 
 DEFAULT = False
 INPUTS = "int32[8]<1000"
+STEPS = "sentences"
 SEQ_LENS = (5,)
 BATCH_SIZES = (32,)
 

@@ -8,6 +8,7 @@ Source: the word encoder of Yang et al. 2016, "Hierarchical Attention Networks",
 import keras
 
 FEATURES = (12, 16)
+STEPS = "sentences"
 SEQ_LENS = (5, 10)
 BATCH_SIZES = (32,)
 

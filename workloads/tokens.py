@@ -8,6 +8,7 @@ Source: a transformer's position-wise projections at a small width.
 import keras
 
 FEATURES = (32,)
+STEPS = "tokens"
 SEQ_LENS = (16, 128)
 BATCH_SIZES = (1, 32)
 

@@ -10,6 +10,7 @@ import keras
 
 DEFAULT = False
 FEATURES = (96, 96, 3)
+STEPS = "frames"
 SEQ_LENS = (4, 8)
 BATCH_SIZES = (2,)
 LAST_BLOCK = "conv_dw_13"

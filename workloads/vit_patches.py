@@ -10,6 +10,7 @@ from keras import layers
 
 DEFAULT = False
 FEATURES = (32, 32, 3)
+STEPS = "frames"
 SEQ_LENS = (4, 16)
 BATCH_SIZES = (4,)
 PATCH = 8

@@ -9,6 +9,7 @@ import keras
 
 DEFAULT = False
 FEATURES = (256,)
+STEPS = "tokens"
 SEQ_LENS = (16, 64)
 BATCH_SIZES = (8,)
 

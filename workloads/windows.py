@@ -9,6 +9,7 @@ import keras
 
 DEFAULT = False
 FEATURES = (32, 9)
+STEPS = "windows"
 SEQ_LENS = (4, 16)
 BATCH_SIZES = (64,)
 

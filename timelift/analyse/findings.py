@@ -69,8 +69,9 @@ class RunFindings:
 
     @cached_property
     def varying(self) -> Mapping[Setting, Sequence[Way]]:
-        """The fastest ways to take lengths that vary, of each setting."""
-        return ways(self.run.measured)
+        """The fastest ways to take lengths that vary, of each setting in their order."""
+        measured = self.run.measured
+        return ways({case: measured[case] for case in sorted(measured)})
 
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:

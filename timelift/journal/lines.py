@@ -141,7 +141,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     `options` are the options as they were read, and `asked` as they were typed. `cases` is how many
     were selected, `planned` their `short_fields` (their labels in older journals), and `sources` a
-    digest of every file that was measured.
+    digest of every file that was measured. `steps` has the word for the steps of workloads.
     Where several kinds of machines play, `machines` has each by its name on the axis `machine`, and
     `machine` what they share.
     """
@@ -159,6 +159,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     sources: dict[str, str] = {}
     planned: list[dict[str, Any] | str] | None = None
     strategies: dict[str, StrategyEntry] = {}
+    steps: dict[str, str] = {}
     against: Against | None = None
 
     @property

@@ -20,7 +20,14 @@ from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
 from timelift.messages import LiftChange, RivalSpec
 from timelift.project import Project
-from timelift.source import MEANING, Source, declared_inputs, read_parameters, read_source
+from timelift.source import (
+    MEANING,
+    STEPS,
+    Source,
+    declared_inputs,
+    read_parameters,
+    read_source,
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Workload:
 
     `factory` is the text of a `Factory`. A workload `is_users` if an option names it instead of a
     file in workloads/. If it `is_model`, its factory makes a whole model, which is fed with what
-    `data` returns, or with drawn inputs.
+    `data` returns, or with drawn inputs. `steps` is the word for its steps.
     """
 
     name: str
@@ -90,6 +97,7 @@ class Workload:
     is_users: bool = False
     is_model: bool = False
     data: str = ""
+    steps: str = STEPS
 
 
 @dataclass
@@ -288,4 +296,5 @@ def read_workload(path: Path) -> Workload:
         seq_lens=constants["SEQ_LENS"],
         batch_sizes=constants["BATCH_SIZES"],
         default=constants.get("DEFAULT", True),
+        steps=constants.get("STEPS", STEPS),
     )

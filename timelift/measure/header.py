@@ -27,7 +27,7 @@ from timelift.journal.lines import (
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.options import option_flag
 from timelift.project import Project, git, has_changes
-from timelift.source import module_files
+from timelift.source import STEPS, module_files
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
@@ -62,7 +62,15 @@ def new_header(
         sources=_sources(project, catalogue, cases),
         planned=[case.short_fields() for case in cases],
         strategies={name: catalogue.entry(name) for name in strategies},
+        steps=_steps(catalogue, cases),
     )
+
+
+def _steps(catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
+    words = {
+        name: catalogue.workloads[name].steps for name in {it.setting.workload for it in cases}
+    }
+    return {name: word for name, word in sorted(words.items()) if word != STEPS}
 
 
 def _commit(root: Path) -> Commit:

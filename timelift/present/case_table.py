@@ -8,18 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
+from statistics import fmean
 from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.serving import SlowCalls
-from timelift.axis_values import Phase
+from timelift.axis_values import Lengths, Phase
 from timelift.case import AXES
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present import words
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, number, shown_axes
+from timelift.source import STEPS
 
 #: The values of a row by the names of their columns: seconds, bytes, ratios.
 Values = dict[str, Any]
@@ -34,12 +36,12 @@ TOMORROW = ("tomorrow_low", "tomorrow_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
     *("rival", "seconds_per_call", "p50_in_words", "p90_in_words", "p99_in_words"),
-    *("tracing_share", "ratio", "interval", "gain", "tomorrow"),
+    *("steps_per_second", "tracing_share", "ratio", "interval", "gain", "tomorrow"),
     *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_bytes"),
     "launches_ranked",
 )
 _ON_PAGE = (
-    *("seconds_per_call", "p90", "p99", "slow"),
+    *("seconds_per_call", "steps_per_second", "p90", "p99", "slow"),
     *("ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
     *(*SPEED_UP, *TOMORROW),
     *("price", "over_forward", "over_backward", "first_call", "first_call_low", "first_call_high"),
@@ -53,7 +55,7 @@ SLOW_CALLS = (*("p90", "p90_low", "p90_high", "p99", "p99_low", "p99_high"), "sl
 OVER_PHASE = ("over_forward", "over_backward")
 _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches"),
-    *("seconds_per_call", "seconds_low", "seconds_high", *SLOW_CALLS),
+    *("seconds_per_call", "seconds_low", "seconds_high", "steps_per_second", *SLOW_CALLS),
     *("ratio", "ratio_low", "ratio_high"),
     *(*SPEED_UP, *TOMORROW, "baseline", "verdict", "provisional", "rank_low", "rank_high"),
     *(*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
@@ -66,6 +68,7 @@ _NOTE = (
     "first call from, to: its own 95 % interval; "
     "p90, p99: a served call of ten, and of a hundred, takes longer, or at most so long, the "
     "machine's slow calls included, where a fixed piece of work beside has as many; "
+    "steps/s: valid steps of all sequences of a call, by its time; "
     "would see: a difference so large would have been called in 9 of 10 such runs; "
     "\N{DIVISION SIGN} forward: the time of a backward call, divided by that of its forward call; "
     "\N{DIVISION SIGN} backward: the time of a train step, divided by that of its backward call"
@@ -82,9 +85,10 @@ def of_rankings(
         others.remove("seconds_per_call")
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
     title = f"{words.first_call(rankings[0].setting)} (s)"
+    steps = findings.run.header.steps.get(rankings[0].setting.workload, STEPS)
+    titles = {"first_call_in_words": title, "steps_per_second": f"{steps}/s"}
     columns = (
-        replace(column, title=title) if column.name == "first_call_in_words" else column
-        for column in table.columns
+        replace(column, title=titles.get(column.name, column.title)) for column in table.columns
     )
     return replace(table, columns=tuple(columns)).without_empty_columns()
 
@@ -185,6 +189,7 @@ def _of_rival(rival: RankedCase, ranking: Ranking, findings: RunFindings) -> Val
     is_compared = not (math.isnan(rival.p) and math.isnan(rival.detectable))  # as the first is not
     return {
         "seconds_per_call": seconds.value,
+        "steps_per_second": _steps_per_second(rival, findings),
         "seconds_low": seconds.low,
         "seconds_high": seconds.high,
         "p50_in_words": seconds if rival.case.setting.phase is Phase.SERVE else None,
@@ -204,6 +209,16 @@ def _of_rival(rival: RankedCase, ranking: Ranking, findings: RunFindings) -> Val
         "price": rival.cost_over_best.high - 1,
         "launches_ranked": rival.launches,
     }
+
+
+def _steps_per_second(rival: RankedCase, findings: RunFindings) -> float | None:
+    """Return the valid steps of a second; None where they are not known, as of a whole model."""
+    setting = rival.case.setting
+    steps = fact(findings.run.by_case[rival.case], "valid_steps")
+    if setting.time_axis.varies:  # the fact is that of the longest call
+        is_full = setting.lengths is Lengths.FULL
+        steps = setting.batch * fmean(setting.call_lengths) if is_full else None
+    return steps and steps / rival.seconds_per_call.value
 
 
 def _ends(name: str, interval: Interval | None) -> Values:
@@ -268,6 +283,7 @@ _ALL_COLUMNS = (
     _number("launches"),
     _number("seconds_per_call", "time"),
     *_limits("seconds", "time"),
+    _number("steps_per_second", "steps/s", words.rounded, drop_order=5),
     *(
         _column(f"{name}_in_words", name, right=True, drop_order=order)
         for name, order in (("p50", 0), ("p90", 2), ("p99", 0))

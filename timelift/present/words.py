@@ -71,6 +71,11 @@ def three_figures(value: float) -> str:
     return f"{value:,.{min(max(2 - exponent, 0), 9)}f}"
 
 
+def rounded(value: float) -> str:
+    """Write a number with three figures and then zeros: `4,120,000`, `12.5`."""
+    return three_figures(float(f"{value:.2e}"))
+
+
 def human_bytes(count: float) -> str:
     """Write a number of bytes in powers of 1,024."""
     for name in ("B", "KiB", "MiB", "GiB"):
