@@ -79,10 +79,11 @@ def test_a_model_is_traced_right_before_its_first_call_and_never_again():
 def test_what_the_first_call_of_a_length_takes_beyond_its_others_is_its_trace():
     lengths = (1, 2, 1, 2, 2)
     first, again = [1.01, 2.02, 0.01, 0.02, 0.5], [[0.01, 0.02, 0.01, 0.02, 0.02]] * 2
-    tracing, call = tracing_and_call(lengths, first, again)
+    tracing, call = tracing_and_call(lengths, first, again, 2)
     assert tracing == pytest.approx(3.0)  # which a slow call of a length does not change
     assert call == pytest.approx((2 * 0.01 + 3 * 0.02) / 5)
-    assert tracing_and_call(lengths, [0.009] * 5, again)[0] == 0.0
+    assert tracing_and_call(lengths, first, again, 5)[0] == pytest.approx(3.0 + 3 * 2.0)
+    assert tracing_and_call(lengths, [0.009] * 5, again, 2)[0] == 0.0
 
 
 def test_calls_end_at_the_limit_of_a_first_call_with_the_reason():

@@ -196,10 +196,13 @@ def test_hostile_names_do_no_harm(home, words, tmp_path):
         command=list(NAMES),
         commit={"id": evil, "dirty": True},
         strategies=strategies,
+        steps={evil: evil, "tokens": "\x1b[2J<b>=1"},
         machine={"name": evil, "identity": {evil: evil}, "drift": {"versions": {evil: evil}}},
     )
     lost = [journals.ended(journals.case(name), "crashed", name) for name in NAMES]
     lines = [*journals.campaign(cases, launches=2, rounds=2), *lost]
+    for line in lines[: -len(lost)]:
+        line["facts"] = line["facts"] | {"valid_steps": 64}
     path = journals.write(tmp_path / "run.jsonl", header, *lines, journals.END)
     assert harm_of(home, words, path) == []
     assert {path.name for path in home.iterdir()} <= {"results", "out"}

@@ -63,8 +63,27 @@ MISTAKES = {
 PLANTED = law.rivals({line: line for line in ("y", *MISTAKES)})
 
 
-def ends(axis, phase, layer="dense", chosen=PLANTED, **changes):
+def ends(*how, **changes):
     """Play rivals at each length; return the reasons, by name."""
+    return {end.case.strategy: end.reason for end in played(*how, **changes)}
+
+
+def figures(axis):
+    """The seconds of a call and the facts of a lift whose every first call traces for a second."""
+    from timelift.worker import prepare
+
+    passes = iter([[2.0] * 100, [1.0] * 100, [1.0] * 100])
+    usual, prepare.time_calls = prepare.time_calls, lambda *_: next(passes)
+    try:
+        (end,) = played(axis, "forward", chosen=PLANTED[:1])
+    finally:
+        prepare.time_calls = usual
+    facts = end.facts
+    return end.seconds_per_call, end.calls_per_sample, facts.tracing_seconds, facts.tracing_share
+
+
+def played(axis, phase, layer="dense", chosen=PLANTED, **changes):
+    """Play rivals at each length; return how they ended."""
     from timelift.worker.measure_setting import measure_setting
 
     gradients = Gradients.INPUTS_AND_WEIGHTS
@@ -74,8 +93,7 @@ def ends(axis, phase, layer="dense", chosen=PLANTED, **changes):
     task = Task(setting, tuple(chosen), f"{law.PLANTED}:{layer}", inputs, SEED, 1.0, warms=False)
     events = []
     measure_setting(task, WorkerChannel(events.append))
-    ended = [event for event in events if isinstance(event, CaseInLaunch)]
-    return {end.case.strategy: end.reason for end in ended}
+    return [event for event in events if isinstance(event, CaseInLaunch)]
 
 
 @pytest.mark.parametrize("phase", [pytest.param("forward", marks=pytest.mark.whole), "backward"])
@@ -85,6 +103,16 @@ def test_a_mistake_at_some_lengths_is_caught_there_and_a_right_lift_is_right_at_
     for line, reason in found.items():
         caught = MISTAKES.get(line, {}).get(axis)
         assert reason.partition(",")[0] == (f"at length {caught}" if caught else ""), (line, reason)
+
+
+@pytest.mark.parametrize(("axis", "traces"), [("per_length", 6), ("buckets", 4)])
+def test_the_time_of_a_call_has_its_share_of_all_traces_of_ten_thousand(axis, traces):
+    seconds, calls, tracing, share = evaluate(
+        "tensorflow", "tests.test_varying", f"figures({axis!r})"
+    )
+    mean = 1 + traces / 10_000
+    assert (seconds, calls) == ([pytest.approx(mean)], 1)
+    assert (tracing, share) == pytest.approx((traces, traces / 10_000 / mean))
 
 
 def test_a_layer_that_draws_noise_in_training_is_refused_in_a_sentence():

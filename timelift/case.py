@@ -111,8 +111,12 @@ class Setting:
     @property
     def call_lengths(self) -> tuple[int, ...]:
         """The steps of each timed call where lengths vary: equal for every run and way."""
+        return self.lengths_of(100)
+
+    def lengths_of(self, calls: int) -> tuple[int, ...]:
+        """Return the steps of so many calls, drawn evenly up to the longest."""
         dice = random.Random(self.seq_len)  # the numbers of its `random` never change
-        return tuple(1 + int(self.seq_len * dice.random()) for _ in range(100))
+        return tuple(1 + int(self.seq_len * dice.random()) for _ in range(calls))
 
     @property
     def mode_of_fit(self) -> Mode:

@@ -79,7 +79,7 @@ class Facts:
     first_call_seconds: _Waited = None
     #: From its file's import to the end of the first call, without checks. Older files have none.
     start_seconds: _Started = None
-    #: Of its model, or where lengths vary of all calls of a sample.
+    #: Of its model, or where lengths vary of a hundred calls.
     traces: _Exact = None
     #: Where lengths vary, what all traces take, and their share of `CALLS_OF_A_RUN` calls. Older
     #: files have the share of a hundred calls alone.

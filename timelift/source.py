@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 #: Those constants, and the ones for padding and masks.
 MEANING = (*ADDED, "MASKS", "PADDED_STEPS")
 #: The word for the steps of a workload that has no own one in `STEPS`, and the letters of that.
-STEPS, _LONGEST_WORD = "steps", 20
+STEPS, LONGEST_WORD = "steps", 20
 #: All that reading the text or a value of any file may raise, except for OSError.
 UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 #: Scopes of their own: names inside are no constants of the module.
@@ -87,7 +87,7 @@ def _one_of(*words: str) -> Declaration:
 
 
 def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and value.isidentifier() and len(value) <= _LONGEST_WORD
+    return isinstance(value, str) and value.isidentifier() and len(value) <= LONGEST_WORD
 
 
 _SIZES: Declaration = _are_sizes, "a tuple of positive whole numbers"

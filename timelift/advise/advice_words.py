@@ -190,7 +190,7 @@ def _in_fit(gain: Outcome) -> str:
     is_same = words.times(gain.in_fit) == words.times(gain.speed_up.value)
     if is_same or math.isnan(gain.in_fit) or not gain.is_faster:
         return ""
-    return f", in `fit` about {words.times(gain.in_fit)}"
+    return f", in fit about {words.times(gain.in_fit)}"
 
 
 def _times(gain: Outcome, noun: str = "") -> str:

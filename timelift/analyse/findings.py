@@ -27,7 +27,7 @@ from timelift.analyse.ranking import (
 from timelift.analyse.recommend import Places, Recommendation, on_places, recommend, recommend_by
 from timelift.analyse.results import Evidence, Run, launch_marks, launch_numbers, seconds_by_launch
 from timelift.analyse.serving import SlowCalls, slow_calls
-from timelift.analyse.varying import Way, ways
+from timelift.analyse.varying import FastestWay, fastest_ways
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.axis_values import Backend, Gradients, Phase, TimeAxis
 from timelift.case import AXES, Case, Setting
@@ -68,10 +68,9 @@ class RunFindings:
         return slow_calls(self.run)
 
     @cached_property
-    def varying(self) -> Mapping[Setting, Sequence[Way]]:
-        """The fastest ways to take lengths that vary, of each setting in their order."""
-        measured = self.run.measured
-        return ways({case: measured[case] for case in sorted(measured)})
+    def varying(self) -> Mapping[Setting, FastestWay]:
+        """The fastest way to take lengths that vary, of each setting in their order."""
+        return fastest_ways(self.run)
 
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:

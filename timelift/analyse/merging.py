@@ -119,6 +119,7 @@ def _header(headers: Sequence[Header], kinds: Mapping[str, Machine]) -> Header:
         options=_agreed([header.options for header in headers]),
         planned=planned if "" in kinds else None,
         sources=_agreed([header.sources for header in headers]),
+        steps=_agreed([header.steps for header in headers]),
         strategies={name: entry for each in headers for name, entry in each.strategies.items()},
     )
 

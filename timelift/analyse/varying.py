@@ -1,79 +1,107 @@
-"""Where lengths vary: which way to take them is the fastest, from how many calls on.
+"""Where lengths vary: the fastest way to take them in a training run, and in more or fewer calls.
 
-A way of more traces may lose in a hundred calls and win in a training run. What it takes is the
-seconds of its traces and those of a call once traced, so from one crossing to the next another way
-is the fastest: these are the lower envelope of lines. One whose calls are shorter by chance would
-win in the end, so they are to be shorter in every launch, by `_SHORTER`.
+A way takes all its traces once, and then its calls. So one of more traces may lose in a hundred
+calls and win in a training run, from where the sums of two ways cross.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from statistics import fmean
 
+from timelift.analyse.ranking import not_ranked
+from timelift.analyse.results import Run
+from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.axis_values import TimeAxis
 from timelift.case import CALLS_OF_A_RUN, Case, Setting
-from timelift.measurement import Measurement, fact
+from timelift.measurement import Measurement
 
-#: How many times as long a call of another way is at least, where one is said to be shorter.
+#: A call is shorter than one of another way if that takes so many times as long in every launch.
 _SHORTER = 1.05
+#: No training run has more calls.
+_MOST_CALLS = 1e6
 
 
 @dataclass(frozen=True)
 class Way:
-    """A strategy with one way to take lengths: seconds of a call once traced, and of all traces.
-
-    `calls` has the seconds of a call by launch. It is the fastest of its rivals and of their ways
-    `from_calls` on.
-    """
+    """A strategy with one way to take lengths: seconds of all traces, and of a call once traced."""
 
     case: Case
-    calls: Mapping[int, float]
-    tracing: float
-    from_calls: float = 1.0
+    tracing_seconds: float
+    seconds_by_launch: Sequence[float]
 
     @property
-    def call(self) -> float:
-        return fmean(self.calls.values())
+    def seconds_per_call(self) -> float:
+        return fmean(self.seconds_by_launch)
+
+    @property
+    def seconds_of_a_run(self) -> float:
+        return self.tracing_seconds + CALLS_OF_A_RUN * self.seconds_per_call
 
     def is_shorter_than(self, other: "Way") -> bool:
-        both = self.calls.keys() & other.calls.keys()
-        return bool(both) and all(_SHORTER * self.calls[n] <= other.calls[n] for n in both)
+        pairs = zip(self.seconds_by_launch, other.seconds_by_launch, strict=True)
+        return all(_SHORTER * own <= others for own, others in pairs)
 
-    def crossing(self, other: "Way") -> float:
-        """Return from how many calls on another way of shorter calls is the faster one."""
-        return (other.tracing - self.tracing) / (self.call - other.call)
+    def calls_to(self, other: "Way") -> float:
+        """Return the number of calls in which both take the same time."""
+        traces = other.tracing_seconds - self.tracing_seconds
+        return traces / (self.seconds_per_call - other.seconds_per_call)
 
 
-def ways(measured: Mapping[Case, Measurement]) -> dict[Setting, Sequence[Way]]:
-    """Return the ways of each setting, which stands for all of varying lengths, fewest calls first.
+@dataclass(frozen=True)
+class FastestWay:
+    """The fastest way in a training run; and another `below` or `above` a number of calls."""
 
-    Older runs do not tell the parts of a call.
+    way: Way
+    below: tuple[float, Way] | None = None
+    above: tuple[float, Way] | None = None
+
+
+def fastest_ways(run: Run) -> dict[Setting, FastestWay]:
+    """Return the fastest way of each setting, which stands for all ways to take lengths.
+
+    All launches count in which every way was timed. Runs of older versions tell no parts of a call.
     """
-    groups: dict[Setting, list[Way]] = defaultdict(list)
-    for case, measurement in measured.items():
-        tracing = fact(measurement, "tracing_seconds")
-        if case.setting.time_axis.varies and tracing is not None:
+    groups = defaultdict[Setting, dict[Case, dict[int, tuple[float, float]]]](dict)
+    for case in sorted(run.measured.keys() - not_ranked(run)):
+        if case.setting.time_axis.varies:
             setting = replace(case.setting, time_axis=TimeAxis.PER_LENGTH)
-            groups[setting].append(Way(case, _calls(measurement), tracing))
-    return {setting: fastest(own) for setting, own in groups.items()}
+            groups[setting][case] = _parts_by_launch(run.measured[case])
+    found = {}
+    for setting, group in groups.items():
+        shared = sorted(set.intersection(*map(set, group.values())))
+        if len(group) > 1 and len(shared) >= MIN_LAUNCHES:
+            found[setting] = fastest_of(
+                Way(case, fmean(parts[n][0] for n in shared), [parts[n][1] for n in shared])
+                for case, parts in group.items()
+            )
+    return found
 
 
-def _calls(measurement: Measurement) -> dict[int, float]:
-    """Return the seconds of a call once traced, by launch."""
-    calls = {}
+def _parts_by_launch(measurement: Measurement) -> dict[int, tuple[float, float]]:
+    """Return the seconds of all traces and of a call once traced, by launch."""
+    parts = {}
     for launch in measurement.launches:
         tracing = launch.facts.number("tracing_seconds")
         if launch.was_timed and tracing is not None:
-            calls[launch.number] = launch.median_seconds - tracing / CALLS_OF_A_RUN
-    return calls
+            call = launch.median_seconds - tracing / CALLS_OF_A_RUN
+            if tracing >= 0 and call > 0:  # in no damaged file
+                parts[launch.number] = tracing, call
+    return parts
 
 
-def fastest(rivals: Iterable[Way]) -> list[Way]:
-    """Return those that are the fastest from some number of calls on, in the order of calls."""
-    rivals = [*rivals]
-    found = [min(rivals, key=lambda way: (way.call + way.tracing, way.call))]
-    while shorter := [way for way in rivals if way.is_shorter_than(found[-1])]:
-        following = min(shorter, key=lambda way: (found[-1].crossing(way), way.call))
-        found.append(replace(following, from_calls=max(1.0, found[-1].crossing(following))))
-    return found
+def fastest_of(ways: Iterable[Way]) -> FastestWay:
+    ways = [*ways]
+    best, calls = min(ways, key=lambda way: way.seconds_of_a_run), itemgetter(0)
+    fewer = [
+        (way.calls_to(best), way)
+        for way in ways
+        if best.is_shorter_than(way) and way.tracing_seconds < best.tracing_seconds
+    ]
+    more = [(best.calls_to(way), way) for way in ways if way.is_shorter_than(best)]
+    return FastestWay(
+        best,
+        max(fewer, key=calls, default=None),
+        min((turn for turn in more if turn[0] <= _MOST_CALLS), key=calls, default=None),
+    )

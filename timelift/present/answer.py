@@ -7,10 +7,11 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.in_fit import in_fit
+from timelift.analyse.in_fit import gains_in_fit
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
 from timelift.axis_values import UNSERVED, Runtime, Status
@@ -289,12 +290,15 @@ def _in_fit(findings: RunFindings) -> Iterator[str]:
     if first is None or not answer.is_decided:
         return
     rows = (row for ranking, row in answer.rows if ranking.baseline == first.baseline)
-    gain = in_fit(findings.run, rows)
-    if gain and words.times(gain.fit) != words.times(gain.step):
-        typically = "typically " if gain.settings > 1 else ""
-        where = f" in {gain.settings} of {answer.settings} settings"
-        told = f"In `fit`{where if gain.settings < answer.settings else ''}: {typically}about"
-        yield f"{told} {words.times(gain.fit)} times as fast."
+    gains = gains_in_fit(findings.run, rows)
+    step, fit = (
+        (words.times(median(each)) for each in zip(*gains, strict=True)) if gains else ("", "")
+    )
+    if step != fit:
+        typically = "typically " if len(gains) > 1 else ""
+        is_part = len(gains) < answer.settings
+        where = f" in {len(gains)} of {answer.settings} settings" if is_part else ""
+        yield f"In fit{where}: {typically}about {fit} times as fast."
 
 
 def _serving_few(findings: RunFindings) -> Iterator[str]:

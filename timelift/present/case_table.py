@@ -17,11 +17,12 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.serving import SlowCalls
 from timelift.axis_values import Lengths, Phase
 from timelift.case import AXES
+from timelift.escape import plain
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present import words
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, number, shown_axes
-from timelift.source import STEPS
+from timelift.source import LONGEST_WORD, STEPS
 
 #: The values of a row by the names of their columns: seconds, bytes, ratios.
 Values = dict[str, Any]
@@ -83,12 +84,11 @@ def of_rankings(
     rows = _ranked(rankings, findings)
     if all(row["p50_in_words"] for row in rows):
         others.remove("seconds_per_call")
-    table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
+    table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others), findings)
     title = f"{words.first_call(rankings[0].setting)} (s)"
-    steps = findings.run.header.steps.get(rankings[0].setting.workload, STEPS)
-    titles = {"first_call_in_words": title, "steps_per_second": f"{steps}/s"}
     columns = (
-        replace(column, title=titles.get(column.name, column.title)) for column in table.columns
+        replace(column, title=title) if column.name == "first_call_in_words" else column
+        for column in table.columns
     )
     return replace(table, columns=tuple(columns)).without_empty_columns()
 
@@ -97,7 +97,8 @@ def of_page(findings: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first, without empty columns."""
     axes = shown_axes(row.case for ranking in findings.rankings for row in ranking.all_rows)
     rows = _ranked(findings.rankings, findings)
-    return _table("measurements", rows, ("rival", *axes, *_ON_PAGE)).without_empty_columns()
+    columns = ("rival", *axes, *_ON_PAGE)
+    return _table("measurements", rows, columns, findings).without_empty_columns()
 
 
 def for_programs(findings: RunFindings) -> Table:
@@ -109,7 +110,7 @@ def for_programs(findings: RunFindings) -> Table:
         else _of_case(measurement, findings)
         for measurement in findings.run.measurements
     ]
-    return _table("measurements", rows, _FOR_PROGRAMS)
+    return _table("measurements", rows, _FOR_PROGRAMS, findings)
 
 
 def _ranked(rankings: Iterable[Ranking], findings: RunFindings) -> list[Values]:
@@ -121,11 +122,21 @@ def _ranked(rankings: Iterable[Ranking], findings: RunFindings) -> list[Values]:
     ]
 
 
-def _table(name: str, rows: Sequence[Values], columns: Sequence[str]) -> Table:
-    """Return these columns over rows, the time of a call in the unit that fits the rows."""
+def _table(
+    name: str, rows: Sequence[Values], columns: Sequence[str], findings: RunFindings
+) -> Table:
+    """Return these columns over rows, the time of a call in the unit that fits the rows.
+
+    Steps have the word of the workload, if all rows have the same.
+    """
+    steps = {findings.run.header.steps.get(row["workload"], STEPS) for row in rows}
+    word = plain(steps.pop(), LONGEST_WORD) if len(steps) == 1 else STEPS
     seconds = (row["seconds_per_call"] for row in rows)
     unit = words.unit_for(value for value in seconds if value is not None)
-    chosen = (_in_unit(_COLUMNS[column], unit) for column in columns)
+    in_words = _COLUMNS | {
+        "steps_per_second": replace(_COLUMNS["steps_per_second"], title=f"{word}/s")
+    }
+    chosen = (_in_unit(in_words[column], unit) for column in columns)
     return Table(name, "Every measurement", tuple(chosen), rows, _NOTE)
 
 

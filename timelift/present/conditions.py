@@ -15,7 +15,7 @@ from timelift.analyse.quality import MachineActivity, disturbed, machine_activit
 from timelift.analyse.ranking import Ranking
 from timelift.analyse.results import LEAST_MACHINES, Evidence, Run, launch_numbers
 from timelift.analyse.stopping import LOOKS
-from timelift.analyse.varying import Way
+from timelift.analyse.varying import FastestWay, Way
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.axis_values import Backend, Gradients, Mode, Phase, Status, TimeAxis
 from timelift.case import CALLS_OF_A_RUN, Setting, several_valued
@@ -145,8 +145,8 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     modes_of_fit = dict.fromkeys(_mode_of_fit(step.case.setting) for step in steps)
     text = "the train_step of fit with Adam, without its data pipeline, which fit runs"
     yield "train step", f'{text} {", ".join(modes_of_fit)} (jit_compile="auto")'
-    if added := sorted(filter(None, (fact(step, "fit_adds_seconds") for step in steps))):
-        ends = dict.fromkeys(map(words.time_in_words, (added[0], added[-1])))
+    added = [fact(step, "fit_adds_seconds") or 0.0 for step in steps]
+    if ends := dict.fromkeys(map(words.time_in_words, _ends(each for each in added if each > 0))):
         yield "fit", f"adds {' to '.join(ends)} to a step, from arrays in memory"
     if shares := _zero_gradients(steps):
         parts = [
@@ -181,41 +181,38 @@ def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
     varying = [case for case in cases if case.setting.time_axis.varies]
     if not varying:
         return
-    counts = {case.setting.seq_len: len({*case.setting.call_lengths}) for case in varying}
-    lengths = ", ".join(f"{count} lengths up to {most}" for most, count in sorted(counts.items()))
-    seconds = [fact(cases[case], "tracing_seconds") for case in varying]
-    if None in seconds:  # as by older runs
-        shares = sorted(fact(cases[case], "tracing_share") or 0.0 for case in varying)
-        ends = (words.percent(share, 0) for share in (shares[0], shares[-1]))
-        calls, tracing = "100", f"tracing is {' to '.join(dict.fromkeys(ends))} of it"
-    else:
-        traces = sorted(each or 0.0 for each in seconds)
-        ends = (words.time_in_words(each) for each in (traces[0], traces[-1]))
-        calls, tracing = (
-            f"{CALLS_OF_A_RUN:,}",
-            f"all traces in it ({' to '.join(dict.fromkeys(ends))})",
-        )
-    yield "lengths", f"a time is the mean of {calls} calls, {lengths}; {tracing}"
-    told = [_fastest_ways(*each) for each in findings.varying.items()]
-    for own in told[:_MOST_NAMED]:
-        yield "fastest", own
+    lengths = " and ".join(map(str, sorted({case.setting.seq_len for case in varying})))
+    parts = [launch.facts.tracing_seconds for case in varying for launch in cases[case].launches]
+    calls, tracing = "100", ""
+    if None not in parts:  # as it is in runs of older versions
+        ends = dict.fromkeys(words.time_in_words(end) for end in _ends(filter(None, parts)))
+        calls, tracing = f"{CALLS_OF_A_RUN:,}", f", all traces in it ({' to '.join(ends)})"
+    yield "lengths", f"a time is the mean of {calls} calls of up to {lengths} steps{tracing}"
+    told = [_fastest_way(*each) for each in findings.varying.items()]
+    yield from (("fastest", own) for own in told[:_MOST_NAMED])
     if (more := len(told) - _MOST_NAMED) > 0:
-        yield "fastest", f"{counted(more, 'more setting')}: ask for one with --seq-lens"
+        yield "fastest", f"of {counted(more, 'more setting')}: see the times in their tables"
 
 
-def _fastest_ways(setting: Setting, ways: Sequence[Way]) -> str:
-    """Write `tokens-T8-B2: fold_time by padding to buckets, from 3,000 calls on native by …`."""
-    first, *later = (f"{way.case.strategy} by {_way_in_words(way)}" for way in ways)
-    after = (
-        f"from {float(f'{way.from_calls:.2g}'):,.0f} calls on {name}"
-        for way, name in zip(ways[1:], later, strict=True)
-    )
-    label = replace(setting, time_axis=TimeAxis.STATIC).label
-    return f"{label}: {', '.join([first, *after])}"
+def _fastest_way(setting: Setting, fastest: FastestWay) -> str:
+    """Write `tokens-T8-B2: fold_time by a trace for each length; up to 900 calls native by …`."""
+    parts = [f"{replace(setting, time_axis=TimeAxis.STATIC).label}: {_way_in_words(fastest.way)}"]
+    for turn, where in ((fastest.below, "up to {} calls"), (fastest.above, "from {} calls on")):
+        if turn:
+            calls = f"{float(f'{turn[0]:.2g}'):,.0f}"
+            parts.append(f"{where.format(calls)} {_way_in_words(turn[1])}")
+    return plain("; ".join(parts))
 
 
 def _way_in_words(way: Way) -> str:
-    return words.value_in_words("time_axis", way.case.setting.time_axis)
+    how = words.value_in_words("time_axis", way.case.setting.time_axis)
+    return f"{way.case.strategy} by {how}"
+
+
+def _ends(values: Iterable[float]) -> Iterator[float]:
+    """Yield the least and the largest of values, if there are any."""
+    if in_order := sorted(values):
+        yield from (in_order[0], in_order[-1])
 
 
 def other_ways(findings: RunFindings) -> Iterator[tuple[str, str]]:

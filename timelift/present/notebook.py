@@ -31,6 +31,7 @@ UNITS = {
     "batch": "sequences",
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
     **dict.fromkeys((*SLOW_CALLS[:-1], *FIRST_CALL), "seconds"),
+    "steps_per_second": "steps a second",
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
     **dict.fromkeys((*SPEED_UP, *TOMORROW), "times as fast as the baseline"),
     **{name: rule.unit for name, rule in FACT_RULES.items() if rule.unit},
@@ -68,7 +69,15 @@ def load(
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     table = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    numbers = (*SLOW_CALLS[:-1], *OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, *SPEED_UP, *TOMORROW)
+    numbers = (
+        "steps_per_second",
+        *SLOW_CALLS[:-1],
+        *OVER_PHASE,
+        *SHOWN_FACTS,
+        *FIRST_CALL,
+        *SPEED_UP,
+        *TOMORROW,
+    )
     return table.astype(dict.fromkeys(numbers, float))
 
 

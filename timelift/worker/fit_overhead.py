@@ -20,11 +20,13 @@ from timelift.axis_values import Backend, Phase
 from timelift.case import Setting
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, Feed
-from timelift.worker.model_data import Data
+from timelift.worker.model_data import Data, call_of
 
-#: The steps of a long epoch if their data is no larger than so many bytes; with fewer than the
-#: fewest nothing is told. A short epoch has one in so many of them.
-_STEPS, _FEWEST, _MOST_BYTES, _SHORTER = 120, 12, 64 << 20, 6
+#: The most steps of a long epoch, and the fewest: where fewer have `_MOST_BYTES`, nothing is told.
+_MOST_STEPS, _FEWEST_STEPS = 120, 12
+_MOST_BYTES = 64 << 20
+#: A long epoch has so many times the steps of a short one.
+_TIMES_LONGER = 6
 #: How often each is timed; the median counts.
 _REPEATS = 3
 
@@ -34,7 +36,8 @@ class Nothing(keras.Model):  # type: ignore[misc]
 
     def __init__(self, labels: Any) -> None:
         super().__init__()
-        self._number, self.built = self.add_weight(shape=(), initializer="zeros"), True
+        self.built = True
+        self._number = self.add_weight(shape=(), initializer="zeros")
         self._shaped = lambda label: ops.broadcast_to(ops.convert_to_tensor(self._number), label)
         self._shapes = [label.shape for label in keras.tree.flatten(labels)]
         self._pack = partial(keras.tree.pack_sequence_as, labels)
@@ -43,10 +46,10 @@ class Nothing(keras.Model):  # type: ignore[misc]
         return self._pack([*map(self._shaped, self._shapes)])
 
 
-def is_told(setting: Setting) -> bool:
-    """True if a step in `fit` is a train step of the setting and what `fit` adds."""
-    is_sum = setting.on_cpu and setting.backend is not Backend.JAX
-    return is_sum and setting.phase is Phase.TRAIN and setting.mode is setting.mode_of_fit
+def is_a_sum(setting: Setting) -> bool:
+    """True if a step in `fit` is a train step of the setting, and what `fit` adds."""
+    waits = setting.on_cpu and setting.backend is not Backend.JAX
+    return waits and setting.phase is Phase.TRAIN and setting.mode is setting.mode_of_fit
 
 
 def seconds_that_fit_adds(
@@ -59,10 +62,10 @@ def seconds_that_fit_adds(
     """
     data = _as_arrays(engine, prepared)
     arrays = keras.tree.flatten((data.inputs, data.labels))
-    steps = min(_STEPS, _MOST_BYTES // max(1, sum(array.nbytes for array in arrays)))
-    if steps < _FEWEST:
+    steps = min(_MOST_STEPS, _MOST_BYTES // max(1, sum(array.nbytes for array in arrays)))
+    if steps < _FEWEST_STEPS:
         return None
-    few, batch = steps // _SHORTER, len(arrays[0])
+    few, batch = steps // _TIMES_LONGER, len(arrays[0])
     fitted = Nothing(data.labels)
     fitted.compile("adam", "mse")
     longer = keras.tree.map_structure(
@@ -102,7 +105,7 @@ def _step_of(
     model = Nothing(data.labels)
     if prepared.data is not None:
         model.compile("adam", "mse")
-        return partial(model.train_on_batch, prepared.data.inputs, prepared.data.labels)
+        return call_of(model, prepared.data, setting.phase)
     compiled = engine.compile(model, setting, training=True)
     feed = Feed(prepared.feed.inputs, None, prepared.feed.cotangents)
     compiled.trace(feed)

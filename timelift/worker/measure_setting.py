@@ -133,7 +133,8 @@ class Playing:
             if playing.are_too_few and not self.task.conducted:
                 return  # the run ends, and is resumed without them
             bursts = playing.by_burst
-            played |= self._what_fit_adds(rivals)
+            if playing.are_over:
+                played |= self._what_fit_adds(rivals)
         for rival, player in zip(rivals, players, strict=True):
             self._report(rival, player, shared | played, bursts)
 
@@ -238,15 +239,14 @@ class Playing:
         return playing, facts | disturbances.facts()
 
     def _what_fit_adds(self, rivals: Sequence[PreparedRival]) -> dict[str, Any]:
-        """Return the fact of what `fit` adds to a step; none is lost that was measured before."""
+        """Return the fact of what `fit` adds to a step, or none where that cannot be told."""
+        task, is_stopped = self.task, self.channel.stop_asked()
         padded = [own for own in rivals if getattr(own.module, "TAKES", "padded") == "padded"]
-        is_asked = self.task.launch <= _LAUNCHES_WITH_FIT and not self.task.conducted
-        if not (is_asked and padded and fit_overhead.is_told(self.task.setting)):
-            return {}
-        if self.channel.stop_asked():
+        is_asked = task.launch <= _LAUNCHES_WITH_FIT and not (task.conducted or is_stopped)
+        if not (is_asked and padded and fit_overhead.is_a_sum(task.setting)):
             return {}
         try:
-            seconds = fit_overhead.seconds_that_fit_adds(self.engine, self.task.setting, padded[0])
+            seconds = fit_overhead.seconds_that_fit_adds(self.engine, task.setting, padded[0])
         except Exception as error:  # noqa: BLE001 - a user's data may be anything
             traceback.print_exception(error)
             return {}

@@ -365,7 +365,7 @@ class VaryingUnderTest(SettingUnderTest):
         prepared, inner, at_lengths = self._built.pop(rival.name)
         self.tried, facts = prepared.tried, prepared.facts
         calls = [at_lengths[length] for length in self._asked.call_lengths]
-        player = Player(rival.name, calls[0].call, calls_per_sample=len(calls))
+        player = Player(rival.name, calls[0].call)
         timed = partial(time_calls, calls, self.engine.wait, self.task.varying_limit)
         begin = partial(self.begin, rival)
         with restore_process_state(self.engine):
@@ -374,7 +374,8 @@ class VaryingUnderTest(SettingUnderTest):
             first = timed()
             begin("playing the same calls again")
             again = timed(), timed()
-            tracing, call = tracing_and_call(self._asked.call_lengths, first, again)
+            timed_of, of_run = map(self._programs, (len(calls), CALLS_OF_A_RUN))
+            tracing, call = tracing_and_call(timed_of, first, again, len({*of_run}))
             mean = call + tracing / CALLS_OF_A_RUN
             facts["tracing_seconds"] = tracing
             facts["tracing_share"] = tracing / CALLS_OF_A_RUN / mean
@@ -384,6 +385,12 @@ class VaryingUnderTest(SettingUnderTest):
                 facts["law_error"] = max(facts["law_error"], error)
         player.seconds_per_call = [mean]
         return player
+
+    def _programs(self, calls: int) -> list[int]:
+        """Return what each of so many calls is compiled for: its own length, or the padded one."""
+        lengths, asked = self._asked.lengths_of(calls), self._asked
+        is_known = asked.time_axis.is_known
+        return [asked.at_length(each).seq_len if is_known else each for each in lengths]
 
     def _check(self, rival: RivalSpec, inner: InnerLayer, length: int, at: AtLength) -> float:
         """Hold the results at a length to the law; padded steps are steps that are not valid."""
@@ -401,25 +408,30 @@ class VaryingUnderTest(SettingUnderTest):
 
 
 def tracing_and_call(
-    lengths: Sequence[int], first: Sequence[float], again: Iterable[Sequence[float]]
+    programs: Sequence[int],
+    first: Sequence[float],
+    again: Iterable[Sequence[float]],
+    in_a_run: int,
 ) -> tuple[float, float]:
-    """Return the seconds of all traces, and of a call once traced.
+    """Return the seconds of all traces in a training run, and of a call once traced.
 
-    `first` and each of `again` have the seconds of a call for each of `lengths`. The first call of
-    a length traces; what it takes beyond the median of that length's other calls is its trace.
+    `first` and each of `again` have the seconds of a call for each of `programs`. The first call of
+    one traces it; what it takes beyond the median of that program's other calls is its trace. A
+    program that is met only `in_a_run` takes the mean of those after the first.
     """
     later, firsts = defaultdict[int, list[float]](list), dict[int, float]()
-    for length, seconds in zip(lengths, first, strict=True):
-        if length in firsts:
-            later[length].append(seconds)
+    for program, seconds in zip(programs, first, strict=True):
+        if program in firsts:
+            later[program].append(seconds)
         else:
-            firsts[length] = seconds
+            firsts[program] = seconds
     for seconds_again in again:
-        for length, seconds in zip(lengths, seconds_again, strict=True):
-            later[length].append(seconds)
-    usual = {length: statistics.median(own) for length, own in later.items()}
-    tracing = sum(firsts[length] - usual[length] for length in firsts)
-    return max(0.0, tracing), statistics.fmean(usual[length] for length in lengths)
+        for program, seconds in zip(programs, seconds_again, strict=True):
+            later[program].append(seconds)
+    usual = {program: statistics.median(own) for program, own in later.items()}
+    traces = [firsts[program] - usual[program] for program in firsts]
+    unmet = (in_a_run - len(traces)) * statistics.fmean(traces[1:]) if traces[1:] else 0.0
+    return max(0.0, sum(traces) + unmet), statistics.fmean(usual[each] for each in programs)
 
 
 def time_calls(
