@@ -18,9 +18,10 @@ from keras import ops
 
 from timelift.axis_values import Backend, Phase
 from timelift.case import Setting
+from timelift.rounds import Player
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, Feed
-from timelift.worker.model_data import Data, call_of
+from timelift.worker.model_data import call_of
 
 #: The most steps of a long epoch, and the fewest: where fewer have `_MOST_BYTES`, nothing is told.
 _MOST_STEPS, _FEWEST_STEPS = 120, 12
@@ -60,49 +61,38 @@ def seconds_that_fit_adds(
     They are beside `train_on_batch` for a whole model, which may take longer, and otherwise beside
     a compiled train step on placed data.
     """
-    data = _as_arrays(engine, prepared)
-    arrays = keras.tree.flatten((data.inputs, data.labels))
+    feed, own = prepared.feed, prepared.data
+    data = (own.inputs, own.labels) if own else (feed.inputs, [*(feed.cotangents or ())])
+    data = keras.tree.map_structure(ops.convert_to_numpy, data)
+    arrays = keras.tree.flatten(data)
     steps = min(_MOST_STEPS, _MOST_BYTES // max(1, sum(array.nbytes for array in arrays)))
     if steps < _FEWEST_STEPS:
         return None
     few, batch = steps // _TIMES_LONGER, len(arrays[0])
-    fitted = Nothing(data.labels)
-    fitted.compile("adam", "mse")
-    longer = keras.tree.map_structure(
-        lambda array: np.concatenate([array] * steps), (data.inputs, data.labels)
-    )
+    longer = keras.tree.map_structure(lambda array: np.concatenate([array] * steps), data)
     shorter = keras.tree.map_structure(lambda array: array[: few * batch], longer)
-    fit = partial(fitted.fit, batch_size=batch, shuffle=True, verbose=0)
-    step = _step_of(engine, setting, prepared, data)
-
-    def make_steps() -> None:
-        for _ in range(steps - few):
-            returned = step()
-        engine.wait(returned)
-
+    fitted, stepped = Nothing(data[1]), Nothing(data[1])
+    fitted.compile("adam", "mse")
+    fit = partial(fitted.fit, batch_size=batch, verbose=0)
+    alone = Player("a step", _step_of(engine, setting, prepared, stepped), engine.wait)
+    clock, epochs = (
+        time.perf_counter,
+        [Player("fit", partial(fit, *it)) for it in (longer, shorter)],
+    )
     gc.enable()
-    fit(*shorter)
-    engine.wait(step())
+    for player in (*epochs, alone):
+        player.sample(1, clock)
     added = list[float]()
     for _ in range(_REPEATS):
-        epochs = _seconds(partial(fit, *longer)) - _seconds(partial(fit, *shorter))
-        added.append((epochs - _seconds(make_steps)) / (steps - few))
+        long, short = (epoch.sample(1, clock) for epoch in epochs)
+        added.append((long - short - alone.sample(steps - few, clock)) / (steps - few))
     return statistics.median(added)
 
 
-def _as_arrays(engine: Engine, prepared: PreparedRival) -> Data:
-    if prepared.data is not None:
-        inputs, labels = prepared.data.inputs, prepared.data.labels
-        return Data(*keras.tree.map_structure(ops.convert_to_numpy, (inputs, labels)))
-    inputs = keras.tree.map_structure(engine.to_numpy, prepared.feed.inputs)
-    return Data(inputs, [engine.to_numpy(each) for each in prepared.feed.cotangents or ()])
-
-
 def _step_of(
-    engine: Engine, setting: Setting, prepared: PreparedRival, data: Data
+    engine: Engine, setting: Setting, prepared: PreparedRival, model: Any
 ) -> Callable[[], Any]:
-    """Return the train step that was timed, of a model that computes nothing."""
-    model = Nothing(data.labels)
+    """Return the train step of a model that computes nothing, as that of the rival was timed."""
     if prepared.data is not None:
         model.compile("adam", "mse")
         return call_of(model, prepared.data, setting.phase)
@@ -110,9 +100,3 @@ def _step_of(
     feed = Feed(prepared.feed.inputs, None, prepared.feed.cotangents)
     compiled.trace(feed)
     return compiled.bind(feed)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
