@@ -185,7 +185,9 @@ def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
     parts = [launch.facts.tracing_seconds for case in varying for launch in cases[case].launches]
     calls, tracing = "100", ""
     if None not in parts:  # as it is in runs of older versions
-        ends = dict.fromkeys(words.time_in_words(end) for end in _ends(filter(None, parts)))
+        ends = dict.fromkeys(
+            words.time_in_words(end) for end in _ends(each or 0.0 for each in parts)
+        )
         calls, tracing = f"{CALLS_OF_A_RUN:,}", f", all traces in it ({' to '.join(ends)})"
     yield "lengths", f"a time is the mean of {calls} calls of up to {lengths} steps{tracing}"
     told = [_fastest_way(*each) for each in findings.varying.items()]

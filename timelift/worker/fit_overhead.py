@@ -75,10 +75,8 @@ def seconds_that_fit_adds(
     fitted.compile("adam", "mse")
     fit = partial(fitted.fit, batch_size=batch, verbose=0)
     alone = Player("a step", _step_of(engine, setting, prepared, stepped), engine.wait)
-    clock, epochs = (
-        time.perf_counter,
-        [Player("fit", partial(fit, *it)) for it in (longer, shorter)],
-    )
+    epochs = [Player("fit", partial(fit, *own)) for own in (longer, shorter)]
+    clock = time.perf_counter
     gc.enable()
     for player in (*epochs, alone):
         player.sample(1, clock)
