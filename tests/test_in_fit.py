@@ -49,6 +49,20 @@ def test_a_gain_in_fit_stands_beside_the_answer_if_it_is_another(adds, said):
     assert safety(findings(adds)) == f"{said}No other is shown faster."
 
 
+@pytest.mark.parametrize(("adds", "is_told"), [((0.5, 0.6, 0.7), True), ((-0.5, 0.6, 0.7), False)])
+def test_a_gain_in_fit_of_which_launches_disagree_is_not_told(adds, is_told):
+    measurements = []
+    for one in findings(1).run.measurements:
+        seconds = one.launches[0].median_seconds
+        seconds /= 1.35 if one.case.strategy == TD else 1
+        launches = [
+            replace(launch, facts=replace(launch.facts, fit_adds_seconds=seconds * each))
+            for launch, each in zip(one.launches, adds, strict=False)
+        ]
+        measurements.append(replace(one, launches=(*launches, *one.launches[len(adds) :])))
+    assert ("In fit: about 1.2" in safety(found(measurements))) is is_told
+
+
 def test_the_gain_of_several_settings_is_typical():
     assert safety(findings(0.6, lengths=(8, 16, 32))).startswith("In fit: typically about 1.2 ")
 
