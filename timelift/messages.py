@@ -57,6 +57,21 @@ class LiftChange:
 
 
 @dataclass(frozen=True)
+class SourceEdits:
+    """Edited source of a whole model: the text of files by path, each byte as a character.
+
+    FoldTime stands in the place of the `lifts`, by their numbers from 1.
+    """
+
+    lifts: tuple[int, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bytes_by_path(self) -> dict[str, bytes]:
+        return {path: text.encode("latin-1") for path, text in self.texts.items()}
+
+
+@dataclass(frozen=True)
 class RivalSpec:
     """A strategy to build, with its parameters."""
 
@@ -81,6 +96,7 @@ class RivalSpec:
     backends: tuple[str, ...] = tuple(Backend)
     #: What is changed in a whole model.
     changes: tuple[LiftChange, ...] = ()
+    edits: SourceEdits = field(default_factory=SourceEdits)
 
     @property
     def layer(self) -> tuple[str, str]:
@@ -136,7 +152,13 @@ class Task:
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(
-            RivalSpec(**{**rival, "changes": tuple(LiftChange(**own) for own in rival["changes"])})
+            RivalSpec(
+                **{
+                    **rival,
+                    "changes": tuple(LiftChange(**own) for own in rival["changes"]),
+                    "edits": SourceEdits(**rival["edits"]),
+                }
+            )
             for rival in fields["rivals"]
         )
         inputs = LayerInputs.from_fields(fields["inputs"])

@@ -421,7 +421,7 @@ def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
     lift, strategy = advice.lift, advice.strategy
     return {
-        **vars(lift),
+        **{name: value for name, value in vars(lift).items() if name != "site"},
         "before": lift.before,
         "after": written_instead(lift, strategy, pages) if advice.is_change else None,
         "advice": advice.verdict,

@@ -68,6 +68,18 @@ class RepeatedLayer:
     depends: bool = False
 
 
+class Site(NamedTuple):
+    """The call of `TimeDistributed` that makes a lift: its file, and its span there.
+
+    The span has the first and the last line, from 1, and columns in bytes of UTF-8; `package` is
+    that of the file's module.
+    """
+
+    path: str
+    package: str
+    span: tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class ModelLift:
     """A lift: its `number` from 1, the `inner` layer, and `usual`, the strategy as written.
@@ -75,10 +87,10 @@ class ModelLift:
     `name` is the user's name of the `TimeDistributed`, or of the layer in a loop, '' if Keras made
     the name. `place` is such as `after LSTM(8)`; `access` is how Python reaches it from the model.
     `workload` is its name in a run. A call of the model has `steps` of `batch` sequences for the
-    inner layer, both 0 if that is not called. `added` is what training adds to it: noise,
-    also of a call as a whole, statistics or losses. It is `masked` if a mask reaches it in that
-    call. The layer in a loop may have several `outputs`. A train step of the model differentiates
-    it by its `gradients`.
+    inner layer, both 0 if that is not called. Its `site` is None where no call in a file made it.
+    `added` is what training adds to it: noise, also of a call as a whole, statistics or losses. It
+    is `masked` if a mask reaches it in that call. The layer in a loop may have several `outputs`. A
+    train step of the model differentiates it by its `gradients`.
     """
 
     number: int
@@ -97,6 +109,7 @@ class ModelLift:
     misread: bool = False
     outputs: int = 1
     gradients: Gradients = Gradients.NONE
+    site: Site | None = None
 
     @property
     def label(self) -> str:

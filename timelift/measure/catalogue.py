@@ -18,7 +18,7 @@ from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
-from timelift.messages import LiftChange, RivalSpec
+from timelift.messages import LiftChange, RivalSpec, SourceEdits
 from timelift.project import Project
 from timelift.source import (
     MEANING,
@@ -36,7 +36,8 @@ class Strategy:
 
     If `copy_of` names a strategy, this is a copy of it: a twin, or its other side. A twin is slower
     by the share that is `planted`, since it makes more calls than are billed. The other side has a
-    project of its own, its `home`, or runs `in_other_python`. In a whole model it makes `changes`.
+    project of its own, its `home`, or runs `in_other_python`. In a whole model it makes `changes`,
+    or has `edits` of its source.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Strategy:
     home: Project | None = None
     in_other_python: bool = False
     changes: tuple[LiftChange, ...] = ()
+    edits: SourceEdits = field(default_factory=SourceEdits)
 
     @property
     def default(self) -> bool:
@@ -76,6 +78,7 @@ class Strategy:
             in_other_python=self.in_other_python,
             backends=self.backends,
             changes=self.changes,
+            edits=self.edits,
         )
 
 

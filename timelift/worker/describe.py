@@ -27,7 +27,7 @@ from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.messages import Described, Look, WorkerChannel
 from timelift.source import ADDED, NOISE_OF_A_CALL
-from timelift.worker import find_lifts, law, making, model_data, system
+from timelift.worker import find_lifts, law, making, model_data, sites, system
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import Lift, in_words, mask_of, takes_mask
 from timelift.worker.user_code import changed, find_layer, find_model, restored, revalued
@@ -61,13 +61,19 @@ def describe_layer(factory: str, inputs: LayerInputs | None = None) -> dict[str,
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model's name, how it is fed and trained, and its lifts with inputs; or `error`."""
     try:
-        model, another = find_model(name), find_model(name)
-        data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
-        lifts, others = _watched(model, data.inputs), find_lifts.find_lifts(another)
+        with sites.noted() as site_of:
+            model = find_model(name)
+            data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
+            lifts = _watched(model, data.inputs)
+        another = find_model(name)
+        others = find_lifts.find_lifts(another)
         _refuse_other_lifts(lifts, others)
         with other_weights(model):
             disturbed = find_lifts.watch_lifts(model, data.inputs)
-            described_lifts = [*map(describe_lift, lifts, disturbed)]
+            described_lifts = [
+                describe_lift(*pair) | {"site": site_of(pair[0].layer)}
+                for pair in zip(lifts, disturbed, strict=True)
+            ]
             repeated = repeated_calls(model, data.inputs, lifts)
         trains = bool(model.trainable_weights)
         training = training_of(another, data) if trains else TrainingResults()  # which compiles it

@@ -20,6 +20,7 @@ from typing import Any
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import Factory
 from timelift.project import modules_in
+from timelift.worker.edited import spec_of
 from timelift.worker.engines import Array, Engine
 
 #: Modules that were imported from each other tree: rivals of one tree share them.
@@ -92,7 +93,7 @@ def find_model(name: str) -> Any:
 def load_module(path: str) -> ModuleType:
     """Import a Python file by its path, under a name that no package and no other path has."""
     name = f"timelift_file_{Path(path).stem}_{zlib.crc32(path.encode()):08x}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = spec_of(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

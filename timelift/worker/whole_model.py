@@ -25,6 +25,7 @@ from timelift.axis_values import Backend, Phase
 from timelift.messages import TRACING, RivalSpec, Task
 from timelift.worker import find_lifts, law
 from timelift.worker.checks import PreparedRival
+from timelift.worker.edited import edited
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.find_lifts import mask_of
 from timelift.worker.judge import silenced
@@ -87,16 +88,19 @@ class ModelUnderTest(UnderTest):
         setting, started = self.task.setting, time.perf_counter()
         begin = partial(self.begin, rival)
         self.engine.seed(self.task.seed)
-        model = find_model(self.task.factory)
+        with edited(rival.edits.bytes_by_path):
+            model = find_model(self.task.factory)
         noise = np.random.default_rng(self.task.seed)
         data = make_ready(model, as_written.data, setting.mode, noise)
         model.set_weights(as_written.weights)
         as_written.change(model, rival)
+        if rival.edits.lifts:
+            as_written.refuse_other_layers(model, rival)
         facts: dict[str, Any] = {
             "build_seconds": time.perf_counter() - started,
             "weights": count_weights(model),
         }
-        if rival.changes and not self.task.reads_peak_memory:
+        if (rival.changes or rival.edits.lifts) and not self.task.reads_peak_memory:
             begin(CHECKING)
             facts["law_error"] = max(each.check(model) for each in as_written.laws)
         compiled: Compiled = ModelCall(call_of(model, data, setting.phase))
@@ -132,6 +136,7 @@ class _AsWritten:
         #: What `Lift` says of the inputs of each lift in a call, and of their mask.
         self.seen = [(lift.calls, lift.mask_shape) for lift in lifts]
         self.weights = model.get_weights()
+        self._layers, self._lifts = model._flatten_layers(), [lift.layer for lift in lifts]  # noqa: SLF001 - no other way
         self.laws = [] if task.reads_peak_memory else [*self._laws(engine, task, model)]
 
     def _laws(self, engine: Engine, task: Task, model: Any) -> Iterator["WholeLaw"]:
@@ -155,6 +160,16 @@ class _AsWritten:
             yield law_of(partial(called, training=True), training.calls, differentiates=True)
         if training.steps:
             yield law_of(partial(step_of, data=self.data), training.steps)
+
+    def refuse_other_layers(self, model: Any, rival: RivalSpec) -> None:
+        """Raise LawBrokenError unless FoldTime, and nothing else, replaced the edited lifts."""
+        edited_lifts = [self._lifts[number - 1] for number in rival.edits.lifts]
+        wanted = [
+            "FoldTime" if any(layer is lift for lift in edited_lifts) else type(layer).__name__
+            for layer in self._layers
+        ]
+        if [type(layer).__name__ for layer in model._flatten_layers()] != wanted:  # noqa: SLF001
+            raise LawBrokenError("has other layers than those as written with FoldTime among them")
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Make the changes of the rival.

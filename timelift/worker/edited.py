@@ -1,0 +1,82 @@
+"""Modules of users, imported from edited text in place of their files."""
+
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import CodeType, ModuleType
+
+#: The text of files by path, while they are edited.
+_TEXTS: dict[str, bytes] = {}
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+class _Loader(SourceFileLoader):
+    """Executes the edited text of a file."""
+
+    def get_code(self, _: str) -> CodeType:
+        code: CodeType = compile(_TEXTS[self.path], self.path, "exec", dont_inherit=True)
+        return code
+
+
+class _Finder:
+    """Finds a module whose file is edited, or is to be made where no other module is found."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, _: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        found, last = PathFinder.find_spec(name, path), name.rpartition(".")[2]
+        if found and found.origin in _TEXTS:
+            found.loader = _Loader(name, found.origin)
+            return found
+        files = (str(Path(folder, f"{last}.py")) for folder in (sys.path if path is None else path))
+        new = None if found else next((file for file in files if file in _TEXTS), None)
+        return spec_of(name, new) if new else None
+
+
+def spec_of(name: str, path: str) -> ModuleSpec | None:
+    """Return how a file is imported: as it is, or as edited."""
+    return spec_from_file_location(
+        name, path, loader=_Loader(name, path) if path in _TEXTS else None
+    )
+
+
+@contextmanager
+def edited(texts: Mapping[str, bytes]) -> Iterator[None]:
+    """Import users' modules anew inside, with these texts in place of files; and then forget them.
+
+    A module of the user's that imports from an edited one has to be imported anew, too.
+    """
+    if not texts:
+        yield
+        return
+    own = _users_modules()
+    for name in own:
+        del sys.modules[name]
+    _TEXTS.update(texts)
+    sys.meta_path.insert(0, _Finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_Finder)
+        _TEXTS.clear()
+        for name in _users_modules():
+            del sys.modules[name]
+        sys.modules.update(own)
+
+
+def _users_modules() -> dict[str, ModuleType]:
+    """Return the modules that are neither timelift's, installed, nor Python's."""
+    standard = sysconfig.get_path("stdlib")
+
+    def is_users(name: str, module: ModuleType) -> bool:
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or name.partition(".")[0] in {"timelift", "__main__"}:
+            return False
+        return not (_INSTALLED & {*Path(file).parts} or file.startswith(standard))
+
+    return {name: module for name, module in [*sys.modules.items()] if is_users(name, module)}
