@@ -6,7 +6,7 @@ All are runs of their own, within one budget.
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 from msgspec import structs
 
 from timelift.advise import user_model
-from timelift.advise.advice import IN_PLACE, ModelAdvice, WholeRace, decide
-from timelift.advise.user_model import Changes, Feeding, UserModel, rivals_of_whole
+from timelift.advise.advice import IN_PLACE, ModelAdvice, Outcome, WholeRace, decide, outcomes
+from timelift.advise.rewrite import Edit
+from timelift.advise.user_model import NO_CHANGE, Changes, Feeding, UserModel, rivals_of_whole
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
@@ -34,7 +35,7 @@ from timelift.measure.options import RunOptions
 from timelift.measure.place import HERE, Place
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
-from timelift.messages import LiftChange
+from timelift.messages import LiftChange, SourceEdits
 from timelift.project import Project
 from timelift.source import Source, read_source
 
@@ -42,6 +43,8 @@ from timelift.source import Source, read_source
 _WRITTEN = {AS_WRITTEN, *BASELINES}.difference(IN_PLACE)
 #: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
 _MOST_RACES = 4
+#: The rival of a whole model that is made of edited source.
+_EDITED = "edited"
 #: Makes the request for a run of a project from the texts of options.
 Ask = Callable[..., RunRequest]
 
@@ -169,6 +172,28 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     cases = [Case(model.setting, name) for name in rivals]
     run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
     return WholeRace.of(model, changes, run)
+
+
+def race_edited(
+    ask: Ask, advice: ModelAdvice, edits: Iterable[Edit], texts: Mapping[str, str]
+) -> Outcome:
+    """Race the model of edited source against that of the files, which holds it to the law."""
+    model = advice.model
+    request = _request(ask, model, texts, stop_after=1)
+    own = SourceEdits(
+        tuple(one.lift.number for one in advice.lifts if one.is_change),
+        {str(edit.path): edit.after.decode("latin-1") for edit in edits},
+    )
+    as_written = _as_strategy(AS_WRITTEN, NO_CHANGE, {})
+    as_edited = replace(
+        as_written, name=_EDITED, title="The model of its edited source.", edits=own
+    )
+    request.catalogue.strategies.update({each.name: each for each in (as_written, as_edited)})
+    source, inputs = model.feeding.source, LayerInputs()
+    workload = _workload(model.setting, model.factory, inputs, is_model=True, data=source)
+    cases = [Case(model.setting, each.name) for each in (as_written, as_edited)]
+    run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
+    return outcomes(run, model.setting, AS_WRITTEN).get(_EDITED, Outcome())
 
 
 def _workload(setting: Setting, factory: str, inputs: LayerInputs, **more: Any) -> Workload:

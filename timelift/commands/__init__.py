@@ -131,12 +131,14 @@ def add_gate(parser: argparse.ArgumentParser, meaning: str) -> None:
     )
 
 
-def add_forms(parser: argparse.ArgumentParser) -> None:
+def add_forms(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
+    """Add the forms of an answer for programs, and return their group, for others."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--code", action="store_true", help="print Python to paste, the answer in its comments"
     )
     form.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    return form
 
 
 def argument_type(read: Callable[[str], Any]) -> Callable[[str], Any]:
