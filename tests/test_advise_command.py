@@ -199,7 +199,7 @@ def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, form):
 
 def test_a_notebook_shows_the_screenful_of_the_command(tmp_path):
     advice = advised(tmp_path, make_model(), whole={"as_written": 3.0, "changed": 2.0})
-    answer = notebook.answer(advice, PAGES, is_at_hand=True)
+    answer = notebook.answer(advice, PAGES, at_hand=object())
     assert f"{answer!r}\n" == to_text(document([advice], PAGES))
 
 

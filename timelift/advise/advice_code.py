@@ -47,7 +47,7 @@ new_model = keras.models.clone_model(model, clone_function=copy)
 new_model.set_weights(model.get_weights())
 if model.compiled:  # the state of its optimiser goes along
     for new, old in zip(new_model.optimizer.variables, model.optimizer.variables):
-        new.assign(old)
+        new.assign(old.numpy())  # a copy, since JAX gives up arrays in a train step
 # new_model.save("new.keras") stores it; where that is loaded, the classes above have to be known.
 """
 

@@ -7,8 +7,12 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
@@ -28,6 +32,7 @@ from timelift.present.document import to_json
 from timelift.present.terminal import to_text
 from timelift.project import Project
 
+_FIX = "timelift advise NAME --fix changes its source"
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
 #: How a stored model holds classes and functions that are not Keras's, and lambdas.
 _OWN = re.compile(rb'"module": (?!"keras[."])|"class_name": "__lambda__"|"value": \["')
@@ -44,15 +49,73 @@ class Answer:
     text: str
     code: str
     data: dict[str, Any]
+    at_hand: Any = None
 
     def __repr__(self) -> str:
         return self.text
 
+    @cached_property
+    def model(self) -> Any:
+        """The model at hand with its lifts changed: its names, weights, compile and optimiser.
 
-def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
+        Raises UserError if no change is advised, or the model was named by its file.
+        """
+        if self.verdict is not Advice.CHANGE:
+            raise UserError(
+                f"expected the advice to change, received {self.verdict}; keep the model"
+            )
+        if self.at_hand is None:
+            raise UserError(f"expected a model at hand, received a name; {_FIX}")
+        names = {"model": self.at_hand}
+        exec(self.code, names)  # noqa: S102 - the code that is printed
+        return names["new_model"]
+
+    def verify(self, x: Any, y: Any, steps: int = 3) -> pd.DataFrame:
+        """Return outputs, losses of train steps and weights after them, beside the model at hand.
+
+        `x` and `y` are one batch. Rows have the largest value of outputs and weights, and the
+        largest difference as a share of it; both models are left as they were. With noise in
+        training, such as Dropout, losses differ. Raises UserError as `model` does.
+        """
+        if not self.at_hand.compiled:
+            raise UserError(
+                "expected a model that is compiled, received one that is not; compile it"
+            )
+        both = [_trained(model, x, y, steps) for model in (self.at_hand, self.model)]
+        rows = {}
+        for name, own in both[0].items():
+            pairs = zip(own, both[1][name], strict=True)
+            scale = max(float(np.abs(part).max()) for part in own) or 1.0
+            moved = max(float(np.abs(new - old).max()) for old, new in pairs) / scale
+            largest = (max(float(np.abs(part).max()) for part in each[name]) for each in both)
+            rows[name] = [*largest, moved]
+        return pd.DataFrame.from_dict(
+            rows, "index", columns=["as written", "changed", "difference"]
+        )
+
+
+def _trained(model: Any, x: Any, y: Any, steps: int) -> dict[str, list[Any]]:
+    """Return what a model computes, by rows of `verify`; it is left as it was."""
+    keras = sys.modules["keras"]
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    try:
+        found = {"outputs": keras.tree.flatten(model.predict_on_batch(x))}
+        for step in range(1, steps + 1):
+            found[f"loss of step {step}"] = [np.ravel(model.train_on_batch(x, y))[:1]]
+        found[f"weights after {steps} steps"] = model.get_weights()
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+    return found
+
+
+def answer(advice: ModelAdvice, pages: Pages, *, at_hand: Any = None) -> Answer:
     told = document([advice], pages)
-    code = "\n".join(advice_code(advice, pages, is_at_hand=is_at_hand))
-    return Answer(advice.verdict, to_text(told).rstrip("\n"), code, json.loads(to_json(told.data)))
+    code = "\n".join(advice_code(advice, pages, is_at_hand=at_hand is not None))
+    text, data = to_text(told).rstrip("\n"), json.loads(to_json(told.data))
+    return Answer(advice.verdict, text, code, data, at_hand)
 
 
 def advise(
@@ -89,7 +152,8 @@ def advise(
     with tempfile.TemporaryDirectory(dir=run_folder()) as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
         (advice,) = races.advise_on(project, factory, [feeding], texts, called, runtime=served)
-    return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))
+    at_hand = None if isinstance(model, str) else model
+    return answer(advice, races.pages(project), at_hand=at_hand)
 
 
 def _stored(model: Any, keras: Any, folder: str) -> str:
