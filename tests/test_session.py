@@ -16,7 +16,7 @@ from tests.support import journals
 from tests.support.projects import strategy, workload, write
 from timelift.analyse.results import Run, load
 from timelift.errors import UserError
-from timelift.journal.files import json_line, read_header
+from timelift.journal.files import ignored_by_git, json_line, read_header
 from timelift.journal.lines import RunEnd
 from timelift.measure.machine import machine_mark
 from timelift.measure.place import Place
@@ -149,3 +149,9 @@ def test_no_journal_is_written_through_a_planted_folder(project):
     (project.results / "machine").symlink_to(project.root)
     with pytest.raises(UserError, match=r"a link below '.*results' leads out of it; name another"):
         PlainRace(RunRequest(project, {})).journal_folder("machine")
+
+
+def test_a_folder_of_results_that_is_made_is_ignored_by_git_and_no_other(tmp_path):
+    made = ignored_by_git(tmp_path / "results")
+    assert (made / ".gitignore").read_text().splitlines()[-1] == "*"
+    assert not (ignored_by_git(tmp_path) / ".gitignore").exists()

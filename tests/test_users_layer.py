@@ -116,7 +116,7 @@ INPUTS = {
     "unbuilt": None,
     "Doubled": None,
     "Positions": None,  # its embedding does not take the inputs
-    "raises": "RuntimeError: no weights here",
+    "raises": "RuntimeError: no weights here (models.py:60)",
     "number": f"'int' object is not callable; {REMEDY}",
     "attend": "expected a layer whose call needs one argument, received MultiHeadAttention, whose "
     "call needs query and value; wrap it in a layer that takes a list",
@@ -151,7 +151,7 @@ ASKED = {
 #: What cannot be made, with the end of why.
 BROKEN = {
     "mien:layer": "there is no module 'mien' for .*; nearest: mine$",
-    "imports:layer": "ModuleNotFoundError: No module named 'gone'$",
+    "imports:layer": r"ModuleNotFoundError: No module named 'gone' \(imports\.py:1\)$",
     "unfit:layer": "ValueError: Input .* with '96'$",
 }
 

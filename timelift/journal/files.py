@@ -274,6 +274,14 @@ def json_line(fields: Mapping[str, Any]) -> str:
     return text.encode(errors="replace").decode() + "\n"
 
 
+def ignored_by_git(folder: Path) -> Path:
+    """The folder; if it is not there, it is made, and git told to leave it out of commits."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("# made by timelift\n*\n")
+    return folder
+
+
 def refuse_link_out(folder: Path, top: Path) -> Path:
     """The folder; raises OSError if a link on the way to it leads out of `top`."""
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(top)):

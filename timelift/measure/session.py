@@ -19,7 +19,13 @@ from msgspec import structs
 from timelift.axis_values import UNSERVED, Status
 from timelift.case import Case
 from timelift.errors import UserError, writing
-from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings, refuse_link_out
+from timelift.journal.files import (
+    COPIES_FOLDERS,
+    Journal,
+    PlayedSettings,
+    ignored_by_git,
+    refuse_link_out,
+)
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.backends import usual_backend
@@ -86,7 +92,7 @@ class Race(ABC):
     def journal_folder(self, machine: str) -> Path:
         results = self.request.results_folder
         with writing(results, "name another with --results"):
-            return refuse_link_out(results / machine / self.folder, results)
+            return refuse_link_out(ignored_by_git(results) / machine / self.folder, results)
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
         """Reason why a case is not played, or ''."""

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import keras
@@ -28,6 +30,7 @@ from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.messages import Described, Look, WorkerChannel
 from timelift.source import ADDED, NOISE_OF_A_CALL
 from timelift.worker import find_lifts, law, making, model_data, sites, system
+from timelift.worker.edited import is_users
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import Lift, in_words, mask_of, takes_mask
 from timelift.worker.user_code import changed, find_layer, find_model, restored, revalued
@@ -54,7 +57,7 @@ def describe_layer(factory: str, inputs: LayerInputs | None = None) -> dict[str,
         making.check_layer(layer, factory)
         own = making.layer_inputs(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
-        return {"error": one_line(error)}
+        return {"error": _with_place(error)}
     return {"inputs": asdict(own) if own else None}
 
 
@@ -95,7 +98,14 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "repeated": repeated,
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
-        return {"error": one_line(error)}
+        return {"error": _with_place(error)}
+
+
+def _with_place(error: Exception) -> str:
+    """Return an error in a line, with the last line of the user's that was executed."""
+    frames = [each for each in extract_tb(error.__traceback__) if is_users(each.filename)]
+    places = [f" ({Path(each.filename).name}:{each.lineno})" for each in frames]
+    return f"{one_line(error)}{''.join(places[-1:])}"
 
 
 def other_weights(model: Any) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ from types import CodeType, ModuleType
 
 #: The text of files by path, while they are edited.
 _TEXTS: dict[str, bytes] = {}
-_INSTALLED = {"site-packages", "dist-packages"}
+_INSTALLED, _OURS = {"site-packages", "dist-packages"}, str(Path(__file__).parents[1])
 
 
 class _Loader(SourceFileLoader):
@@ -69,14 +69,13 @@ def edited(texts: Mapping[str, bytes]) -> Iterator[None]:
         sys.modules.update(own)
 
 
+def is_users(file: object) -> bool:
+    """True for the path of a file that is neither timelift's, installed, nor Python's."""
+    if not isinstance(file, str) or file.startswith((sysconfig.get_path("stdlib"), _OURS, "<")):
+        return False
+    return not _INSTALLED & {*Path(file).parts}
+
+
 def _users_modules() -> dict[str, ModuleType]:
-    """Return the modules that are neither timelift's, installed, nor Python's."""
-    standard = sysconfig.get_path("stdlib")
-
-    def is_users(name: str, module: ModuleType) -> bool:
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or name.partition(".")[0] in {"timelift", "__main__"}:
-            return False
-        return not (_INSTALLED & {*Path(file).parts} or file.startswith(standard))
-
-    return {name: module for name, module in [*sys.modules.items()] if is_users(name, module)}
+    modules = [(name, each) for name, each in sys.modules.items() if name != "__main__"]
+    return {name: each for name, each in modules if is_users(getattr(each, "__file__", None))}
