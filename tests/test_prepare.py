@@ -9,7 +9,7 @@ from tests.support import engines
 from tests.support.simulated import ScriptedClock
 from timelift.axis_values import Status
 from timelift.worker.making import LostError
-from timelift.worker.prepare import time_calls, tracing_and_call
+from timelift.worker.varying import time_calls, tracing_and_call
 
 CLOCKED = """
 import time

@@ -70,14 +70,14 @@ def ends(*how, **changes):
 
 def figures(axis):
     """The seconds of a call and the facts of a lift whose every first call traces for a second."""
-    from timelift.worker import prepare
+    from timelift.worker import varying
 
     passes = iter([[2.0] * 100, [1.0] * 100, [1.0] * 100])
-    usual, prepare.time_calls = prepare.time_calls, lambda *_: next(passes)
+    usual, varying.time_calls = varying.time_calls, lambda *_: next(passes)
     try:
         (end,) = played(axis, "forward", chosen=PLANTED[:1])
     finally:
-        prepare.time_calls = usual
+        varying.time_calls = usual
     facts = end.facts
     return end.seconds_per_call, end.calls_per_sample, facts.tracing_seconds, facts.tracing_share
 

@@ -14,6 +14,8 @@ from timelift.errors import UserError
 #: Files and folders at the top of a project, as pytest and git look for it.
 MARKERS = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")
 _PACKAGE = Path(__file__).parent
+#: The names of folders with installed packages.
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def _brought() -> Path:

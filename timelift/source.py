@@ -114,6 +114,11 @@ DECLARED: Mapping[str, Declaration] = {
 }
 
 
+def span_of(node: ast.expr) -> tuple[int, int, int, int]:
+    """Return the first and the last line of a node, from 1, and its columns in bytes of UTF-8."""
+    return node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0
+
+
 def read_source(path: Path) -> Source:
     """Read a module's text; raises UserError if it is no Python, or declares a wrong value."""
     try:

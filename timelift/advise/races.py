@@ -165,13 +165,8 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
     """
     request = _request(ask, model, texts, stop_after=0 if model.runtime else 1)
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
-    rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
-    strategies.update(rivals)
-    source, inputs = model.feeding.source, LayerInputs()
-    workload = _workload(model.setting, model.factory, inputs, is_model=True, data=source)
-    cases = [Case(model.setting, name) for name in rivals]
-    run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
-    return WholeRace.of(model, changes, run)
+    rivals = [_as_strategy(name, own, strategies) for name, own in names.items()]
+    return WholeRace.of(model, changes, _run_whole(request, model, rivals))
 
 
 def race_edited(
@@ -188,12 +183,16 @@ def race_edited(
     as_edited = replace(
         as_written, name=_EDITED, title="The model of its edited source.", edits=own
     )
-    request.catalogue.strategies.update({each.name: each for each in (as_written, as_edited)})
+    run = _run_whole(request, model, [as_written, as_edited])
+    return outcomes(run, model.setting, AS_WRITTEN).get(_EDITED, Outcome())
+
+
+def _run_whole(request: RunRequest, model: UserModel, rivals: Sequence[Strategy]) -> Run:
+    request.catalogue.strategies.update({rival.name: rival for rival in rivals})
     source, inputs = model.feeding.source, LayerInputs()
     workload = _workload(model.setting, model.factory, inputs, is_model=True, data=source)
-    cases = [Case(model.setting, each.name) for each in (as_written, as_edited)]
-    run = _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
-    return outcomes(run, model.setting, AS_WRITTEN).get(_EDITED, Outcome())
+    cases = [Case(model.setting, rival.name) for rival in rivals]
+    return _run_race(request, [workload], cases, relative_to=AS_WRITTEN)
 
 
 def _workload(setting: Setting, factory: str, inputs: LayerInputs, **more: Any) -> Workload:

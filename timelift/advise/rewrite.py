@@ -19,8 +19,8 @@ from timelift.advise.advice_words import Pages
 from timelift.advise.user_model import ModelLift, Site
 from timelift.errors import UserError
 from timelift.journal.files import replace_file
-from timelift.project import GitError, Project, git
-from timelift.source import UNREADABLE
+from timelift.project import INSTALLED, GitError, Project, git
+from timelift.source import UNREADABLE, span_of
 
 #: The strategy that is written, and those that it stands for: native drops the user's own name.
 WRITTEN = "fold_time"
@@ -83,12 +83,11 @@ def edits(advice: ModelAdvice, project: Project, pages: Pages) -> list[Edit]:
     by_file: dict[Path, list[Site]] = defaultdict(list)
     for lift, strategy in changes.items():
         site = _site_of(lift, strategy)
-        if others := [one.lift.label for one in advice.lifts if one.lift.site == site]:
-            kept = [label for label in others if label not in {each.label for each in changes}]
-            if kept:
-                raise NotRewrittenError(
-                    f"{lift.label} and {', '.join(kept)} are made by one call, and only some change"
-                )
+        beside = (one for one in advice.lifts if one.lift.site == site)
+        if kept := [one.lift.label for one in beside if not one.is_change]:
+            raise NotRewrittenError(
+                f"{lift.label} and {', '.join(kept)} are made by one call, and only some change"
+            )
         path = Path(site.path).resolve()
         _check_tracked(path, lift, project)
         if site not in by_file[path]:
@@ -115,7 +114,7 @@ def _site_of(lift: ModelLift, strategy: str) -> Site:
 def _check_tracked(path: Path, lift: ModelLift, project: Project) -> None:
     """Raise NotRewrittenError unless git tracks a file of the project."""
     root = project.root.resolve()
-    if not path.is_relative_to(root) or {"site-packages", "dist-packages"} & {*path.parts}:
+    if not path.is_relative_to(root) or INSTALLED & {*path.parts}:
         raise NotRewrittenError(
             f"{lift.label} is made in {path.name}, which is not of this project"
         )
@@ -138,7 +137,7 @@ def _edited(own: bytes, sites: Iterable[Site], path: Path) -> bytes:
         raise NotRewrittenError(f"{path.name} cannot be read as Python ({error})") from None
     is_imported = _imports_class(tree, path)
     lines = _LINE.findall(text)
-    calls = {_span(node): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    calls = {span_of(node): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for site in sorted(sites, key=lambda site: site.span, reverse=True):
         call = calls.get(site.span)
         if call is None:
@@ -167,10 +166,6 @@ def _imports_class(tree: ast.Module, path: Path) -> bool:
     return is_imported
 
 
-def _span(node: ast.expr) -> tuple[int, int, int, int]:
-    return node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0
-
-
 def _check_arguments(call: ast.Call, path: Path) -> None:
     """Raise NotRewrittenError for arguments that FoldTime may not take."""
     keywords = {keyword.arg for keyword in call.keywords}
@@ -182,7 +177,7 @@ def _check_arguments(call: ast.Call, path: Path) -> None:
 
 def _replace(lines: list[str], func: ast.expr) -> None:
     """Write our class for what is called; an expression may take several lines."""
-    first, last, start, end = _span(func)
+    first, last, start, end = span_of(func)
     before = lines[first - 1].encode()[:start].decode()
     after = lines[last - 1].encode()[end:].decode()
     lines[first - 1 : last] = [f"{before}{_CLASS}{after}"]

@@ -24,6 +24,7 @@ from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import InTurns, Launch, ShowStage, WorkerState
 from timelift.messages import Described, Look, Message, Task
+from timelift.project import INSTALLED
 
 #: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
@@ -79,7 +80,7 @@ def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) 
     untraced = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
     own = {IMPORTED_BY: "timelift", messages.RUN_PROCESS: str(os.getpid())}
     merged = untraced | dict(variables or {}) | own
-    installed = home == _HOME and home.name in {"site-packages", "dist-packages"}
+    installed = home == _HOME and home.name in INSTALLED
     folders = ["" if installed else str(home), merged.get("PYTHONPATH", "")]
     return merged | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 

@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import keras
@@ -25,15 +23,21 @@ import numpy as np
 from keras import ops
 
 from timelift.axis_values import Backend, Gradients
-from timelift.errors import UserError, one_line
+from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.messages import Described, Look, WorkerChannel
 from timelift.source import ADDED, NOISE_OF_A_CALL
 from timelift.worker import find_lifts, law, making, model_data, sites, system
-from timelift.worker.edited import is_users
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import Lift, in_words, mask_of, takes_mask
-from timelift.worker.user_code import changed, find_layer, find_model, restored, revalued
+from timelift.worker.user_code import (
+    changed,
+    find_layer,
+    find_model,
+    restored,
+    revalued,
+    with_place,
+)
 from timelift.worker.whole_model import TrainingResults, training_of
 
 #: For a layer with noise: equal rows in a call; calls, and the fewest of them if they take longer
@@ -57,7 +61,7 @@ def describe_layer(factory: str, inputs: LayerInputs | None = None) -> dict[str,
         making.check_layer(layer, factory)
         own = making.layer_inputs(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
-        return {"error": _with_place(error)}
+        return {"error": with_place(error)}
     return {"inputs": asdict(own) if own else None}
 
 
@@ -98,14 +102,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "repeated": repeated,
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
-        return {"error": _with_place(error)}
-
-
-def _with_place(error: Exception) -> str:
-    """Return an error in a line, with the last line of the user's that was executed."""
-    frames = [each for each in extract_tb(error.__traceback__) if is_users(each.filename)]
-    places = [f" ({Path(each.filename).name}:{each.lineno})" for each in frames]
-    return f"{one_line(error)}{''.join(places[-1:])}"
+        return {"error": with_place(error)}
 
 
 def other_weights(model: Any) -> AbstractContextManager[None]:

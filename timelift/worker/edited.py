@@ -9,9 +9,11 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from timelift.project import INSTALLED
+
 #: The text of files by path, while they are edited.
 _TEXTS: dict[str, bytes] = {}
-_INSTALLED, _OURS = {"site-packages", "dist-packages"}, str(Path(__file__).parents[1])
+_OURS = str(Path(__file__).parents[1])
 
 
 class _Loader(SourceFileLoader):
@@ -73,7 +75,7 @@ def is_users(file: object) -> bool:
     """True for the path of a file that is neither timelift's, installed, nor Python's."""
     if not isinstance(file, str) or file.startswith((sysconfig.get_path("stdlib"), _OURS, "<")):
         return False
-    return not _INSTALLED & {*Path(file).parts}
+    return not INSTALLED & {*Path(file).parts}
 
 
 def _users_modules() -> dict[str, ModuleType]:

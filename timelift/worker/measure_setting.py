@@ -23,7 +23,8 @@ from timelift.worker import fit_overhead, law, making, system
 from timelift.worker.checks import PreparedRival
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
-from timelift.worker.prepare import SettingUnderTest, UnderTest, VaryingUnderTest, status_of
+from timelift.worker.prepare import SettingUnderTest, UnderTest, status_of
+from timelift.worker.varying import VaryingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 
-from timelift.source import UNREADABLE
+from timelift.source import UNREADABLE, span_of
 from timelift.worker.user_code import changed
 
 #: The path, the package and the span of a `Site` of `advise.user_model`.
@@ -66,10 +66,6 @@ def _callee(path: str, span: tuple[int | None, ...]) -> ast.expr | None:
         return None
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     return next((call.func for call in calls if span_of(call) == span), None)
-
-
-def span_of(node: Any) -> tuple[int, int, int, int]:
-    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
 def _value(name: ast.expr, frame: FrameType) -> Any:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, nearest, one_line
 from timelift.inner_layer import Factory
 from timelift.project import modules_in
-from timelift.worker.edited import spec_of
+from timelift.worker.edited import is_users, spec_of
 from timelift.worker.engines import Array, Engine
 
 #: Modules that were imported from each other tree: rivals of one tree share them.
@@ -88,6 +89,13 @@ def find_model(name: str) -> Any:
     if not isinstance(model, keras.Model):
         raise UserError(f"{name} must give a model of Keras 3, got {type(model)}")
     return model
+
+
+def with_place(error: Exception) -> str:
+    """Return an error in a line, with the last line of the user's that was executed."""
+    frames = [each for each in extract_tb(error.__traceback__) if is_users(each.filename)]
+    places = [f" ({Path(each.filename).name}:{each.lineno})" for each in frames]
+    return f"{one_line(error)}{''.join(places[-1:])}"
 
 
 def load_module(path: str) -> ModuleType:
