@@ -23,9 +23,9 @@ from timelift.worker.describe import (
     added_by_training,
     describe_model,
     other_weights,
-    repeated_calls,
 )
 from timelift.worker.measure_setting import measure_setting
+from timelift.worker.repeated import repeated_calls
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
 BATCH = 2

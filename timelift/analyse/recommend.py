@@ -112,6 +112,11 @@ class Recommendation:
         ]
 
     @property
+    def other_gains(self) -> list[Gain]:
+        """The gains over baselines other than the strategy itself."""
+        return [gain for gain in self.gains if gain.baseline != self.strategy]
+
+    @property
     def dearest_setting(self) -> Setting:
         """The setting in which it may cost the most over the best."""
         return max(self.rows, key=lambda pair: pair[1].cost_at_most)[0].setting

@@ -7,11 +7,9 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.in_fit import gains_in_fit
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Gain, LostWhere, Places, Recommendation, recommend
 from timelift.axis_values import UNSERVED, Runtime, Status
@@ -21,6 +19,7 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
 from timelift.journal.lines import AS_WRITTEN
 from timelift.present import words
+from timelift.present.beside import first_call, in_fit
 from timelift.present.tables import Column, Table
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
@@ -261,46 +260,6 @@ def headline(findings: RunFindings) -> str:
     return " ".join([*compared, *few])
 
 
-def _first_call(findings: RunFindings) -> Iterator[str]:
-    """Yield the first calls of the baseline and the answer where they differ by seconds."""
-    answer, calls = findings.answer, findings.first_calls
-    assert answer
-    cases = (
-        (ranking.row(ranking.baseline).case, row.case)
-        for ranking, row in answer.rows
-        if ranking.baseline and ranking.baseline != answer.strategy
-    )
-    pairs = [
-        (calls[old].value, calls[new].value, new)
-        for old, new in cases
-        if {old, new} <= calls.keys()
-    ]
-    decisive = [pair for pair in pairs if words.first_call_decides(*pair[:2])]
-    if decisive:
-        before, after, case = max(decisive, key=lambda pair: max(pair[:2]))
-        where = f", in {plain(case.setting.label)}" if answer.settings > 1 else ""
-        yield f"First call: {words.arrow(before, after)}{where}."
-
-
-def _in_fit(findings: RunFindings) -> Iterator[str]:
-    """Yield the gain of an answer in `fit`, unless it is written like that in a train step."""
-    answer = findings.answer
-    assert answer
-    first = next(iter(_other_baselines(answer)), None)
-    if first is None or not answer.is_decided:
-        return
-    rows = (row for ranking, row in answer.rows if ranking.baseline == first.baseline)
-    gains = gains_in_fit(findings.run, rows)
-    step, fit = (
-        (words.times(median(each)) for each in zip(*gains, strict=True)) if gains else ("", "")
-    )
-    if step != fit:
-        typically = "typically " if len(gains) > 1 else ""
-        is_part = len(gains) < answer.settings
-        where = f" in {len(gains)} of {answer.settings} settings" if is_part else ""
-        yield f"In fit{where}: {typically}about {fit} times as fast."
-
-
 def _serving_few(findings: RunFindings) -> Iterator[str]:
     served, statuses = defaultdict[Runtime, set[str]](set), defaultdict[Runtime, set[Status]](set)
     for case, measurement in findings.run.by_case.items():
@@ -364,7 +323,7 @@ def in_one_sentence(answer: Recommendation) -> str:
 
 def _tomorrow(answer: Recommendation, findings: RunFindings) -> str:
     """Write the range of one setting, or the least low end of several; '' if one is unknown."""
-    gains = _other_baselines(answer)
+    gains = answer.other_gains
     rows = [row for ranking, row in answer.rows if gains and ranking.baseline == gains[0].baseline]
     ranges = [findings.tomorrow(row) or Interval(math.nan) for row in rows]
     if len(ranges) == 1:
@@ -388,7 +347,7 @@ def safety(findings: RunFindings) -> str:
     shown = [f"{text[0].upper()}{text[1:]}"] if is_told else []
     if range_ := _tomorrow(answer, findings):
         shown = [f"A run tomorrow: {range_} times as fast.", *shown]
-    for_all = [*_first_call(findings), *_in_fit(findings), *shown]
+    for_all = [*first_call(findings), *in_fit(findings), *shown]
     for_all = [] if findings.places.answers else for_all
     return " ".join([*for_all, *_disagreement(findings.places)])
 
@@ -417,19 +376,15 @@ def _disagreement(places: Places) -> Iterator[str]:
 
 def _faster_in_some(answer: Recommendation) -> str:
     """Write, with a semicolon, where a gain was shown; '' if in all settings or in none."""
-    gain = next(iter(_other_baselines(answer)), None)
+    gain = next(iter(answer.other_gains), None)
     if gain is None or gain.faster in {0, gain.settings}:
         return ""
     where = f"in {gain.faster} of {answer.settings} settings"
     return f"shown faster than {_name(gain.baseline)} {where}; "
 
 
-def _other_baselines(answer: Recommendation) -> list[Gain]:
-    return [gain for gain in answer.gains if gain.baseline != answer.strategy]
-
-
 def _gained(answer: Recommendation) -> str:
-    gains = _other_baselines(answer)
+    gains = answer.other_gains
     if not gains:
         return ""
     first, *others = gains

@@ -210,6 +210,13 @@ def find_lifts(model: Any) -> list[Lift]:
     return list(_lifts(model, (), (), set()))
 
 
+def layers_of(model: Any, lifts: Sequence[Lift] = ()) -> list[tuple[str, int]]:
+    """Return the class of each layer of a model, and the number of the lift that it is, or 0."""
+    numbers = {id(lift.layer): number for number, lift in enumerate(lifts, 1)}
+    layers = model._flatten_layers()  # noqa: SLF001 - Keras has no other way
+    return [(type(layer).__name__, numbers.get(id(layer), 0)) for layer in layers]
+
+
 def watch_lifts(model: Any, inputs: Any) -> list[Lift]:
     """Return the lifts of a model with their inputs in a call of the model."""
     if not model.built:

@@ -95,7 +95,7 @@ class ModelUnderTest(UnderTest):
         model.set_weights(as_written.weights)
         as_written.change(model, rival)
         if rival.edits.lifts:
-            as_written.refuse_other_layers(model, rival)
+            as_written.refuse_other_layers(model, rival.edits.lifts)
         facts: dict[str, Any] = {
             "build_seconds": time.perf_counter() - started,
             "weights": count_weights(model),
@@ -136,7 +136,7 @@ class _AsWritten:
         #: What `Lift` says of the inputs of each lift in a call, and of their mask.
         self.seen = [(lift.calls, lift.mask_shape) for lift in lifts]
         self.weights = model.get_weights()
-        self._layers, self._lifts = model._flatten_layers(), [lift.layer for lift in lifts]  # noqa: SLF001 - no other way
+        self._layers = find_lifts.layers_of(model, lifts)
         self.laws = [] if task.reads_peak_memory else [*self._laws(engine, task, model)]
 
     def _laws(self, engine: Engine, task: Task, model: Any) -> Iterator["WholeLaw"]:
@@ -161,14 +161,10 @@ class _AsWritten:
         if training.steps:
             yield law_of(partial(step_of, data=self.data), training.steps)
 
-    def refuse_other_layers(self, model: Any, rival: RivalSpec) -> None:
-        """Raise LawBrokenError unless FoldTime, and nothing else, replaced the edited lifts."""
-        edited_lifts = [self._lifts[number - 1] for number in rival.edits.lifts]
-        wanted = [
-            "FoldTime" if any(layer is lift for lift in edited_lifts) else type(layer).__name__
-            for layer in self._layers
-        ]
-        if [type(layer).__name__ for layer in model._flatten_layers()] != wanted:  # noqa: SLF001
+    def refuse_other_layers(self, model: Any, lifts: Sequence[int]) -> None:
+        """Raise LawBrokenError unless FoldTime, and nothing else, replaced these lifts."""
+        wanted = ["FoldTime" if number in lifts else kind for kind, number in self._layers]
+        if [kind for kind, _ in find_lifts.layers_of(model)] != wanted:
             raise LawBrokenError("has other layers than those as written with FoldTime among them")
 
     def change(self, model: Any, rival: RivalSpec) -> None:
