@@ -3,10 +3,11 @@
 `python -m studies.advice [--models LIST] [--budget SECONDS]`; 1 where a model that is told to
 change was slower again or means something else, or where a lift was neither found nor named.
 
-Each model of `examples/published_models.py` and `examples/more_models.py` is advised on within a
-budget. Then the model with all that was advised is raced against itself again, in fresh launches
-with half of the budget: `again` is what that found. `held back` is what is faster alone and not
-advised, since it means something else in training or breaks the law of the whole model.
+Each model of `examples/published_models.py` and `examples/more_models.py` is advised on, within a
+budget or as `timelift advise` does by default. Then the model with all that was advised is raced
+against itself again, in fresh launches with half of the budget: `again` is what that found.
+`held back` is what is faster alone and not advised, since it means something else in training or
+breaks the law of the whole model.
 """
 
 import argparse
@@ -74,6 +75,8 @@ KEEP: Mapping[str, Sequence[str]] = {
 }
 #: Sequences in a call, and steps where a model leaves them open.
 BATCH, SEQ_LEN = 8, 200
+#: Seconds of the race that is made again, where no budget is given.
+AGAIN = 30
 #: The model of the quick form, and its seconds.
 QUICK, QUICK_BUDGET = "signal", 40
 BOARD = Scoreboard(
@@ -98,7 +101,7 @@ BOARD = Scoreboard(
 
 OPTIONS = parser("advice", __doc__)
 OPTIONS.add_argument("--models", default="all", help="names of models, or all (the default)")
-OPTIONS.add_argument("--budget", type=positive, default=60, help="seconds of each (default: 60)")
+OPTIONS.add_argument("--budget", type=positive, help="seconds of each (default: advise's own)")
 
 
 @program(OPTIONS)
@@ -108,18 +111,18 @@ def main(asked: argparse.Namespace) -> int:
     return BOARD.show(_row(name, truth, budget) for name, truth in named(MODELS, models).items())
 
 
-def _row(name: str, truth: Truth, budget: int) -> Row:
+def _row(name: str, truth: Truth, budget: int | None) -> Row:
     module = PUBLISHED if name in PUBLISHED_MODELS else MORE
     feeding = Feeding(f"{module}:{truth.data}" if truth.data else "", BATCH, SEQ_LEN)
     project = Project(ROOT)
     with tempfile.TemporaryDirectory(prefix="timelift-advice-") as results:
         started = time.monotonic()
-        texts = {"results": results, "budget": f"{budget}s"}
+        texts = {"results": results} | ({"budget": f"{budget}s"} if budget else {})
         (advice,) = advise_on(project, f"{module}:{name}", [feeding], texts)
         seconds = time.monotonic() - started
         again = None
         if advice.advised and not advice.was_interrupted:
-            texts = {"results": results, "budget": f"{budget // 2}s"}
+            texts = {"results": results, "budget": f"{budget // 2 if budget else AGAIN}s"}
             again = race_whole(partial(RunRequest, project), advice.model, advice.advised, texts)
         if advice.was_interrupted or (again and again.run.is_provisional):
             raise KeyboardInterrupt

@@ -136,6 +136,23 @@ def test_a_first_call_that_counts_stands_beside_the_verdict(tmp_path, written, t
     assert ("times as fast, its first call 6.00 → 1.00 s" in words) is told
 
 
+@pytest.mark.parametrize(
+    ("changed", "written", "is_reason"), [(3.0, 20, True), (3.0, 7, False), (3.3, 20, False)]
+)
+def test_a_first_call_that_falls_is_a_reason_where_a_call_is_not_slower(
+    tmp_path, changed, written, is_reason
+):
+    alone = {"time_distributed": 1.0, "fold_time": 1.0}
+    model = make_model(lifts=[LIFT])
+    known = decide(model, run(tmp_path, of_lifts(model, alone), time_distributed=20))
+    whole = {"as_written": 3.0, "changed": changed}
+    known = raced(tmp_path, known, whole, as_written=written, changed=3)
+    said = "my.model: change lift 1 to FoldTime(Dense(32)): its first call 20.0 → 3.00 s,"
+    assert (said in screen(known)) is is_reason
+    assert (known.verdict == "change") is is_reason
+    assert ("train step is not shown slower, 1.0" in " ".join(screen(known).split())) is is_reason
+
+
 def test_int8_weights_that_are_read_as_floats_are_told_first(tmp_path):
     advice = advised(tmp_path, make_model(lifts=[LIFT | {"misread": True}]))
     first, *others = screen(advice).splitlines()

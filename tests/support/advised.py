@@ -70,14 +70,18 @@ def make_model(**changes):
     return UserModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, described)
 
 
-def run(folder, times, law_error=None, ended=(), launches=3):
-    """A run of some launches, in which each case takes so many times a millisecond."""
+def run(folder, times, law_error=None, ended=(), launches=3, **first_calls):
+    """A run of some launches, in which each case takes so many times a millisecond.
+
+    A first call takes as many seconds, or those of `first_calls`.
+    """
     names = {case.strategy: {"meaning": MEANING.get(case.strategy, {})} for case in times}
     lines = [journals.header(strategies=names)]
     for launch in range(1, launches + 1):
         for case, many in times.items():
             wobble = [1e-3 * many * (1 + 0.002 * ((launch + turn) % 5)) for turn in range(12)]
-            facts = {"first_call_seconds": many, "peak_bytes": int(many * 2**20)}
+            first_call = first_calls.get(case.strategy, many)
+            facts = {"first_call_seconds": first_call, "peak_bytes": int(many * 2**20)}
             facts |= {} if law_error is None else {"law_error": law_error}
             lines.append(journals.line(case, launch, wobble, facts=facts))
     lines += [journals.ended(case, status, reason) for case, status, reason in ended]

@@ -1,8 +1,9 @@
 """From the runs of a user's model to advice: what to change, and what each change brings.
 
-A model is changed only where the whole of it is shown faster. A lift stays as it is where at most a
-few per cent can be gained, where the whole is shown slower with it, or where every strategy breaks
-the law of the whole. It is undecided while its intervals hold a gain that is worth a change.
+A model is changed only where the whole of it is shown faster, or where its first call gets much
+shorter and no other is shown slower. A lift stays as it is where at most a few per cent can be
+gained, where the whole is shown slower with it, or where every strategy breaks the law of the
+whole. It is undecided while its intervals hold a gain that is worth a change.
 """
 
 import math
@@ -18,7 +19,7 @@ from timelift.analyse.meaning import OtherWords, TrainedMeanings
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
-from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict
+from timelift.analyse.verdicts import MIN_LAUNCHES, WORTHWHILE, Verdict, first_call_decides
 from timelift.axis_values import UNSERVED, Status
 from timelift.case import Case, Setting
 from timelift.journal.lines import AS_WRITTEN
@@ -77,6 +78,18 @@ class Outcome:
         return self.speed_up.verdict is Verdict.FASTER
 
     @property
+    def starts_sooner(self) -> bool:
+        """True if a first call that counts gets shorter, and a call is not shown slower."""
+        before, after = self.first_call
+        is_shorter = before is not None and after is not None and before > after
+        counts = is_shorter and first_call_decides(before or 0, after or 0)
+        return counts and self.launches >= MIN_LAUNCHES and not self.is_loss
+
+    @property
+    def is_better(self) -> bool:
+        return self.is_faster or self.starts_sooner
+
+    @property
     def is_loss(self) -> bool:
         return self.speed_up.verdict is Verdict.SLOWER
 
@@ -87,11 +100,11 @@ class Outcome:
 
     @property
     def is_worth_a_try(self) -> bool:
-        """True if it is faster, or undecided and likely worth a change, or has figures alone."""
+        """True if it is better, or undecided and likely worth a change, or has figures alone."""
         least = LIKELY if self.launches < MIN_LAUNCHES else 1 + WORTHWHILE
         is_open = self.speed_up.verdict is Verdict.UNDECIDED and self.speed_up.value >= least
         is_only = self.launches > 0 and not self.is_compared
-        return self.is_faster or is_open or is_only
+        return self.is_better or is_open or is_only
 
     @property
     def is_broken(self) -> bool:
@@ -298,7 +311,7 @@ def _place(rivals: Mapping[str, Outcome], fastest: str, name: str) -> tuple[int,
 
 
 def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
-    """Return the fewest changes that the last race which shows any does not show slower.
+    """Return the fewest changes that the last race which shows any better does not show slower.
 
     Where the runtime does not serve the model as written, they need not be shown faster than that.
     """
@@ -314,7 +327,7 @@ def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
         shown = [
             (outcome.slower, len(changes), -outcome.speed_up.value, changes)
             for changes, outcome in race.outcomes.items()
-            if outcome.is_faster and {*changes} <= {*worthwhile}
+            if outcome.is_better and {*changes} <= {*worthwhile}
         ]
         if shown:
             return min(shown)[-1]

@@ -11,7 +11,7 @@ from typing import Any
 
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
-from timelift.analyse.verdicts import MIN_LAUNCHES
+from timelift.analyse.verdicts import MIN_LAUNCHES, first_call_decides
 from timelift.axis_values import Phase, Status
 from timelift.errors import counted
 from timelift.present import conditions, words
@@ -109,14 +109,17 @@ def _reason(advice: ModelAdvice) -> str:
         return _reason_alone(advice)
     becomes = f"{step} {_becomes(gain)}"
     before, after = gain.first_call
+    first = f"its first call {arrow(gain.first_call)}"
+    if advice.verdict is Advice.CHANGE and not gain.is_faster:
+        return f"{first}, and {step} is not shown slower, {_times(gain, ' times as fast')}"
     if advice.verdict is Advice.CHANGE:
-        decides = before and after and words.first_call_decides(before, after)
-        return f"{becomes}, its first call {_arrow(gain.first_call)}" if decides else becomes
+        decides = before and after and first_call_decides(before, after)
+        return f"{becomes}, {first}" if decides else becomes
     is_shorter = before and after and before > _SHORTER * after
     if not gain.is_compared:
         becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
     elif advice.verdict is Advice.KEEP and not gain.is_loss and is_shorter:
-        becomes = f"only the first call is shorter ({_arrow(gain.first_call)}): {becomes}"
+        becomes = f"only the first call is shorter ({arrow(gain.first_call)}): {becomes}"
     lifts = f"lift{'s' if len(advice.judged) > 1 else ''} {_numbers(advice.judged)}"
     return f"with {lifts} changed {becomes}"
 
@@ -256,9 +259,9 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
             cells: Row = (str(lift.number), batch)
             others = [pair for pair in lift_advice.rivals.items() if pair[0] != lift.usual]
             for name, gain in sorted(others, key=lambda pair: pair[0] != lift_advice.strategy):
-                call = str(gain.status) if gain.end else _arrow(gain.seconds)
+                call = str(gain.status) if gain.end else arrow(gain.seconds)
                 changes = ("changes" if gain.meaning else "",) if last else ()
-                yield (*cells, name, call, _times(gain), _arrow(gain.first_call), *changes)
+                yield (*cells, name, call, _times(gain), arrow(gain.first_call), *changes)
                 cells = ("", "")
 
 
@@ -299,12 +302,13 @@ def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
         batch = _batch(advice, advices)
         for changes, gain in advice.raced.items():
             if changes and gain.is_compared:
-                cells = (_numbers(changes), batch, _arrow(gain.seconds), _times(gain))
-                peaks = _arrow(gain.peak_bytes, words.human_bytes) if gain.peak_bytes[1] else ""
-                yield (*cells, _arrow(gain.first_call), peaks)
+                cells = (_numbers(changes), batch, arrow(gain.seconds), _times(gain))
+                peaks = arrow(gain.peak_bytes, words.human_bytes) if gain.peak_bytes[1] else ""
+                yield (*cells, arrow(gain.first_call), peaks)
 
 
-def _arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> str:
+def arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> str:
+    """Write a pair of figures: `41.2 → 4.25 ms`; '-' where none is known."""
     before, after = pair
     if before is None or after is None:
         return "-" if after is None else write(after)

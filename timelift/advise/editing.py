@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from timelift.advise.advice import ModelAdvice, Outcome
-from timelift.advise.advice_words import Pages, written_instead
+from timelift.advise.advice_words import Pages, arrow, written_instead
 from timelift.advise.races import Ask, race_edited
 from timelift.advise.rewrite import WRITTEN, Edit, NotRewrittenError, edits
 from timelift.axis_values import Status
@@ -30,7 +30,7 @@ def tried_edits(
     outcome = race_edited(ask, advice, found, texts)
     if outcome.status is not Status.MEASURED:
         raise NotRewrittenError(f"the changed model: {outcome.end}")
-    if not outcome.is_faster:
+    if not outcome.is_better:
         shown = speed_up_in_words(outcome.speed_up) if outcome.is_compared else "nothing"
         raise NotRewrittenError(f"the changed model is not shown faster ({shown})")
     return found, outcome
@@ -45,6 +45,8 @@ def in_words(
         if one.is_change and one.strategy != WRITTEN:
             instead = written_instead(one.lift, one.strategy, pages)
             yield f"{one.lift.label} could be {instead} too, which drops a name"
-    gain = f"{speed_up_in_words(outcome.speed_up)} times as fast, by the same law"
-    files = counted(len(found), "file")
-    yield f"the changed model is {gain}: {files} {'written' if written else 'to change'}"
+    gain = f"{speed_up_in_words(outcome.speed_up)} times as fast"
+    if not outcome.is_faster:
+        gain = f"not shown slower ({gain}), its first call {arrow(outcome.first_call)}"
+    files = f"{counted(len(found), 'file')} {'written' if written else 'to change'}"
+    yield f"the changed model is {gain}, by the same law: {files}"

@@ -40,6 +40,14 @@ MIN_LAUNCHES = ENOUGH_LAUNCHES
 CONTRARY = 4
 #: The power that `Comparison.detectable` is stated for.
 POWER = 0.9
+#: First calls count beside a gain if they differ by more times than this, and more seconds.
+_FIRST_CALL_TIMES, _FIRST_CALL_SECONDS = 3.0, 1.0
+
+
+def first_call_decides(before: float, after: float) -> bool:
+    """Return whether two first calls differ so much that they count beside the gain of a call."""
+    least, most = sorted((before, after))
+    return most > _FIRST_CALL_TIMES * least and most - least > _FIRST_CALL_SECONDS
 
 
 class Verdict(StrEnum):

@@ -42,7 +42,8 @@ def advise(options: commands.Options, project: Project) -> int:
     alone, at the sizes that reach it, by the strategies that keep the very layer; what is advised
     means the same in training, too. Then the whole model is raced against itself with what won put
     in place: a train step of its own, or its outputs where nothing trains. A change is advised only
-    if the whole model is shown faster. Nothing of yours is changed without --fix.
+    if the whole model is shown faster, or starts much sooner and is not shown slower. Nothing of
+    yours is changed without --fix.
 
     --diff shows your source with FoldTime in the place of TimeDistributed where that is faster;
     --fix writes it. Both make that model first, hold it to the law, and race it against yours.

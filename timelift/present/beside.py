@@ -5,6 +5,7 @@ from statistics import median
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.in_fit import gains_in_fit
+from timelift.analyse.verdicts import first_call_decides
 from timelift.escape import plain
 from timelift.present import words
 
@@ -23,7 +24,7 @@ def first_call(findings: RunFindings) -> Iterator[str]:
         for old, new in cases
         if {old, new} <= calls.keys()
     ]
-    decisive = [pair for pair in pairs if words.first_call_decides(*pair[:2])]
+    decisive = [pair for pair in pairs if first_call_decides(*pair[:2])]
     if decisive:
         before, after, case = max(decisive, key=lambda pair: max(pair[:2]))
         where = f", in {plain(case.setting.label)}" if answer.settings > 1 else ""

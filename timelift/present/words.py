@@ -56,12 +56,6 @@ def arrow(before: float, after: float, write: Callable[[float], str] = time_in_w
     return f"{number if new.endswith(f' {unit}') else old} \N{RIGHTWARDS ARROW} {new}"
 
 
-def first_call_decides(before: float, after: float) -> bool:
-    """Return whether two first calls differ so much that they count beside the gain of a call."""
-    least, most = sorted((before, after))
-    return most > _FIRST_CALL_TIMES * least and most - least > _FIRST_CALL_SECONDS
-
-
 def three_figures(value: float) -> str:
     """Write a number with three significant figures and no exponent; '' for NaN and infinities."""
     if not math.isfinite(value):
@@ -183,10 +177,6 @@ def in_brackets(interval: "Interval", write: Callable[[float], str]) -> str:
     """Write the ends of an interval after a blank; '' if they are unknown or written alike."""
     low, high = write(interval.low), write(interval.high)
     return f" [{low}, {high}]" if interval.is_known and low != high else ""
-
-
-#: First calls are told beside a gain if they differ by more times than this, and more seconds.
-_FIRST_CALL_TIMES, _FIRST_CALL_SECONDS = 3.0, 1.0
 
 
 def first_call(setting: case.Setting) -> str:
