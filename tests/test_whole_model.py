@@ -45,6 +45,13 @@ def test_a_change_that_computes_something_else_breaks_the_law():
     assert "law_error" not in ends["as_written"][2]
 
 
+def test_what_only_rounding_moves_is_neither_a_loss_nor_an_error():
+    both = {"1": "fold_time", "2": "fold_time"}
+    ends = raced("centred", {"changed": both, "wrong": {"2": "doubles"}})
+    assert (ends["changed"][0], ends["wrong"][0]) == ("measured", "law broken")
+    assert ends["changed"][2]["law_error"] < 1e-4  # such a weight errs by 0.75 of its own size
+
+
 #: What a strategy in the place of a lift of the model `held` changes, '' if nothing that counts.
 HELD = {
     "moods": ("rounds", "output 'priced' differs by"),

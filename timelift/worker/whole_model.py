@@ -11,7 +11,7 @@ model, the model as written too, what is returned is compared as well.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -188,13 +188,14 @@ class Results:
     """What a call of a model gives: outputs, masks, the sum of losses, and the weights after it.
 
     `dtypes` are those of the outputs. A call `draws` if it changes a variable that is no weight,
-    such as a seed.
+    such as a seed. `moved` is the most that it moves a weight.
     """
 
     values: dict[str, Array]
     dtypes: dict[str, str]
     losses: int
     draws: bool
+    moved: float
     gradients: dict[str, Array] = field(default_factory=dict)
 
     def kind(self, name: str) -> str:
@@ -211,6 +212,7 @@ def results_of(model: Any, data: Data, *, training: bool, reads_losses: bool = T
         read = model.losses if reads_losses else ()
         losses = [float(fetch(ops.sum(loss))) for loss in read]
         after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
+        moved = _moved(model, before)
         draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
     names = law.leaf_names(returned, "the output", "output")
     outputs = dict(zip(names, keras.tree.flatten(returned), strict=True))
@@ -219,7 +221,7 @@ def results_of(model: Any, data: Data, *, training: bool, reads_losses: bool = T
     tensors = outputs | {name: mask for name, mask in masks.items() if mask is not None}
     values = {name: fetch(tensor) for name, tensor in tensors.items()}
     values |= {_LOSSES: np.array(sum(losses))} | after
-    return Results(values, dtypes, len(losses), draws)
+    return Results(values, dtypes, len(losses), draws, moved)
 
 
 def step_of(model: Any, data: Data) -> Results:
@@ -242,13 +244,21 @@ def step_of(model: Any, data: Data) -> Results:
     ):
         logs = model.train_on_batch(data.inputs, data.labels, return_dict=True)
         after = {f"weight {n} after a train step": w.numpy() for n, w in enumerate(model.weights)}
+        moved = _moved(model, before)
         draws = any((v.numpy() != old).any() for v, old in before if id(v) in drawn)
     names = law.leaf_names(logs, "log", "log")
     logged = map(ops.convert_to_numpy, keras.tree.flatten(logs))
     values = {f"a train step's {name}": log for name, log in zip(names, logged, strict=True)}
     moments = [each.numpy() for one in fresh.values() for each in getattr(one, "momentums", ())]
     gradients = {f"gradient {n} of a train step": each for n, each in enumerate(moments)}
-    return Results(values | after, {}, 0, draws, gradients)
+    return Results(values | after, {}, 0, draws, moved, gradients)
+
+
+def _moved(model: Any, before: Iterable[tuple[Any, Array]]) -> float:
+    """Return the most by which a weight differs from what it was."""
+    old = {id(variable): value for variable, value in before}
+    moves = (np.abs(law.widened(w.numpy() - old[id(w)])) for w in model.weights)
+    return max((float(move.max(initial=0.0)) for move in moves), default=0.0)
 
 
 def _without_state(optimizer: Any) -> Any:
@@ -378,7 +388,9 @@ class WholeLaw:
                     "to it; give it other weights, or other inputs by --data"
                 )
         for name, want in wanted.values.items():
-            yield name, *_by_feature(found.values[name], want), self.allowed[0]
+            # a bias before a normalisation has no gradient but rounding, which is all that moves it
+            least = _LEAST_COUNTED * wanted.moved if name.startswith("weight ") else 0.0
+            yield name, *_by_feature(found.values[name], want, least), self.allowed[0]
         both = list(found.gradients.values()), list(wanted.gradients.values())
         # as for a sum over one row, each weight has one scale: its largest gradient
         by_weight = law.weight_gradient_errors(*both, 1)
@@ -413,12 +425,15 @@ def _sentence(name: str, errors: Array, allowed: Array, found: Results, wanted: 
     return f"{differs} (allowed: {allowed[place]:.1g})"
 
 
-def _by_feature(values: Array, wanted: Array) -> tuple[Array, Array]:
-    """Return the largest error of each feature (last axis), in units of its largest value; both."""
+def _by_feature(values: Array, wanted: Array, least: float = 0.0) -> tuple[Array, Array]:
+    """Return the largest error of each feature (last axis), in units of its largest value; both.
+
+    The unit is `least` where the largest value is smaller.
+    """
     features = wanted.shape[-1] if wanted.ndim > 1 and wanted.size else 1
     rows = law.widened(wanted).reshape(-1, features)
-    least = np.finfo(np.float16 if wanted.dtype == np.float16 else rows.dtype).tiny
-    scale = np.maximum(np.abs(rows).max(axis=0, initial=0.0), least)
+    tiny = np.finfo(np.float16 if wanted.dtype == np.float16 else rows.dtype).tiny
+    scale = np.maximum(np.abs(rows).max(axis=0, initial=0.0), max(tiny, least))
     errors = law.relative_errors(values.reshape(rows.shape), rows, scale)
     return errors.max(axis=0, initial=0.0), scale
 
