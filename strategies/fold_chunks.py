@@ -11,6 +11,7 @@ Source: keras.remat; Chen et al. 2016, "Training Deep Nets with Sublinear Memory
 
 import functools
 import numbers
+from inspect import signature
 
 import keras
 from keras import ops, tree
@@ -34,6 +35,7 @@ class FoldChunks(keras.layers.Wrapper):
 
     def __init__(self, layer, k=8, *, remat=False, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.k, self.remat = k, remat
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
@@ -49,7 +51,7 @@ class FoldChunks(keras.layers.Wrapper):
 
     def call(self, x, training=None, mask=None):
         """Cut time into chunks of `k` steps, the last one shorter; fold each; join them."""
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
         cuts = list(range(self.k, tree.flatten(x)[0].shape[1], self.k))
         cut = [ops.split(one, cuts, axis=1) if cuts else [one] for one in tree.flatten((x, own))]

@@ -6,6 +6,8 @@ When not: all steps' activations exceed memory (see `fold_chunks`), or statistic
 Source: the question's advice to "use reshape operations"; Keras 2's TimeDistributed did the same.
 """
 
+from inspect import signature
+
 import keras
 from keras import ops, tree
 
@@ -22,6 +24,7 @@ class FoldTime(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
@@ -32,7 +35,7 @@ class FoldTime(keras.layers.Wrapper):
             return ops.reshape(x, (batch * time, *ops.shape(x)[2:]))
 
         own = tree.map_structure(lambda m: fold(m) if m is not None and m.ndim > 2 else None, mask)
-        masks = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        masks = {"mask": own} if self.takes_mask else {}
         y = self.layer(tree.map_structure(fold, x), training=training, **masks)
         return tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
 

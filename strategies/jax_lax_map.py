@@ -9,6 +9,7 @@ Source: jax.lax.map, with its batch_size.
 """
 
 import numbers
+from inspect import signature
 
 import jax
 import keras
@@ -34,6 +35,7 @@ class LaxMap(keras.layers.Wrapper):
 
     def __init__(self, layer, k=8, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.k = k
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
@@ -43,7 +45,7 @@ class LaxMap(keras.layers.Wrapper):
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back; a mask over steps ends here."""
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
 
         def step(inputs):

@@ -6,6 +6,8 @@ When not: speed matters (see `pack_valid`), or a batch has one long sequence (`l
 Source: the question's "loops are necessary for variable length sequences"; tf.while_loop.
 """
 
+from inspect import signature
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
@@ -25,6 +27,7 @@ class LoopLengths(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
@@ -48,7 +51,7 @@ class LoopLengths(keras.layers.Wrapper):
 
         def body(t, arrays):
             own = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) > 2 else None, mask)
-            own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+            own = {"mask": own} if self.takes_mask else {}
             y = self.layer(tree.map_structure(lambda x: x[:, t], x), training=training, **own)
             y = tree.flatten(y)
             goes_on = [tf.reshape(valid[:, t], (-1, *[1] * (one.ndim - 1))) for one in y]

@@ -6,6 +6,8 @@ When not: speed matters: `pack_valid` computes the same steps at once.
 Source: the question's "loops are necessary for variable length sequences"; torch's PackedSequence.
 """
 
+from inspect import signature
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
@@ -25,6 +27,7 @@ class LoopShrinking(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
@@ -49,7 +52,7 @@ class LoopShrinking(keras.layers.Wrapper):
             own = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) > 2 else None, mask)
             own = tree.map_structure(lambda m: None if m is None else tf.gather_nd(m, rows), own)
             step = tree.map_structure(lambda x: tf.gather_nd(x[:, t], rows), x)  # going on, …
-            own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+            own = {"mask": own} if self.takes_mask else {}
             y = tree.flatten(self.layer(step, training=training, **own))  # going on, *outputs
             y = [tf.scatter_nd(rows, one, tf.concat([[batch], tf.shape(one)[1:]], 0)) for one in y]
             return t + 1, [array.write(t, one) for array, one in zip(arrays, y, strict=True)]

@@ -7,6 +7,8 @@ that of `x[:, t]` is as large as `x`, so a backward call moves O(time^2) bytes (
 Source: the question's second example, with the loop inside a Layer that owns the reused layer.
 """
 
+from inspect import signature
+
 import keras
 from keras import ops, tree
 
@@ -24,6 +26,7 @@ class LoopSlice(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
@@ -40,7 +43,7 @@ class LoopSlice(keras.layers.Wrapper):
     def step(self, t, x, mask, training):
         """Call the layer on one step, with a mask of the step's own if it takes one."""
         own = tree.map_structure(lambda m: m[:, t] if m is not None and m.ndim > 2 else None, mask)
-        own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        own = {"mask": own} if self.takes_mask else {}
         return self.layer(tree.map_structure(lambda x: x[:, t], x), training=training, **own)
 
     def compute_mask(self, x, mask):

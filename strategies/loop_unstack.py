@@ -6,6 +6,8 @@ When not: long sequences: the graph has one copy of the layer a step; tracing an
 Source: keras.ops.unstack; the loop of the question's second example with a linear gradient.
 """
 
+from inspect import signature
+
 import keras
 from keras import ops, tree
 
@@ -22,6 +24,7 @@ class LoopUnstack(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
@@ -39,7 +42,7 @@ class LoopUnstack(keras.layers.Wrapper):
     def step(self, t, x, mask, training):
         """Call the layer on one step, with a mask of the step's own if it takes one."""
         own = tree.map_structure(lambda m: m[:, t] if m is not None and m.ndim > 2 else None, mask)
-        own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        own = {"mask": own} if self.takes_mask else {}
         return self.layer(x, training=training, **own)
 
     def compute_mask(self, x, mask):

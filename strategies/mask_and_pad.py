@@ -6,6 +6,8 @@ When not: most steps are padding: they are all computed (see `pack_valid`).
 Source: Keras's masking, for the question's second example: a pooling heeds the mask, no Flatten.
 """
 
+from inspect import signature
+
 import keras
 from keras import ops, tree
 
@@ -23,6 +25,7 @@ class MaskAndPad(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
@@ -39,7 +42,7 @@ class MaskAndPad(keras.layers.Wrapper):
             return ops.where(steps, y, ops.zeros_like(y))
 
         own = tree.map_structure(lambda m: fold(m) if m is not None and m.ndim > 2 else None, mask)
-        masks = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        masks = {"mask": own} if self.takes_mask else {}
         y = self.layer(tree.map_structure(fold, x), training=training, **masks)
         y = tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
         return y if valid is None else tree.map_structure(zero, y)  # batch, time, *outputs

@@ -10,6 +10,7 @@ Source: keras.ops.fori_loop.
 """
 
 import numbers
+from inspect import signature
 
 import keras
 from keras import ops, tree
@@ -31,6 +32,7 @@ class OpsFori(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
@@ -53,7 +55,7 @@ class OpsFori(keras.layers.Wrapper):
             own = tree.map_structure(
                 lambda m: ops.take(m, t, axis=1) if m is not None and m.ndim > 2 else None, mask
             )
-            own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+            own = {"mask": own} if self.takes_mask else {}
             y, at = tree.flatten(self.layer(x, training=training, **own)), ops.reshape(t, (1, 1))
             pairs = zip(buffers, y, strict=True)
             return [ops.scatter_update(buffer, at, one[None]) for buffer, one in pairs]

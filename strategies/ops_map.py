@@ -8,6 +8,7 @@ Source: keras.ops.map, on TensorFlow tf.map_fn.
 """
 
 import numbers
+from inspect import signature
 
 import keras
 from keras import ops, tree
@@ -29,11 +30,12 @@ class OpsMap(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back; a mask over steps ends here."""
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
 
         def step(inputs):

@@ -10,6 +10,7 @@ Source: keras.ops.scan, after jax.lax.scan.
 """
 
 import numbers
+from inspect import signature
 
 import keras
 from keras import ops, tree
@@ -31,6 +32,7 @@ class OpsScan(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
@@ -44,7 +46,7 @@ class OpsScan(keras.layers.Wrapper):
     def call(self, x, training=None, mask=None):
         """Bring time to the front, scan, bring it back; a mask over steps ends here."""
         specs = self.specs or tree.flatten(self.compute_output_spec(x))
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
         batch = ops.shape(tree.flatten(x)[0])[0]
         carry = [ops.zeros((batch, *y.shape[2:]), y.dtype) for y in specs]

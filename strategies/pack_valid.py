@@ -6,6 +6,8 @@ When not: the layer is cheap beside a gather and a scatter.
 Source: the packed sequences of torch.nn.utils.rnn, without an order to keep; tf.scatter_nd.
 """
 
+from inspect import signature
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
@@ -25,6 +27,7 @@ class PackValid(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
@@ -34,7 +37,7 @@ class PackValid(keras.layers.Wrapper):
         at = tf.where(tf.reduce_any(valid, range(2, valid.ndim)) if valid.ndim > 2 else valid)
         own = tree.map_structure(lambda m: m if m is not None and m.ndim > 2 else None, mask)
         x, own = tree.map_structure(lambda z: None if z is None else tf.gather_nd(z, at), (x, own))
-        masks = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        masks = {"mask": own} if self.takes_mask else {}
         y = self.layer(x, training=training, **masks)  # packed, *outputs
         at = tf.cast(at, tf.int32)  # packed, 2
         return tree.map_structure(

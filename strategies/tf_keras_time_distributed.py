@@ -10,6 +10,7 @@ Source: tf_keras.layers.TimeDistributed (tf_keras/src/layers/rnn/time_distribute
 """
 
 import importlib.util
+from inspect import signature
 
 import keras
 
@@ -47,7 +48,7 @@ def refuses(layer, setting, *, shape=(), masked=False):  # noqa: ARG001
     """Refuse several inputs, masks of a step, and where the package is not installed."""
     if isinstance(shape, dict | list):
         return "Activation, through which Keras 2 calls the layer, takes one tensor, not several."
-    if masked and layer._call_has_mask_arg:  # noqa: SLF001
+    if masked and "mask" in signature(layer.call).parameters:
         return "Activation, through which Keras 2 calls the layer, hands it no mask of its own."
     if shape and keras.tree.is_nested(
         layer.compute_output_spec(keras.KerasTensor((None, *shape[1:])))

@@ -6,6 +6,8 @@ When not: speed matters, or another backend might be used.
 Source: tf.map_fn.
 """
 
+from inspect import signature
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
@@ -27,6 +29,7 @@ class MapFn(keras.layers.Wrapper):
 
     def __init__(self, layer, parallel_iterations=10, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.parallel_iterations = parallel_iterations
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
@@ -40,7 +43,7 @@ class MapFn(keras.layers.Wrapper):
             step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
             nest = self.layer(step)  # batch, *outputs
             self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
 
         def step(inputs):

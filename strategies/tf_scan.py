@@ -6,6 +6,8 @@ When not: speed matters: the carried output ties each step to the one before it.
 Source: tf.scan.
 """
 
+from inspect import signature
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
@@ -25,6 +27,7 @@ class Scan(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
@@ -33,7 +36,7 @@ class Scan(keras.layers.Wrapper):
             step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
             nest = self.layer(step)  # batch, *outputs
             self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
         batch = ops.shape(tree.flatten(x)[0])[0]
         carry = [ops.zeros((batch, *y.shape[1:]), y.dtype) for y in self.specs]

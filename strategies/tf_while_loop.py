@@ -8,6 +8,8 @@ Under XLA a growing array loses its writes, and a loop without a known maximum h
 Source: tf.while_loop, tf.TensorArray.
 """
 
+from inspect import signature
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
@@ -27,6 +29,7 @@ class WhileLoop(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
+        self.takes_mask = "mask" in signature(layer.call).parameters
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
@@ -39,7 +42,7 @@ class WhileLoop(keras.layers.Wrapper):
         time = tf.shape(flat[0])[0]
         arrays = [tf.TensorArray(x.dtype, time, element_shape=x.shape[1:]).unstack(x) for x in flat]
         targets = [tf.TensorArray(y.dtype, time) for y in self.specs]
-        own = {"mask": mask} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        own = {"mask": mask} if self.takes_mask else {}
 
         def body(t, targets):
             step = tree.pack_sequence_as(x, [array.read(t) for array in arrays])

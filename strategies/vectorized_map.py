@@ -12,6 +12,7 @@ Source: keras.ops.vectorized_map, on TensorFlow tf.vectorized_map, on PyTorch to
 """
 
 import numbers
+from inspect import signature
 
 import keras
 from keras import ops, tree
@@ -38,16 +39,16 @@ class VectorizedMap(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.compute_dtype, **kwargs)
-        self.specs = None
+        self.takes_mask, self.specs = "mask" in signature(layer.call).parameters, None
 
     def build(self, shape):
         """Let the layer build itself on one step: inside of its map PyTorch draws no weights."""
-        if not all(part.built for part in self.layer._flatten_layers()):  # noqa: SLF001
+        if not (self.layer.built and self.layer.weights):  # a wrapper is built before its layer
             self.layer(tree.map_shape_structure(lambda s: keras.KerasTensor((s[0], *s[2:])), shape))
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back; a mask over steps ends here."""
-        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        masks = tree.flatten(mask if self.takes_mask else None)
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
 
         def step(inputs):
@@ -97,8 +98,7 @@ def refused_by_torch(part, setting):
 
 def refused_by_jax(part, setting):
     """Return why JAX cannot vectorise one of the layers; None where it can."""
-    statistics = isinstance(part, layers.BatchNormalization) and part.trainable
-    if setting.differentiates and statistics:
+    if setting.differentiates and isinstance(part, layers.BatchNormalization) and part.trainable:
         return "JAX has no one value for the statistics that each mapped step assigns."
     return None
 

@@ -16,7 +16,16 @@ from timelift.case import Setting
 from timelift.worker.user_code import load_module
 
 pytestmark = pytest.mark.usefixtures("double_precision")
-IMPORTS = {"functools", "importlib", "itertools", "jax", "keras", "numbers", "tensorflow"}
+IMPORTS = {
+    "functools",
+    "importlib",
+    "inspect",
+    "itertools",
+    "jax",
+    "keras",
+    "numbers",
+    "tensorflow",
+}
 IMPORTS |= {"tf_keras"}
 #: Each backend may have reasons of its own to refuse.
 MOST_LINES_OF_CODE = 78
