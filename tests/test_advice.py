@@ -190,7 +190,8 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
     lines = [*advice_code(advice, PAGES)]
     comments = [*as_comments(document([advice], PAGES, as_code=True))]
     assert lines[: len(comments)] == comments
-    assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
+    page = "# Time folded; its page: timelift strategies show fold_time"
+    assert lines[len(comments) :][:6] == ["", "", page, "", "class FoldTime: ...", ""]
     assert lines[-2] == "#   new_model.set_weights(old_model.get_weights())"
 
 

@@ -12,7 +12,7 @@ from tests.support.advised import make_model
 from tests.support.projects import STRATEGIES
 from timelift.advise import editing
 from timelift.advise.advice import Advice, LiftAdvice
-from timelift.advise.rewrite import NotRewrittenError, class_text, edits
+from timelift.advise.rewrite import NotRewrittenError, class_module, edits
 from timelift.advise.user_model import Site
 from timelift.project import Project
 from timelift.source import read_source
@@ -70,7 +70,7 @@ def test_a_call_and_an_import_are_written_and_a_file_is_made(project):
     models, own = rewritten(project, SOURCE)
     assert models.after.decode() == REWRITTEN
     assert own.path == models.path.with_name("fold_time.py")
-    assert own.after.decode() == class_text(PAGES["fold_time"].text)
+    assert own.after.decode() == class_module(PAGES["fold_time"])
     assert "def build" not in own.after.decode()
 
 
@@ -295,7 +295,7 @@ print(json.dumps({end.case.strategy: [end.status, end.reason] for end in ends}))
 
 
 def test_the_model_of_edited_source_is_held_to_its_layers_weights_and_law():
-    page = class_text(PAGES["fold_time"].text)
+    page = class_module(PAGES["fold_time"])
     ends = engines.run("tensorflow", engines.ENGINE + WHOLE.replace("PAGE", repr(page)))
     assert ends.pop("as_written")[0] == ends.pop("right")[0] == "measured"
     other = "has other layers than those as written with FoldTime among them"
@@ -325,6 +325,6 @@ print(json.dumps(float(np.abs(np.asarray(old(x)) - np.asarray(new(x))).max())))
 def test_the_lines_that_are_printed_carry_weights_over():
     lines = [line for line in editing._WEIGHTS.splitlines() if line.startswith("  ")]
     script = CARRIED.replace("LINES", repr([line.strip() for line in lines]))
-    page = class_text(PAGES["fold_time"].text)
+    page = class_module(PAGES["fold_time"])
     moved = engines.run("tensorflow", engines.ENGINE + script.replace("PAGE", repr(page)))
     assert moved < 1e-6

@@ -1,6 +1,7 @@
 """Code to paste: it stands by itself, and computes what the layer does at every step."""
 
 import json
+import re
 import shlex
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from tests.support import endings, engines, journals
 from tests.support.projects import ROOT, write
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.axis_values import Dtype, Phase, TimeAxis
+from timelift.axis_values import Dtype, Lengths, Phase, TimeAxis
 from timelift.case import Case, Setting
 from timelift.present import usage
 from timelift.present.full_report import full_report
@@ -20,7 +21,10 @@ from timelift.project import Project
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
 DYNAMIC = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
 #: Strategies of each kind: a layer, the layer itself, parameters, imports of the backend.
-LIFTS = ("fold_time", "native", "fold_chunks[k=4,remat=True]", "bucketing[k=2]", "tf_while_loop")
+LIFTS = (
+    *("fold_time", "native", "vectorized_map", "fold_chunks[k=4,remat=True]", "bucketing[k=2]"),
+    "tf_while_loop",
+)
 #: What pieces of code compute, beside the layer itself at every step; some take two inputs.
 SCRIPT = """
 import json
@@ -73,9 +77,17 @@ def errors(codes):
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
-    largest = errors({one: usage.code_to_paste(one, SETTING, run, Project(ROOT)) for one in LIFTS})
-    assert set(largest) == set(LIFTS)
+    padded = replace(SETTING, lengths=Lengths.UNIFORM)
+    codes = {
+        f"{one} {setting.lengths}": usage.code_to_paste(one, setting, run, Project(ROOT))
+        for one in LIFTS
+        for setting in (SETTING, padded)
+    }
+    largest = errors(codes)
+    assert set(largest) == set(codes)
     assert max(largest.values()) < 1e-5
+    shortened = {one for one in LIFTS if len(codes[f"{one} full"]) < len(codes[f"{one} uniform"])}
+    assert shortened == {"fold_time", "vectorized_map"}  # without masks and several inputs
 
 
 def test_a_layer_is_lifted_twice_where_its_workload_says_so(run):
@@ -90,9 +102,12 @@ def test_a_piece_that_computes_something_else_has_a_large_error(run):
     assert errors({"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")})["wrong"] > 1e-2
 
 
-def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
+def test_a_piece_is_what_the_strategy_s_build_needs_and_how_to_call_it(run):
     code = usage.code_to_paste("fold_chunks[k=4,remat=True]", SETTING, run, Project(ROOT))
-    assert code.startswith((ROOT / "strategies" / "fold_chunks.py").read_text())
+    file = (ROOT / "strategies" / "fold_chunks.py").read_text()
+    assert "class FoldChunks(keras.layers.Wrapper):" in code
+    assert "def refuses" in file
+    assert not {"refuses", "DROPOUT", "numbers"} & {*re.findall(r"\w+", code)}
     assert "\noutputs = build(layer, shape, k=4, remat=True)(inputs)\n" in code
     assert "shape = (None, " in usage.code_to_paste("native", DYNAMIC, run, Project(ROOT))
 
@@ -184,7 +199,7 @@ def Block():
 def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_path):
     write(tmp_path, {"pkg/blocks.py": BLOCKS})
     unnamed = own(tmp_path, inputs="int32[96,3]<9").partition("\nshape = (6, 96, 3)  # steps")[2]
-    assert "build(layer, shape, dtype='int32')" in unnamed
+    assert "keras.Input(shape, dtype='int32')" in unnamed
     layers = (
         "blocks:Block",
         "blocks.py:Block",

@@ -23,6 +23,11 @@ def _brought() -> Path:
     return _PACKAGE if (_PACKAGE / "strategies").is_dir() else _PACKAGE.parent
 
 
+def is_brought(path: Path) -> bool:
+    """True of a file of timelift's own strategies, which no file of a project has replaced."""
+    return path.resolve().parent == (_brought() / "strategies").resolve()
+
+
 @dataclass(frozen=True)
 class Project:
     """A project at `root`.

@@ -55,10 +55,10 @@ MEANING = {
     "native": {"DROPOUT": "independent", "BATCH_NORM": "pooled", "INNER_LOSSES": "kept"},
 }
 PAGES = {
-    name: Source(Path(f"{name}.py"), text, "", lift_class, {}, frozenset(), {})
-    for name, text, lift_class in (
-        ("fold_time", "class FoldTime: ...\n", "FoldTime"),
-        ("native", "def build(): ...\n", ""),
+    name: Source(Path(f"{name}.py"), text, title, lift_class, {}, frozenset(), {})
+    for name, text, title, lift_class in (
+        ("fold_time", "class FoldTime: ...\n", "Time folded", "FoldTime"),
+        ("native", "def build(): ...\n", "The layer itself", ""),
     )
 }
 #: How many times as long as `fold_time` each strategy takes of both lifts.

@@ -7,6 +7,7 @@ from timelift.advise.advice_words import BARE, ITSELF, Pages, document, written_
 from timelift.advise.user_model import ModelLift
 from timelift.escape import plain
 from timelift.inner_layer import Factory
+from timelift.present.shortest import heading, lift_alone
 from timelift.present.terminal import as_comments
 
 #: How stored weights get into the changed model; without a loop their order may be another one.
@@ -53,7 +54,7 @@ if model.compiled:  # the state of its optimiser goes along
 
 
 def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) -> Iterator[str]:
-    """Yield Python to paste: the advice in comments, each strategy's page, and what goes where.
+    """Yield Python to paste: the advice in comments, what strategies need, and what goes where.
 
     A stored model is loaded, or `is_at_hand` under the name `model`, and cloned with its lifts
     changed. There is nothing to paste unless a change is advised.
@@ -64,8 +65,12 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
         return
     changes = {one.lift: one.strategy for one in advice.lifts if one.is_change}
     for name in dict.fromkeys(changes.values()):
-        page = f"import keras\n{_ITSELF}" if name == BARE else pages[name].text
-        yield from ("", "", *page.rstrip("\n").split("\n"))
+        lifts = [lift for lift, strategy in changes.items() if strategy == name]
+        is_plain = not any(lift.masked or lift.inputs.is_nest for lift in lifts)
+        lifted = f"import keras\n{_ITSELF}"
+        if name != BARE:
+            lifted = heading(pages[name]) + lift_alone(pages[name], is_plain=is_plain)
+        yield from ("", "", *lifted.rstrip("\n").split("\n"))
     factory = Factory.of(advice.model.factory)
     if is_at_hand or factory.is_stored:
         load = "" if is_at_hand else f"model = keras.saving.load_model({factory.where!r})"

@@ -19,8 +19,9 @@ from timelift.advise.advice_words import Pages
 from timelift.advise.user_model import ModelLift, Site
 from timelift.errors import UserError
 from timelift.journal.files import replace_file
+from timelift.present.shortest import lift_alone
 from timelift.project import INSTALLED, GitError, Project, git
-from timelift.source import UNREADABLE, span_of
+from timelift.source import UNREADABLE, Source, span_of
 
 #: The strategy that is written, and those that it stands for: native drops the user's own name.
 WRITTEN = "fold_time"
@@ -200,20 +201,14 @@ def _add_import(lines: list[str], tree: ast.Module, statement: str, before: int)
 
 def _class_file(path: Path, pages: Pages) -> Edit:
     """Return the new file of our class; raises NotRewrittenError over another one."""
-    after = class_text(pages[WRITTEN].text).encode()
+    after = class_module(pages[WRITTEN]).encode()
     before = path.read_bytes() if path.exists() else None
     if before not in {None, after}:
         raise NotRewrittenError(f"there is another {path.name} beside it")
     return Edit(path, before, after)
 
 
-def class_text(page: str) -> str:
-    """Return a page without its constants and functions: its class can be imported alone."""
-    dropped = {
-        line
-        for node in ast.parse(page).body
-        if isinstance(node, ast.FunctionDef | ast.Assign)
-        for line in range(node.lineno, (node.end_lineno or 0) + 1)
-    }
-    kept = [line for number, line in enumerate(page.split("\n"), 1) if number not in dropped]
-    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(kept)).rstrip("\n") + "\n"
+def class_module(page: Source) -> str:
+    """Return a module with a page's docstring and class, which can be imported alone."""
+    docstring = ast.get_docstring(ast.parse(page.text), clean=False)
+    return f'"""{docstring}"""\n\n{lift_alone(page)}'

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from timelift.analyse.results import Run
-from timelift.axis_values import Dtype
+from timelift.axis_values import Dtype, Lengths
 from timelift.case import Setting, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, read_inputs
+from timelift.present.shortest import heading, plain_lift, reached
 from timelift.project import Project
 from timelift.source import Source, declared_inputs, module_files, read_parameters, read_source
 
@@ -40,7 +41,8 @@ class Inputs(NamedTuple):
     """What fills the places of code, as Python: a sequence's shape and dtype, and a layer.
 
     The `dtype` is an argument; `step` and `inputs` are symbolic tensors. `quantised` is a line that
-    does so to the layer, once it has weights.
+    does so to the layer, once it has weights. They are plain if they are one tensor of sequences
+    that are all as long, so that no mask reaches the layer.
     """
 
     shape: str
@@ -50,23 +52,30 @@ class Inputs(NamedTuple):
     layer: str = _ANY_LAYER
     lifts: int = 1
     quantised: str = ""
+    is_plain: bool = False
 
 
 class Code(NamedTuple):
-    """The `file` of a strategy, and the `call` of its `build` with places for `Inputs`.
+    """The part of a strategy's `file` that is needed, and a `call` with places for `Inputs`.
 
     There is a place for `inner`, too, the call of a lift over inner steps, where there are some.
+    `plain` is shorter, and right for plain inputs.
     """
 
     file: str
     call: str
     inner: str
+    plain: "Code | None" = None
 
     def filled(self, inputs: Inputs) -> str:
-        call = self.call.replace("{inner}", self.inner if inputs.lifts > 1 else "")
+        code = (inputs.is_plain and self.plain) or self
+        call = code.call.replace("{inner}", code.inner if inputs.lifts > 1 else "")
         for name, text in inputs._asdict().items():
             call = call.replace(f"{{{name}}}", str(text))
-        return self.file + call
+        return code.file + call
+
+    def as_data(self) -> dict[str, Any]:
+        return self._asdict() | {"plain": self.plain and self.plain._asdict()}
 
 
 @dataclass(frozen=True)
@@ -126,20 +135,32 @@ def _code(strategy: str, project: Project) -> Code | None:
     source, parameters = _source(project.strategies.get(stem)), _parameters(variant)
     if source is None or parameters is None:
         return None
-    is_ragged = source.constants.get("TAKES") == "ragged"
+    inputs = "{inputs}"
+    if source.constants.get("TAKES") == "ragged":
+        inputs = "keras.Input(shape{dtype}, ragged=True)"
+    built = build_call("layer", "shape{dtype}", parameters)
+    inner = _inner_call("shape[1:]{dtype}", parameters)
+    code = _code_of(source, reached(source.text, ["build"]), inputs, built, inner)
+    if not (short := plain_lift(source)):
+        return code
+    lifted = f"{source.lift_class}(layer)"
+    return code._replace(plain=_code_of(source, short, inputs, lifted, f"layer = {lifted}"))
+
+
+def _code_of(source: Source, file: str, inputs: str, lifted: str, inner: str) -> Code:
     call = (
         "{layer}",
         "shape = {shape}",
         "if not layer.built:",
         "    layer({step})  # makes its weights{quantised}",
-        "{inner}",
-        "# in a functional model, where TimeDistributed(layer)(inputs) or a loop stood:",
-        "inputs = keras.Input(shape{dtype}, ragged=True)" if is_ragged else "inputs = {inputs}",
-        f"outputs = {build_call('layer', 'shape{dtype}', parameters)}(inputs)",
+        "{inner}# in a functional model, where TimeDistributed(layer)(inputs) or a loop stood:",
+        f"inputs = {inputs}",
+        f"outputs = {lifted}(inputs)",
         "model = keras.Model(inputs, outputs)",
     )
-    inner = f"{_inner_call('shape[1:]{dtype}', parameters)}  # lifted over the inner steps\n"
-    return Code(f"{source.text.rstrip()}\n\n\n", "".join(f"{line}\n" for line in call), inner)
+    lines = "".join(f"{line}\n" for line in call)
+    nested = f"{inner}  # lifted over the inner steps\n"
+    return Code(f"{heading(source)}{file}\n\n", lines, nested)
 
 
 def _source(path: Path | None) -> Source | None:
@@ -164,8 +185,9 @@ def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
     if at_step is None or not at_step.is_nest:
         kind = _argument(dtype)
         step = f"keras.KerasTensor((None, *shape[{lifts}:]){kind})"
-        of_one = Inputs(shape, kind, step, f"keras.Input(shape{kind})", layer, lifts)
-        return of_one._replace(quantised=quantised)
+        of_one = Inputs(shape, kind, step, f"keras.Input(shape{kind})", layer, lifts, quantised)
+        is_bare = at_step is not None and not at_step.tensors[0].masked
+        return of_one._replace(is_plain=is_bare and setting.lengths is Lengths.FULL)
     step, inputs = _BY_NAME if at_step.names else _LISTED
     step = f"\n        {step}\n    "
     several = Inputs(f"{shape}\ndtype = {dtype}", ", dtype", step, inputs, layer)

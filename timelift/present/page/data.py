@@ -130,7 +130,7 @@ def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, 
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
         "differs": plain(findings.look_alikes.get(name, ""), TEXT_LIMIT),
         "meaning": words.meaning_in_words(entry.meaning) if entry else [],
-        "code": code and code._asdict(),
+        "code": code and code.as_data(),
     }
 
 

@@ -155,7 +155,7 @@ function detail(row) {
 }
 
 function paste({ setting, strategy }) {
-  const { file, call, inner } = strategy.code;
+  const { file, call, inner } = setting.inputs.is_plain && strategy.code.plain || strategy.code;
   const nested = fill(call, { inner: setting.inputs.lifts > 1 ? inner : "" });
   const code = make("pre", { tabindex: 0 }, make("code", {}, file + fill(nested, setting.inputs)));
   const button = make("button", { type: "button", class: "copy", onclick: async () => {
