@@ -73,7 +73,7 @@ def make_model(**changes):
 def run(folder, times, law_error=None, ended=(), launches=3, **first_calls):
     """A run of some launches, in which each case takes so many times a millisecond.
 
-    A first call takes as many seconds, or those of `first_calls`.
+    A first call takes as many seconds, or those of `first_calls`; the peak has as many MiB.
     """
     names = {case.strategy: {"meaning": MEANING.get(case.strategy, {})} for case in times}
     lines = [journals.header(strategies=names)]

@@ -25,6 +25,7 @@ from timelift.case import Case, Setting
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.header import journal_path
 from timelift.measurement import fact
+from timelift.source import ADDED
 
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
 #: launches: those of the whole model judge it.
@@ -32,6 +33,11 @@ LIKELY = math.exp(CLEAR)
 #: Strategies that call the very layer inside of a lift, so that its weights stay where they are,
 #: the plainest code first.
 IN_PLACE = ("native", "fold_time", "vectorized_map")
+#: Those that fold a few steps at a time, and need less memory: without and with computing again
+#: what backpropagation needs, which draws noise once more.
+_CHUNKS, _CHUNKS_ANEW = IN_CHUNKS = ("fold_chunks[k=8]", "fold_chunks[k=8,remat=True]")
+#: A change that takes more times the peak memory of what is written is tried in chunks, too.
+_MOST_PEAK = 2.0
 _NOT_COMPARED = SpeedUp(math.nan, verdict=Verdict.UNDECIDED)
 #: A figure of what is written and one of its rival, None where it is unknown.
 Pair = tuple[float | None, float | None]
@@ -200,11 +206,24 @@ class ModelAdvice:
     def to_race(self) -> Changes:
         """What to race next in the whole model; empty if the races so far are enough.
 
-        The gain by a single change is known from a race of several.
+        The gain by a single change is known from a race of several. Where the change that is
+        advised takes much memory, it is raced in chunks, too.
         """
         is_known = self.raced.get(self.worthwhile, Outcome()).speed_up.is_known
-        was_raced = self.worthwhile in [race.changes for race in self.races]
-        return NO_CHANGE if is_known or was_raced or self.was_interrupted else self.worthwhile
+        were_raced = [NO_CHANGE, *(race.changes for race in self.races)]
+        to_race = NO_CHANGE if is_known else self.worthwhile
+        if to_race in were_raced:
+            to_race = self._in_chunks
+        return NO_CHANGE if to_race in were_raced or self.was_interrupted else to_race
+
+    @property
+    def _in_chunks(self) -> Changes:
+        """The changes that are advised, in chunks; empty if they take no more memory."""
+        before, after = self.gain.peak_bytes
+        if not (self.advised and before and after and after > _MOST_PEAK * before):
+            return NO_CHANGE
+        own = {one.lift.number: _in_chunks(one.lift) for one in self.lifts}
+        return tuple((number, own[number] or name) for number, name in self.advised)
 
     @property
     def gain(self) -> Outcome:
@@ -286,6 +305,9 @@ def _try(
         return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
     rivals = rivals_of_lift(model, lift, run)
     faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
+    ended = (*rivals.values(), *(raced.get(((lift.number, name),), Outcome()) for name in rivals))
+    if any(one.status is Status.OUT_OF_MEMORY for one in ended) and _in_chunks(lift):
+        faster.append(_in_chunks(lift))
     if model.runtime and not faster:  # which may not serve the whole model as it is written
         faster = [name for name, gain in rivals.items() if gain.launches and name != lift.usual]
     if not faster:
@@ -305,9 +327,19 @@ def _try(
 
 def _place(rivals: Mapping[str, Outcome], fastest: str, name: str) -> tuple[int, int]:
     """Return the place of a rival among those to try, the least first: of a tie, plainer code."""
+    if name in IN_CHUNKS:
+        return 2, 0
     own, least = (rivals[each].seconds[1] or math.inf for each in (name, fastest))
     is_tie = not rivals[name].slower and own <= least * (1 + WORTHWHILE)
     return (0, IN_PLACE.index(name)) if is_tie else (1, 0)
+
+
+def _in_chunks(lift: ModelLift) -> str:
+    """Return the strategy that folds a few steps at a time, or '' if it would train otherwise."""
+    added = {*lift.added}
+    if added - {ADDED["DROPOUT"]}:
+        return ""
+    return _CHUNKS if added else _CHUNKS_ANEW
 
 
 def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
@@ -315,7 +347,10 @@ def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
 
     Where the runtime does not serve the model as written, they need not be shown faster than that.
     """
+    tried = {name for _, name in worthwhile}
     for race in reversed(races):
+        if any(name in IN_CHUNKS and name not in tried for _, name in race.changes):
+            continue  # for its memory
         if race.outcomes.get(NO_CHANGE, Outcome()).is_unusable:
             runs = [
                 (one.slower, len(key), one.seconds[1], key)

@@ -9,6 +9,7 @@ from timelift.escape import plain
 from timelift.inner_layer import Factory
 from timelift.present.shortest import heading, lift_alone
 from timelift.present.terminal import as_comments
+from timelift.present.usage import arguments_of
 
 #: How stored weights get into the changed model; without a loop their order may be another one.
 _WEIGHTS = """
@@ -85,6 +86,8 @@ def _cloned(load: str, changes: Mapping[ModelLift, str], pages: Pages) -> Iterat
     for lift, strategy in changes.items():
         wrapper = pages[strategy].lift_class or (ITSELF if strategy == BARE else "")
         if wrapper and not lift.is_loop:
+            given = arguments_of(strategy)
+            wrapper = f"functools.partial({wrapper}{given})" if given else wrapper
             yield f"    model{lift.access}: {wrapper},  # {_where(lift)}"
         else:
             line = written_instead(lift, strategy, pages)

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
+from timelift.advise.advice import (
+    IN_CHUNKS,
+    Advice,
+    LiftAdvice,
+    ModelAdvice,
+    Outcome,
+    Pair,
+)
 from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES, first_call_decides
 from timelift.axis_values import Phase, Status
@@ -18,7 +25,7 @@ from timelift.present import conditions, words
 from timelift.present.answer import speed_up_in_words
 from timelift.present.document import Block, Document
 from timelift.present.tables import Column, Table
-from timelift.present.usage import build_call
+from timelift.present.usage import arguments_of, build_call
 from timelift.source import Source
 
 #: Characters after which a name is cut.
@@ -46,7 +53,7 @@ def document(advices: Sequence[ModelAdvice], pages: Pages, *, as_code: bool = Fa
             Block(sentences=tuple(_found(advices, pages))),
             Block(table=_table("alone", *_lift_rows(advices))),
             Block(table=_table("whole", *_whole_rows(advices))),
-            Block(sentences=tuple(dict.fromkeys(_notes(advices)))),
+            Block(sentences=tuple(dict.fromkeys(_notes(advices, pages)))),
             Block(sentences=tuple(_next(advices, as_code=as_code))),
             Block(sentences=verdicts),
         ),
@@ -168,7 +175,8 @@ def _reason_alone(advice: ModelAdvice) -> str:
 
 
 def _numbers(changes: Changes) -> str:
-    return ", ".join(str(number) for number, _ in changes)
+    """Write the numbers of lifts: `1, 2`, or `1 in chunks`."""
+    return ", ".join(f"{number}{' in chunks' * (name in IN_CHUNKS)}" for number, name in changes)
 
 
 def _call_of(model: UserModel) -> str:
@@ -281,7 +289,7 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
     """
     called = f"({lift.called_with()})" if lift.is_loop else ""  # as TimeDistributed is not
     if name := pages[strategy].lift_class:
-        return f"{name}({lift.inner}){called}"
+        return f"{name}({lift.inner}{arguments_of(strategy)}){called}"
     if strategy != BARE:
         return f"{build_call(lift.inner, 'shape')}{called}"
     is_sequential = "(" not in lift.inner or lift.inner.startswith("Sequential(")
@@ -318,7 +326,7 @@ def arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> st
 # Sentences below the tables ----------------------------------------------------------------------
 
 
-def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
+def _notes(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     for advice in advices:
         for lift_advice in advice.lifts:
             yield from _notes_on_lift(lift_advice, advice.raced)
@@ -326,10 +334,24 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
             if outcome.end:
                 names = ", ".join(f"{strategy} in lift {number}" for number, strategy in changes)
                 yield f"the whole model {f'with {names}' if names else 'as written'}: {outcome.end}"
+        yield from _notes_on_memory(advice, pages)
     yield from _evidence(advices[0].model, advices)
     yield from _noise(advices)
     if any(advice.was_interrupted and advice.run_names for advice in advices):
         yield "provisional: it was interrupted; this rests on the launches until then"
+
+
+def _notes_on_memory(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
+    """Yield what a change becomes that folds a few steps at a time."""
+    lifts = {one.lift.number: one.lift for one in advice.lifts}
+    for changes, gain in advice.raced.items():
+        own = [(lifts[number], name) for number, name in changes if name in IN_CHUNKS]
+        is_other = {number for number, _ in changes} == {number for number, _ in advice.judged}
+        if own and changes != advice.judged and is_other and gain.peak_bytes[1]:
+            written = ", ".join(written_instead(lift, name, pages) for lift, name in own)
+            peaks = [arrow(each.peak_bytes, words.human_bytes) for each in (advice.gain, gain)]
+            less = f"with less memory ({peaks[1]}, where it is {peaks[0]})"
+            yield f"{less}, {written}: the {_call_of(advice.model)} {_becomes(gain)}"
 
 
 def _fault(lift: ModelLift) -> str:

@@ -15,7 +15,15 @@ from typing import Any
 from msgspec import structs
 
 from timelift.advise import user_model
-from timelift.advise.advice import IN_PLACE, ModelAdvice, Outcome, WholeRace, decide, outcomes
+from timelift.advise.advice import (
+    IN_CHUNKS,
+    IN_PLACE,
+    ModelAdvice,
+    Outcome,
+    WholeRace,
+    decide,
+    outcomes,
+)
 from timelift.advise.rewrite import Edit
 from timelift.advise.user_model import NO_CHANGE, Changes, Feeding, UserModel, rivals_of_whole
 from timelift.analyse.ranking import BASELINES
@@ -51,7 +59,8 @@ Ask = Callable[..., RunRequest]
 
 def pages(project: Project) -> dict[str, Source]:
     files = project.strategies
-    return {name: read_source(files[name]) for name in IN_PLACE if name in files}
+    stems = {name: name.partition("[")[0] for name in (*IN_PLACE, *IN_CHUNKS)}
+    return {name: read_source(files[stem]) for name, stem in stems.items() if stem in files}
 
 
 def advise_on(  # noqa: PLR0913 - what the door has

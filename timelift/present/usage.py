@@ -130,6 +130,11 @@ def build_call(layer: str, shape: str, parameters: Iterable[str] = ()) -> str:
     return f"build({', '.join((layer, shape, *parameters))})"
 
 
+def arguments_of(strategy: str) -> str:
+    """Return a strategy's parameters as they follow a layer: `, k=8`; '' without literals."""
+    return "".join(f", {each}" for each in _parameters(_stem_and_variant(strategy)[1]) or ())
+
+
 def _code(strategy: str, project: Project) -> Code | None:
     stem, variant = _stem_and_variant(strategy)
     source, parameters = _source(project.strategies.get(stem)), _parameters(variant)
