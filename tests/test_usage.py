@@ -40,22 +40,28 @@ class Two(keras.Layer):
         action, frame = keras.tree.flatten(step)
         return self.dense(frame) + keras.ops.one_hot(action, 5)
 
+class Outputs(Two):
+    def call(self, step):
+        return self.dense(step), 2 * self.dense(step)
+
 keras.utils.set_random_seed(1)
 one = np.random.default_rng(1).normal(size=(4, 6, 32)).astype("float32")
 action = np.arange(24).reshape(4, 6) % 5
 two = {{"by name": dict(action=action, frame=one), "listed": [action, one]}}
 layers = {{**dict.fromkeys(two, "Two()"), "twice": "__import__('keras').layers.LSTM(5)"}}
+layers |= dict.fromkeys(("fold_time of two outputs", "vectorized_map of two outputs"), "Outputs()")
 two["twice"] = np.random.default_rng(2).normal(size=(2, 6, 6, 12, 16)).astype("float32")
+joined = lambda y: np.concatenate([np.asarray(each) for each in keras.tree.flatten(y)], axis=-1)
 errors, dtypes = {{}}, {{}}
 for name, code in {codes}.items():
-    x, names = two.get(name, one), {{"Two": Two}}
+    x, names = two.get(name, one), {{"Two": Two, "Outputs": Outputs}}
     made = layers.get(name, "__import__('keras').layers.Dense(5)")
     exec(code.replace("layer = ...", "layer = " + made), names)
     layer, model = names["layer"], names["model"]
     dtypes[name] = [model.inputs[0].dtype, layer.compute_dtype, layer.variable_dtype]
-    y = np.asarray(model(x))
+    y = joined(model(x))
     step = lambda t: keras.tree.map_structure(lambda part: keras.ops.array(part[:, t]), x)
-    right = np.stack([np.asarray(layer(step(t))) for t in range(6)], axis=1)
+    right = np.stack([joined(layer(step(t))) for t in range(6)], axis=1)
     errors[name] = float(np.abs(y - right).max()) if y.shape == right.shape else 9.0
 print(json.dumps([errors, dtypes]))
 """
@@ -82,6 +88,9 @@ def test_pieces_compute_what_the_layer_does_at_every_step(run):
         f"{one} {setting.lengths}": usage.code_to_paste(one, setting, run, Project(ROOT))
         for one in LIFTS
         for setting in (SETTING, padded)
+    }
+    codes |= {
+        f"{one} of two outputs": codes[f"{one} full"] for one in ("fold_time", "vectorized_map")
     }
     largest = errors(codes)
     assert set(largest) == set(codes)

@@ -87,9 +87,9 @@ class Outcome:
     def starts_sooner(self) -> bool:
         """True if a first call that counts gets shorter, and a call is not shown slower."""
         before, after = self.first_call
-        is_shorter = before is not None and after is not None and before > after
-        counts = is_shorter and first_call_decides(before or 0, after or 0)
-        return counts and self.launches >= MIN_LAUNCHES and not self.is_loss
+        if before is None or after is None or before <= after or self.is_loss:
+            return False
+        return self.launches >= MIN_LAUNCHES and first_call_decides(before, after)
 
     @property
     def is_better(self) -> bool:
@@ -306,8 +306,8 @@ def _try(
     rivals = rivals_of_lift(model, lift, run)
     faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.meaning]
     ended = (*rivals.values(), *(raced.get(((lift.number, name),), Outcome()) for name in rivals))
-    if any(one.status is Status.OUT_OF_MEMORY for one in ended) and _in_chunks(lift):
-        faster.append(_in_chunks(lift))
+    if any(one.status is Status.OUT_OF_MEMORY for one in ended) and (chunked := _in_chunks(lift)):
+        faster.append(chunked)
     if model.runtime and not faster:  # which may not serve the whole model as it is written
         faster = [name for name, gain in rivals.items() if gain.launches and name != lift.usual]
     if not faster:

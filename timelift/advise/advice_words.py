@@ -9,14 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from timelift.advise.advice import (
-    IN_CHUNKS,
-    Advice,
-    LiftAdvice,
-    ModelAdvice,
-    Outcome,
-    Pair,
-)
+from timelift.advise.advice import IN_CHUNKS, Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES, first_call_decides
 from timelift.axis_values import Phase, Status

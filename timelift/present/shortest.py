@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from timelift.project import is_brought
 from timelift.source import Source
 
-_BEFORE = "import keras\nfrom keras import ops\n\n\n"
+_BEFORE = "import keras\nfrom keras import ops, tree\n\n\n"
 _INIT = """\
     def __init__(self, layer, **kwargs):
         super().__init__(layer, autocast=False, **kwargs)  # the layer casts
@@ -23,7 +23,7 @@ class FoldTime(keras.layers.Wrapper):
     def call(self, x, training=None):
         batch, time = ops.shape(x)[:2]
         y = self.layer(ops.reshape(x, (batch * time, *ops.shape(x)[2:])), training=training)
-        return ops.reshape(y, (batch, time, *ops.shape(y)[1:]))
+        return tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
 ''',
     "vectorized_map": f'''\
 {_BEFORE}@keras.saving.register_keras_serializable(package="vectorized_map")
@@ -40,7 +40,7 @@ class VectorizedMap(keras.layers.Wrapper):
             return self.layer(x, training=training)
 
         y = ops.vectorized_map(step, ops.swapaxes(x, 0, 1))
-        return ops.swapaxes(y, 0, 1)
+        return tree.map_structure(lambda y: ops.swapaxes(y, 0, 1), y)
 ''',
 }
 
@@ -64,31 +64,36 @@ def lift_alone(source: Source, *, is_plain: bool = False) -> str:
 def reached(text: str, names: Iterable[str]) -> str:
     """Return the part of a module's text that some of its names need, in its order.
 
-    What is neither an import, nor a value, nor a definition stays, but for the docstring.
+    What is neither an import, nor a value, nor a definition stays with what it needs, but for the
+    docstring.
     """
-    body = ast.parse(text).body
-    defined = {name: node for node in body for name in _defines(node)}
-    needed, asked = set[str](), [*names]
-    while asked:
-        name = asked.pop()
-        if name in defined and name not in needed:
-            needed.add(name)
-            inside = ast.walk(defined[name])
-            asked += [node.id for node in inside if isinstance(node, ast.Name)]
+    tree = ast.parse(text)
+    body = tree.body[ast.get_docstring(tree) is not None :]
+    needed, before = {*names}, set[str]()
+    while needed != before:
+        before = {*needed}
+        for node in body:
+            if _stays(node, needed):
+                needed |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     lines, parts = text.split("\n"), list[str]()
-    after_definition = False
+    after_definition = after_import = False
     for node in body:
-        own = {*_defines(node)}
-        if isinstance(node, ast.Expr) or (own and not own & needed):
+        if not _stays(node, needed):
             continue
         is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef)
         first = _first_line(node, lines)
-        stood_apart = first > 1 and not lines[first - 2]
-        gap = "\n\n" if is_definition or after_definition else "\n" if stood_apart else ""
+        is_import = isinstance(node, ast.Import | ast.ImportFrom)
+        is_apart = is_import != after_import or (first > 1 and not lines[first - 2])
+        gap = "\n\n" if is_definition or after_definition else "\n" if is_apart else ""
         whole = _written(node, lines[first - 1 : node.end_lineno], needed)
         parts.append(f"{gap if parts else ''}{whole}")
-        after_definition = is_definition
+        after_definition, after_import = is_definition, is_import
     return "".join(parts)
+
+
+def _stays(node: ast.stmt, needed: set[str]) -> bool:
+    own = {*_defines(node)}
+    return not own or not own.isdisjoint(needed)
 
 
 def _defines(node: ast.stmt) -> Iterator[str]:
@@ -97,12 +102,16 @@ def _defines(node: ast.stmt) -> Iterator[str]:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             yield name
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            for alias in aliases:
-                yield alias.asname or alias.name.partition(".")[0]
+            yield from map(_bound, aliases)
         case ast.Assign(targets=targets):
             yield from (each.id for each in targets if isinstance(each, ast.Name))
         case ast.AnnAssign(target=ast.Name(id=name)):
             yield name
+
+
+def _bound(alias: ast.alias) -> str:
+    """Return the name that an import binds."""
+    return alias.asname or alias.name.partition(".")[0]
 
 
 def _first_line(node: ast.stmt, lines: list[str]) -> int:
@@ -116,10 +125,6 @@ def _first_line(node: ast.stmt, lines: list[str]) -> int:
 def _written(node: ast.stmt, lines: list[str], needed: set[str]) -> str:
     """Write a statement as it stands; an import without the names that are not needed."""
     if isinstance(node, ast.Import | ast.ImportFrom):
-        node.names = [
-            alias
-            for alias in node.names
-            if (alias.asname or alias.name.partition(".")[0]) in needed
-        ]
+        node.names = [alias for alias in node.names if _bound(alias) in needed]
         return f"{ast.unparse(node)}\n"
     return "".join(f"{line}\n" for line in lines)
