@@ -28,6 +28,7 @@ from timelift.source import ADDED, NOISE_OF_A_CALL
 from timelift.worker import find_lifts, law, making, model_data, sites, system
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import Lift, in_words, mask_of, takes_mask
+from timelift.worker.model_results import TrainingResults, training_of
 from timelift.worker.repeated import repeated_calls
 from timelift.worker.user_code import (
     find_layer,
@@ -36,7 +37,6 @@ from timelift.worker.user_code import (
     revalued,
     with_place,
 )
-from timelift.worker.whole_model import TrainingResults, training_of
 
 #: For a layer with noise: equal rows in a call; calls, and the fewest of them if they take longer
 #: than so many seconds; and the most features that are compared.
