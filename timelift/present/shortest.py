@@ -20,7 +20,7 @@ class FoldTime(keras.layers.Wrapper):
 
 {_INIT}        self.built = True  # the layer builds itself when it is called
 
-    def call(self, x, training=None):
+    def call(self, x, training=None, mask=None):  # a cloned graph may hand it None
         batch, time = ops.shape(x)[:2]
         y = self.layer(ops.reshape(x, (batch * time, *ops.shape(x)[2:])), training=training)
         return tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
@@ -35,7 +35,7 @@ class VectorizedMap(keras.layers.Wrapper):
         if not self.layer.built:  # inside of its map PyTorch draws no weights
             self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x, training=None):
+    def call(self, x, training=None, mask=None):  # a cloned graph may hand it None
         def step(x):
             return self.layer(x, training=training)
 
