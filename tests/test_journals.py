@@ -329,14 +329,16 @@ def test_a_run_that_measured_nothing_is_the_latest_only_to_be_resumed(root):
     assert find_run(root, resumable=True) == find_run(root, empty.stem) == empty
 
 
-def test_the_latest_run_of_strategies_is_none_of_a_users_model(root):
+def test_the_latest_run_is_none_of_a_users_model_unless_there_is_no_other(root):
     models = ({"relative_to": "as_written"}, {"lifts": {"lift1": "net.py:make#1"}})
     for number, options in enumerate(models):
         own = journals.header(started=f"2026-02-0{1 + number}T00:00:00+00:00", options=options)
         path = journals.write(root / f"a/2026020{number}.jsonl", own, *journals.campaign(RIVALS))
-        assert find_run(root) == path
-        assert find_run(root, of_strategies=True).stem == "20260101T000000Z_aaaa111"
-    assert find_run(path.parent, path.stem, of_strategies=True) == path
+        assert find_run(root).stem == "20260101T000000Z_aaaa111"
+    assert find_run(path.parent, path.stem) == path
+    (root / "of models").mkdir()
+    path.rename(root / "of models" / path.name)
+    assert find_run(root / "of models") == root / "of models" / path.name
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import argparse
 from enum import StrEnum
-from functools import partial
 
 from timelift.case import AXES
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
@@ -29,8 +28,7 @@ def choose(options: Options, project: Project) -> int:
     from timelift.present import terminal  # noqa: PLC0415
     from timelift.present.document import to_json  # noqa: PLC0415
 
-    find = partial(find_run, project.results, of_strategies=True)
-    run = usual_run([(word, find(word)) for word in options.run])
+    run = usual_run([(word, find_run(project.results, word)) for word in options.run])
     axes = {name: getattr(options, name) for name in AXES}
     query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)

@@ -87,13 +87,11 @@ def _start_time(path: Path) -> datetime:
     return datetime.min.replace(tzinfo=UTC)
 
 
-def find_run(
-    root: Path, word: str = "latest", *, resumable: bool = False, of_strategies: bool = False
-) -> Path:
+def find_run(root: Path, word: str = "latest", *, resumable: bool = False) -> Path:
     """Return the file of the run that a word names, the newest if it names several.
 
     `latest` is no run that measured nothing, unless one that is `resumable` is looked for, and no
-    run of a user's model if there is another, where it is to be one `of_strategies`.
+    run of `timelift advise` if there is another.
 
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
     holds a run, a machine's name, a run's name nor the beginning of a run's commit.
@@ -107,7 +105,7 @@ def find_run(
     if word == "latest":
         folder, found = root, runs_under(root)
         others = (path for path in found if not header_or_empty(path).advises)
-        found = [*others] or found if of_strategies else found
+        found = [*others] or found
     else:
         folder, found = Path(word), _runs_called(word, root)
     if not found:
