@@ -311,6 +311,9 @@ def test_a_model_is_changed_only_where_the_whole_is_shown_faster(tmp_path, whole
 def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     known = raced(tmp_path, evidence(tmp_path), WHOLE, launches=1)
     assert verdicts(known) == UNDECIDED
+    code = [*advice_code(known, PAGES)]
+    assert code[0].startswith("# my.model: undecided")
+    assert "class FoldTime: ..." in code  # to try
     wide = Outcome(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
     race = replace(known.races[0], outcomes={known.worthwhile: wide})
     assert verdicts(decide(known.model, known.run, [race])) == UNDECIDED

@@ -6,6 +6,7 @@ from tests.support import engines
 from timelift.advise.advice import Advice
 from timelift.advise.notebook import Answer
 from timelift.errors import UserError
+from timelift.inner_layer import Factory
 
 CHANGED = """
 import tempfile
@@ -30,7 +31,8 @@ def answer_of(model, strategy="fold_time", masked=False):
     return told_of(advice, pages(Project(Path.cwd())), at_hand=model)
 
 def wrong_of(answer):
-    return replace(answer, code=answer.code.replace("y = self.layer(", "y = 1.5 * self.layer("))
+    code = answer.in_place.replace("y = self.layer(", "y = 1.5 * self.layer(")
+    return replace(answer, in_place=code)
 
 x, y = ones(5, 4, 2), ones(5, 4, 2)
 model = make()
@@ -82,13 +84,104 @@ def test_the_changed_model_is_stored_and_computes_the_same(backend):
     assert told["kinds"] == ["FoldTime", "Dropout", "Dense"]
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (Answer(Advice.KEEP, "", "", {}, object()), "received keep; keep the model"),
-        (Answer(Advice.CHANGE, "", "", {}), "timelift advise NAME --fix changes its source"),
-    ],
-)
-def test_there_is_no_changed_model_without_a_change_or_a_model(answer, said):
-    with pytest.raises(UserError, match=said):
-        answer.model  # noqa: B018 - it is what raises
+def test_there_is_no_changed_model_without_a_change():
+    keep = Answer(Advice.KEEP, "", "", {}, Factory("a", "b"), "", object())
+    with pytest.raises(UserError, match="received keep; keep the model"):
+        keep.model  # noqa: B018 - it is what raises
+
+
+OWN = """
+import keras
+from keras import layers
+
+class Mine(keras.Model):
+    def __init__(self, inner):
+        super().__init__(name="mine")
+        self.first = layers.Dense(3)
+        self.lift = inner
+        self.blocks = [layers.TimeDistributed(layers.Dense(3)), layers.BatchNormalization()]
+        self.head = layers.Dense(1)
+
+    def call(self, x, training=False):
+        x = self.lift(self.first(x), training=training)
+        return self.head(self.blocks[1](self.blocks[0](x), training=training))
+
+def make(inner=layers.TimeDistributed):
+    model = Mine(inner(layers.Dense(4)))
+    model.compile("adam", "mse")
+    return model
+
+def built():
+    model = make()
+    model(keras.ops.ones((5, 4, 2)))
+    return model
+
+def within():
+    lift = layers.TimeDistributed
+    return make(lambda layer: keras.Sequential([keras.Input((4, 3)), lift(layer)], name="within"))
+
+def graph():
+    steps = keras.Input((4, 2))
+    model = keras.Model(steps, layers.TimeDistributed(layers.Dense(1))(steps))
+    model.compile("adam", "mse")
+    return model
+"""
+IN_PLACE = """
+from timelift.errors import UserError
+from timelift.worker.find_lifts import find_lifts, layers_of
+
+path = Path(tempfile.mkdtemp(), "own.py")
+path.write_text(OWN)
+
+def named(name):
+    model = made_by(Factory(str(path), name))
+    lifts = [LIFT | {"access": lift.access, "inner": "Dense"} for lift in find_lifts(model)]
+    described = replace(make_model(lifts=lifts), factory=f"{path}:{name}")
+    times, whole = {"time_distributed": 5.0, "fold_time": 1.0}, {"as_written": 3, "changed": 1}
+    advice = advised(Path(tempfile.mkdtemp()), described, times, whole)
+    return told_of(advice, pages(Project(Path.cwd()))), [lift["access"] for lift in lifts]
+
+def shown(name):
+    answer, access = named(name)
+    try:
+        table = answer.verify(ones(5, 4, 2), ones(5, 4, 1))
+    except UserError as error:
+        return str(error)
+    wrong = wrong_of(answer)
+    return {
+        "access": access,
+        "kinds": [kind for kind, _ in layers_of(answer.model)],
+        "differs": float(table["difference"].max()),
+        "wrong": float(wrong.verify(ones(5, 4, 2), ones(5, 4, 1))["difference"]["outputs"]),
+        "compiled": answer.model.compiled,
+    }
+
+print(json.dumps({name: shown(name) for name in ("make", "built", "within", "graph")}))
+"""
+
+
+def test_a_model_of_a_class_of_its_own_is_changed_where_its_lifts_stand():
+    head = CHANGED.partition("x, y = ones")[0].replace(
+        "answer as told_of",
+        "answer as told_of\n"
+        "from timelift.advise.in_place import made_by\nfrom timelift.inner_layer import Factory",
+    )
+    told = engines.run("tensorflow", f"{engines.ENGINE}{head}\nOWN = {OWN!r}\n{IN_PLACE}")
+    for name in ("make", "built", "graph"):
+        assert told[name]["differs"] < 1e-4
+        assert told[name]["wrong"] > 0.1
+        assert told[name]["compiled"]
+    assert told["make"]["access"] == told["built"]["access"] == [".lift", ".blocks[0]"]
+    kinds = [
+        "Mine",
+        "Dense",
+        "FoldTime",
+        "Dense",
+        "FoldTime",
+        "Dense",
+        "BatchNormalization",
+        "Dense",
+    ]
+    assert sorted(told["make"]["kinds"]) == sorted(kinds)
+    assert told["make"]["kinds"] == told["built"]["kinds"]
+    assert "stands in the graph of 'within' inside of the model; --fix" in told["within"]

@@ -29,8 +29,8 @@ def {ITSELF}(*layers, name=None):
     ]
     return keras.Sequential(parts, name=name)
 """
-#: The end of the code that clones a stored model, after its table of lifts.
-_CLONE = """
+#: The end of the code that clones a model, after its table of lifts.
+CLONE = """
 
 @functools.cache  # a layer that is called twice is copied once
 def copy(layer):
@@ -58,13 +58,42 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     """Yield Python to paste: the advice in comments, what strategies need, and what goes where.
 
     A stored model is loaded, or `is_at_hand` under the name `model`, and cloned with its lifts
-    changed. There is nothing to paste unless a change is advised.
+    changed. There is nothing to paste unless a change is advised, or may help.
     """
     yield from as_comments(document([advice], pages, as_code=True))
-    if advice.verdict is not Advice.CHANGE:
+    if not (changes := _changes(advice)):
         yield "# There is no code to paste, since no change is advised."
         return
-    changes = {one.lift: one.strategy for one in advice.lifts if one.is_change}
+    yield from _classes(changes, pages)
+    factory = Factory.of(advice.model.factory)
+    if is_at_hand or factory.is_stored:
+        load = "" if is_at_hand else f"model = keras.saving.load_model({factory.where!r})"
+        yield from ("", "", "import functools", "", "import keras", "", load)
+        yield from (*_instead(changes, pages), *CLONE.rstrip("\n").split("\n"))
+    else:
+        yield from _by_hand(changes, pages)
+
+
+def code_in_place(advice: ModelAdvice, pages: Pages) -> str:
+    """Return Python that maps lifts of a `model` to the classes to write, as `INSTEAD`."""
+    changes = _changes(advice)
+    lines = (*_classes(changes, pages), "import functools", *_instead(changes, pages))
+    return "\n".join(lines)
+
+
+def _changes(advice: ModelAdvice) -> dict[ModelLift, str]:
+    """Return what is advised, or what may help where that is undecided."""
+    has_ended = any(outcome.end for outcome in advice.raced.values())
+    is_open = advice.verdict is Advice.UNDECIDED and not has_ended
+    return {
+        one.lift: one.strategy
+        for one in advice.lifts
+        if one.is_change or (is_open and (one.lift.number, one.strategy) in advice.worthwhile)
+    }
+
+
+def _classes(changes: Mapping[ModelLift, str], pages: Pages) -> Iterator[str]:
+    """Yield what the strategies need, each in the shortest form that is right for its lifts."""
     for name in dict.fromkeys(changes.values()):
         lifts = [lift for lift, strategy in changes.items() if strategy == name]
         is_plain = not any(lift.masked or lift.inputs.is_nest for lift in lifts)
@@ -72,17 +101,11 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
         if name != BARE:
             lifted = heading(pages[name]) + lift_alone(pages[name], is_plain=is_plain)
         yield from ("", "", *lifted.rstrip("\n").split("\n"))
-    factory = Factory.of(advice.model.factory)
-    if is_at_hand or factory.is_stored:
-        load = "" if is_at_hand else f"model = keras.saving.load_model({factory.where!r})"
-        yield from _cloned(load, changes, pages)
-    else:
-        yield from _by_hand(changes, pages)
 
 
-def _cloned(load: str, changes: Mapping[ModelLift, str], pages: Pages) -> Iterator[str]:
-    """Yield code that clones a stored model with its lifts written anew, all but loops."""
-    yield from ("", "", "import functools", "", "import keras", "", load, "INSTEAD = {")
+def _instead(changes: Mapping[ModelLift, str], pages: Pages) -> Iterator[str]:
+    """Yield the table of lifts to write anew, all but loops, of a `model`."""
+    yield "INSTEAD = {"
     for lift, strategy in changes.items():
         wrapper = pages[strategy].lift_class or (ITSELF if strategy == BARE else "")
         if wrapper and not lift.is_loop:
@@ -92,7 +115,7 @@ def _cloned(load: str, changes: Mapping[ModelLift, str], pages: Pages) -> Iterat
         else:
             line = written_instead(lift, strategy, pages)
             yield f"    # {_where(lift)}: write {plain(line)} where the model is made"
-    yield from ("}", *_CLONE.rstrip("\n").split("\n"))
+    yield "}"
 
 
 def _by_hand(changes: Mapping[ModelLift, str], pages: Pages) -> Iterator[str]:

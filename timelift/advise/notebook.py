@@ -16,8 +16,9 @@ import pandas as pd
 
 from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
-from timelift.advise.advice_code import advice_code
+from timelift.advise.advice_code import CLONE, advice_code, code_in_place
 from timelift.advise.advice_words import Pages, document
+from timelift.advise.in_place import change_in_place, is_graph, made_by
 from timelift.advise.user_model import (
     OPTIONS,
     SEQ_LEN,
@@ -27,12 +28,12 @@ from timelift.advise.user_model import (
     usual_batch,
 )
 from timelift.errors import UserError, nearest, one_line
+from timelift.inner_layer import Factory
 from timelift.measure.launch import IMPORTED_BY, run_folder
 from timelift.present.document import to_json
 from timelift.present.terminal import to_text
 from timelift.project import Project
 
-_FIX = "timelift advise NAME --fix changes its source"
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
 #: How a stored model holds classes and functions that are not Keras's, and lambdas.
 _OWN = re.compile(rb'"module": (?!"keras[."])|"class_name": "__lambda__"|"value": \["')
@@ -43,12 +44,15 @@ class Answer:
     """The advice on a model, as text a screenful.
 
     `code` to paste clones a Keras model that has the name `model`; `data` is the command's JSON.
+    The model is `at_hand`, or else its `factory` makes it, and `in_place` is code to change that.
     """
 
     verdict: Advice
     text: str
     code: str
     data: dict[str, Any]
+    factory: Factory
+    in_place: str
     at_hand: Any = None
 
     def __repr__(self) -> str:
@@ -56,32 +60,44 @@ class Answer:
 
     @cached_property
     def model(self) -> Any:
-        """The model at hand with its lifts changed: its names, weights, compile and optimiser.
+        """The model with its lifts changed: its names, weights, compile and optimiser.
 
-        Raises UserError if no change is advised, or the model was named by its file.
+        A model at hand is cloned. One that was named is made in this process; if it has a class of
+        its own, its lifts are replaced where they stand. Raises UserError if no change is advised,
+        or where that cannot be done.
         """
         if self.verdict is not Advice.CHANGE:
             raise UserError(
                 f"expected the advice to change, received {self.verdict}; keep the model"
             )
-        if self.at_hand is None:
-            raise UserError(f"expected a model at hand, received a name; {_FIX}")
-        names = {"model": self.at_hand}
-        exec(self.code, names)  # noqa: S102 - the code that is printed
+        model = self._as_written()
+        if not is_graph(model):
+            change_in_place(model, self.in_place)
+            return model
+        names = {"model": model}
+        exec(f"{self.in_place}\n{CLONE}", names)  # noqa: S102 - the code that is printed
         return names["new_model"]
 
+    def _as_written(self) -> Any:
+        return made_by(self.factory) if self.at_hand is None else self.at_hand
+
     def verify(self, x: Any, y: Any, steps: int = 3) -> pd.DataFrame:
-        """Return outputs, losses of train steps and weights after them, beside the model at hand.
+        """Return outputs, losses of train steps and weights after them, beside it as written.
 
         `x` and `y` are one batch. Rows have the largest value of outputs and weights, and the
         largest difference as a share of it; both models are left as they were. With noise in
         training, such as Dropout, losses differ. Raises UserError as `model` does.
         """
-        if not self.at_hand.compiled:
+        models = self._as_written(), self.model
+        if not models[0].compiled:
             raise UserError(
                 "expected a model that is compiled, received one that is not; compile it"
             )
-        both = [_trained(model, x, y, steps) for model in (self.at_hand, self.model)]
+        if self.at_hand is None:
+            for model in models:  # which may make its weights in a call
+                model.predict_on_batch(x)
+            models[0].set_weights(self.model.get_weights())
+        both = [_trained(model, x, y, steps) for model in models]
         rows = {}
         for name, own in both[0].items():
             pairs = zip(own, both[1][name], strict=True)
@@ -115,7 +131,8 @@ def answer(advice: ModelAdvice, pages: Pages, *, at_hand: Any = None) -> Answer:
     told = document([advice], pages)
     code = "\n".join(advice_code(advice, pages, is_at_hand=at_hand is not None))
     text, data = to_text(told).rstrip("\n"), json.loads(to_json(told.data))
-    return Answer(advice.verdict, text, code, data, at_hand)
+    factory, in_place = Factory.of(advice.model.factory), code_in_place(advice, pages)
+    return Answer(advice.verdict, text, code, data, factory, in_place, at_hand)
 
 
 def advise(
@@ -132,7 +149,7 @@ def advise(
     `model` is a Keras model, or what the command takes, such as `path.py:function`. A `runtime`
     serves it, by default one sequence a call, of which there are 32 otherwise. `options` are
     those of the command: `budget="2m"`, `backend="jax"` (by default that of the Keras which is
-    imported here), or `data="path.py:function"`, whose sizes count. Raises UserError.
+    imported here), or `data="path.py:function"`. Raises UserError.
     """
     if IMPORTED_BY in os.environ:
         raise UserError(
@@ -143,7 +160,8 @@ def advise(
     if unknown := sorted(options.keys() - known):
         raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")
     served = read_runtime(runtime) if runtime else None
-    feeding = Feeding(options.pop("data", ""), batch or usual_batch(served), seq_len)
+    data = options.pop("data", "")
+    feeding = Feeding(data, batch or usual_batch(served, data), seq_len)
     keras = sys.modules.get("keras")
     backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
     texts = {name: str(value) for name, value in options.items()} | {"backends": backend}

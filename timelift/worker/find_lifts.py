@@ -85,13 +85,8 @@ class Lift:
 
     @property
     def access(self) -> str:
-        """How Python reaches it from the model, such as `.get_layer('encoder').get_layer('td')`."""
-        return "".join(
-            ".layer"
-            if isinstance(above, keras.layers.Wrapper)
-            else f".get_layer({str(part.name)!r})"
-            for above, part in pairwise(self.trail)
-        )
+        """How Python reaches it from the model, such as `.get_layer('encoder').frames`."""
+        return "".join(_step_down(above, part) for above, part in pairwise(self.trail))
 
     @property
     def changed(self) -> tuple[Any, ...]:
@@ -307,6 +302,20 @@ def name_of_its_own(layer: Any) -> str:
     """Return the name that a user gave to a layer; '' for one of Keras's, such as `dense_3`."""
     usual = re.sub(r"_\d+$", "", layer.name).replace("_", "")
     return "" if usual == type(layer).__name__.lower() else str(layer.name)
+
+
+def _step_down(above: Any, part: Any) -> str:
+    """Return how Python reaches a part of a layer; Keras numbers its names anew in each process."""
+    if isinstance(above, keras.Model) and name_of_its_own(part):
+        return f".get_layer({str(part.name)!r})"
+    for name, value in vars(above).items():
+        if value is part and not name.startswith("_"):
+            return f".{name}"
+        if isinstance(value, list) and not name.startswith("_"):
+            places = [place for place, one in enumerate(value) if one is part]
+            if places:
+                return f".{name}[{places[0]}]"
+    return f".layers[{[*map(id, above.layers)].index(id(part))}]"
 
 
 def kind_and_size(layer: Any) -> str:
