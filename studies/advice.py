@@ -70,7 +70,8 @@ MODELS: Mapping[str, Truth] = PUBLISHED_MODELS | {
 }
 #: The strategies that keep the meaning of a lift in training, by its name, where not all do.
 KEEP: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("session_td", "latent_td", "window_td", "norm_td"), ()),
+    **dict.fromkeys(("latent_td", "window_td", "norm_td"), ()),
+    "session_td": ("fold_time",),
     **dict.fromkeys(("weeks_td", "plan_td", "frame_td"), ("fold_time", "native")),
 }
 #: Sequences in a call, and steps where a model leaves them open.

@@ -213,6 +213,16 @@ def test_what_is_called_again_at_one_shape_is_named(how):
     assert call_in(TENSORFLOW, f"repeated({model}, np.random.rand(2, 4, 3))") == BY_HAND[how]
 
 
+def test_a_loop_is_named_by_its_line_and_by_what_it_calls():
+    asked = {"source": "examples.more_models:gestures_data", "batch": 2, "seq_len": 6}
+    (loop,) = call_in(TENSORFLOW, f"describe_model('examples.more_models:gestures', {asked})")[
+        "repeated"
+    ]
+    lines = (engines.ROOT / "examples" / "more_models.py").read_text().splitlines()
+    line = next(number for number, line in enumerate(lines, 1) if "self.pose(" in line)
+    assert (loop["place"], loop["called"]) == (f"more_models.py:{line}", "self.pose")
+
+
 @SHARED
 def test_a_model_whose_lifts_are_shared_or_come_late_is_refused():
     assert "makes the whole model anew" in described("same")["error"]

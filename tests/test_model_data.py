@@ -127,3 +127,42 @@ def test_a_mask_by_which_no_step_is_padded_is_told():
 def test_what_is_wrong_with_the_data_is_not_told_of_the_model():
     with pytest.raises(ValueError, match=r"--data tests.test_model_data:fool: .*has no 'fool'"):
         data_of(None, "tests.test_model_data:fool", 2, 6, np.random.default_rng(0))
+
+
+class Classed(keras.Model):
+    """It tells the shapes of its inputs once it is built."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.lift = layers.Embedding(7, 2), layers.TimeDistributed(layers.Dense(3))
+
+    def call(self, inputs):
+        return self.lift(self.words(inputs["said"])) * inputs["loud"]
+
+
+def test_inputs_of_a_model_of_a_class_are_drawn_once_it_is_built():
+    whole = Classed()
+    with pytest.raises(ValueError, match="does not tell the shapes of its inputs; say --data"):
+        drawn(whole)
+    whole({"said": np.zeros((2, 5), "int32"), "loud": np.ones((2, 5, 1), "float32")})
+    inputs = drawn(whole)
+    assert {name: array.shape for name, array in inputs.items()} == {
+        "said": (16, 5),
+        "loud": (16, 5, 1),
+    }
+    assert set(np.unique(inputs["said"])) == set(range(7))
+
+
+ROWS = np.arange(6.0).reshape(3, 2)
+
+
+def rows():
+    return {"x": ROWS, "scale": 3.0}, [ROWS[:, 0]]
+
+
+@pytest.mark.parametrize(("batch", "taken"), [(0, [0, 1, 2]), (2, [0, 1]), (4, [0, 1, 2, 0])])
+def test_a_batch_of_data_has_its_first_rows(batch, taken):
+    data = data_of(None, f"{__name__}:rows", batch, 6, np.random.default_rng(0))
+    assert (data.inputs["x"] == ROWS[taken]).all()
+    assert data.inputs["scale"] == 3.0
+    assert (data.labels[0] == ROWS[taken, 0]).all()

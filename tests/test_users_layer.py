@@ -202,8 +202,16 @@ def test_nothing_that_a_layer_starts_outlives_the_look_at_it(tmp_path, monkeypat
 
 def test_a_layer_beyond_the_memory_limit_is_a_sentence(tmp_path):
     write(tmp_path, {"mine.py": hostile.STARTS})
+    asked, limits = ("mine:hoards", None, QUICKEST, [tmp_path]), users_layer.Limits(1 << 30)
     with pytest.raises(UserError, match=r"it takes more than the .* bytes of --memory-limit"):
-        users_layer.user_workload("mine:hoards", None, QUICKEST, [tmp_path], 1 << 30)
+        users_layer.user_workload(*asked, limits)
+
+
+def test_a_layer_beyond_the_limit_of_a_first_call_is_a_sentence(tmp_path):
+    write(tmp_path, {"mine.py": hostile.STARTS})
+    limits = users_layer.Limits(seconds=1)
+    with pytest.raises(UserError, match=r"it takes over 1 s \(--first-call-limit\)"):
+        users_layer.user_workload("mine:hangs", None, QUICKEST, [tmp_path], limits)
 
 
 def test_a_stored_model_is_looked_at_without_the_code_around_it(tmp_path, monkeypatch):

@@ -137,6 +137,8 @@ def states(folder):
     cut = run(folder, of_lifts(model), launches=1)
     repeated = [{"layer": "Dense 'scores'", "calls": 5, "depends": False}]
     repeated += [{"layer": "GRUCell 'cell'", "calls": 12, "depends": True}]
+    loop = {"layer": "'pose'", "calls": 20, "depends": False}
+    loop |= {"place": "models.py:41", "called": "self.pose"}
     return {
         "change": [advised(folder, model, whole=WHOLE)],
         "keep, which is faster": [advised(folder, model, whole=SLOWER)],
@@ -147,6 +149,7 @@ def states(folder):
         "interrupted": [decide(model, cut, interrupted=True)],
         "masks that go wrong": [decide(faulty)],
         "repeated calls alone": [decide(make_model(lifts=[], repeated=repeated))],
+        "a loop in a file": [decide(make_model(lifts=[], repeated=[loop]))],
         "two batches": [
             advised(folder, make_model(batch=batch, steady=True, quiet=True), whole=whole)
             for batch, whole in ((8, WHOLE), (32, SLOWER))

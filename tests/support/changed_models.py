@@ -96,9 +96,7 @@ def repeated(model, inputs):
     lifts = find_lifts.watch_lifts(model, inputs)
     with other_weights(model):
         again = repeated_calls(model, inputs, lifts)
-    return [
-        f"{name} {calls}{' in turn' * depends}" for name, calls, depends in map(dict.values, again)
-    ]
+    return [f"{one['layer']} {one['calls']}{' in turn' * one['depends']}" for one in again]
 
 
 def refused_with_code():

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from timelift.advise.advice import IN_CHUNKS, Advice, LiftAdvice, ModelAdvice, Outcome, Pair
-from timelift.advise.user_model import Changes, ModelLift, UserModel
+from timelift.advise.user_model import Changes, ModelLift, RepeatedLayer, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES, first_call_decides
 from timelift.axis_values import Phase, Status
 from timelift.errors import counted
@@ -100,8 +100,10 @@ def _reason(advice: ModelAdvice) -> str:
     """Return what the verdict rests on, most often what the whole model becomes."""
     gain, step = advice.gain, f"the {_call_of(advice.model)}"
     if not advice.lifts:
-        is_by_hand = any(not layer.depends for layer in advice.model.repeated)
-        return f"there is no lift{', but calls to join by hand' if is_by_hand else ''}"
+        by_hand = [layer for layer in advice.model.repeated if not layer.depends]
+        loops = counted(sum(layer.is_loop for layer in by_hand), "loop")
+        but = f"{loops}, not measured" if loops[0] != "0" else "calls to join by hand"
+        return f"there is no lift{f', but {but}' if by_hand else ''}"
     if advice.as_written.is_unusable:
         return _reason_unserved(advice)
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
@@ -228,10 +230,19 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
         to_do = " or ".join(dict.fromkeys(_to_do(each, pages) for each in of_batches))
         yield f"{lift.label}: {', '.join(filter(None, names))}{also}: {to_do}"
     for repeated in model.repeated:
-        code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
+        yield _repeated(repeated)
+
+
+def _repeated(repeated: RepeatedLayer) -> str:
+    """Write which layer is called again, where, and what to write instead by hand."""
+    code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
+    if repeated.is_loop:
+        code = f"FoldTime({repeated.called})(inputs), by FoldTime of the strategy fold_time"
+    rest = f"by hand (not for batch statistics or losses): {code}"
+    if repeated.depends:
         rest = "each call needs the one before: a recurrence, left alone"
-        rest = rest if repeated.depends else f"by hand (not for batch statistics or losses): {code}"
-        yield f"{repeated.layer} is called {repeated.calls} times at one shape: {rest}"
+    at = f" at {repeated.place}" if repeated.place else ""
+    return f"{repeated.layer} is called {repeated.calls} times at one shape{at}: {rest}"
 
 
 # Tables: each lift alone, and the whole model ----------------------------------------------------

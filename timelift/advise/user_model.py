@@ -19,7 +19,7 @@ from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.backends import why_not_served
 from timelift.measure.catalogue import why_not_exported
 from timelift.measure.options import option_named
-from timelift.measure.users_layer import find_factory, look_at
+from timelift.measure.users_layer import Limits, find_factory, look_at
 from timelift.project import Project
 from timelift.source import ADDED, NOISE_OF_A_CALL
 
@@ -44,6 +44,7 @@ CHANGED = "changed"
 class Feeding(NamedTuple):
     """How a model is called: with what the `source`, a `module:function`, returns, or drawn inputs.
 
+    There are `batch` sequences, as many as the source returns if it is 0.
     `seq_len` is the size of every axis that the model leaves open.
     """
 
@@ -60,12 +61,20 @@ class Feeding(NamedTuple):
 class RepeatedLayer:
     """A layer that one call of a model calls several times at one shape, and that is no lift.
 
-    It `depends` where a call takes what an earlier one returned.
+    It `depends` where a call takes what an earlier one returned. Where one line of a file makes all
+    calls, a loop, `place` is such as `models.py:41`, and `called` what it calls, such as `self.f`.
     """
 
     layer: str
     calls: int
     depends: bool = False
+    place: str = ""
+    called: str = ""
+
+    @property
+    def is_loop(self) -> bool:
+        """True if it is a loop over steps that need not wait for each other."""
+        return bool(self.place) and not self.depends
 
 
 class Site(NamedTuple):
@@ -268,9 +277,9 @@ def read_call(text: str) -> Phase:
     return Phase(text)
 
 
-def usual_batch(runtime: Runtime | None) -> int:
-    """Return how many sequences a call has, unless the user says so."""
-    return SERVED_BATCH if runtime else BATCH
+def usual_batch(runtime: Runtime | None, data: str) -> int:
+    """Return how many sequences a call has, unless the user says so; 0 for all those of data."""
+    return 0 if data else SERVED_BATCH if runtime else BATCH
 
 
 def read_runtime(text: str) -> Runtime:
@@ -317,9 +326,10 @@ def look_at_model(
         raise UserError(f"--backends: expected one, received {', '.join(backends)}")
     backend = Backend(backends[0])
     as_json = msgspec.json.encode(feeding._asdict()).decode()
-    memory = option_named("memory_limit").value(options.get("memory_limit", ""))
+    names, texts = ("memory_limit", "first_call_limit"), DEFAULTS | dict(options)
+    limits = Limits(*(option_named(name).value(texts.get(name, "")) for name in names))
     folders = project.import_folders if feeding.runs_code(str(factory)) else ()
-    described = look_at(str(factory), backend, folders, as_json, memory)
+    described = look_at(str(factory), backend, folders, as_json, limits)
     return UserModel.of(str(factory), feeding, backend, described)
 
 

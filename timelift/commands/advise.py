@@ -60,9 +60,9 @@ def advise(options: commands.Options, project: Project) -> int:
 
     project = with_pythonpath(project)
     texts = {name: text for name in OPTIONS if (text := getattr(options, name))}
-    if options.data and (options.batches or options.seq_len):
-        raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
-    batches = options.batches or (usual_batch(options.runtime),)
+    if options.data and options.seq_len:
+        raise UserError("--data has lengths of its own; leave out --seq-lens")
+    batches = options.batches or (usual_batch(options.runtime, options.data),)
     edits = "--diff" if options.diff else "--fix" if options.fix else ""
     if (options.code or edits) and len(batches) > 1:
         sizes, flag = ", ".join(map(str, batches)), edits or "--code"
@@ -130,7 +130,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="LIST",
         help=f"sequences in a call, or several like 8,32,128 (default: {BATCH}, served "
-        f"{SERVED_BATCH})",
+        f"{SERVED_BATCH}, or those of --data, of which the first are taken else)",
     )
     parser.add_argument(
         "--seq-lens",

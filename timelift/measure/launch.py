@@ -176,14 +176,15 @@ class LaunchProcess(Launch):
         """What a worker finds of a layer or model, or its `error`."""
         self._tasks += 1
         self._send(messages.task_line(self._tasks, task))
-        deadline = time.monotonic() + IMPORT_LIMIT
+        limit = self._first_call_limit
+        deadline = time.monotonic() + limit
         event = self._next_event(self._tasks, deadline)
         if isinstance(event, messages.Started):
             event = self._next_event(self._tasks, deadline)
         if isinstance(event, Described):
             return event
         code = event.code if isinstance(event, messages.Exited) else self._exit_code()
-        why = f"it takes over {IMPORT_LIMIT:g} s"
+        why = f"it takes over {limit:g} s (--first-call-limit)"
         if code is not None:
             how = f"{cause_of_end(code)}: {self._last_lines(1)}"
             why = f"importing or calling it ended the process that did ({how})"

@@ -13,6 +13,7 @@ from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
+from timelift.measure.launch import IMPORT_LIMIT
 from timelift.measure.options import (
     AXIS_OPTIONS,
     OPTIONS,
@@ -22,7 +23,7 @@ from timelift.measure.options import (
     refuse_unserved,
 )
 from timelift.measure.place import HERE, Place
-from timelift.measure.users_layer import user_workload
+from timelift.measure.users_layer import Limits, user_workload
 from timelift.project import Project
 
 #: The arguments of a question that are no axes.
@@ -145,7 +146,7 @@ class RunRequest:
             self.options.inputs,
             (installed or backends)[0],
             self.project.import_folders,
-            self.options.memory_limit,
+            Limits(self.options.memory_limit, max(IMPORT_LIMIT, self.options.first_call_limit)),
         )
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from timelift.axis_values import Backend
 from timelift.case import workload_name
@@ -28,17 +28,27 @@ _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
+class Limits(NamedTuple):
+    """How long a user's layer or model may take to be made and called, and its memory if not 0."""
+
+    memory_bytes: int = 0
+    seconds: float = IMPORT_LIMIT
+
+
+NO_LIMITS = Limits()
+
+
 def user_workload(
     layer: str,
     inputs: LayerInputs | None,
     backend: Backend,
     folders: Sequence[Path],
-    memory_bytes: int = 0,
+    limits: Limits = NO_LIMITS,
 ) -> Workload:
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        described = look_at(str(factory), backend, folders, str(inputs or ""), memory_bytes)
+        described = look_at(str(factory), backend, folders, str(inputs or ""), limits)
         inputs = inputs or _inputs_of(described)
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
@@ -88,23 +98,24 @@ def look_at(
     backend: Backend,
     folders: Sequence[Path],
     called_with: str = "",
-    memory_bytes: int = 0,
+    limits: Limits = NO_LIMITS,
 ) -> dict[str, Any]:
     """Return what `worker.describe` finds of a layer, or of a model.
 
     A layer is `called_with` inputs, if any, and a model with its feeding in JSON. Of a layer it is
     its `inputs`, None if the layer is not built. Modules are found in `folders` too. Raises
-    UserError if the layer or model cannot be called within `memory_bytes` (0: no limit).
+    UserError if the layer or model cannot be called within the `limits`.
     """
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):
         raise UserError(reason)
     variables = importing_from(folders) | _NO_GPU
-    with closing(LaunchProcess(backend, IMPORT_LIMIT, variables=variables)) as launch:
+    with closing(LaunchProcess(backend, limits.seconds, variables=variables)) as launch:
         launch.wait_until_ready()
-        described = launch.look(Look(factory, called_with, memory_bytes)).found
+        described = launch.look(Look(factory, called_with, limits.memory_bytes)).found
     if why := described.get("error", ""):
-        if memory_bytes and (ran_out_of_memory(why) or "signal SIGABRT" in why):  # as XLA ends
-            why = f"it takes more than the {memory_bytes:,} bytes of --memory-limit; raise that"
+        most = limits.memory_bytes
+        if most and (ran_out_of_memory(why) or "signal SIGABRT" in why):  # as XLA ends
+            why = f"it takes more than the {most:,} bytes of --memory-limit; raise that"
         raise UserError(f"{factory} cannot be made or called: {why}")
     return described

@@ -174,7 +174,7 @@ def layer_inputs(layer: Any) -> LayerInputs | None:
     Those of a functional model are known, and of another layer once it is built. Of whole numbers
     `high` is 0 where nothing tells it. Raises UserError for inputs that `--inputs` cannot write.
     """
-    told = _told(layer)
+    told = told_shapes(layer)
     if told is None or any(None in shape[1:] for shape in told[1]):
         return None
     names, shapes = told
@@ -183,7 +183,7 @@ def layer_inputs(layer: Any) -> LayerInputs | None:
     return LayerInputs(tuple(map(StepTensor, sizes, *zip(*kinds, strict=True))), names)
 
 
-def _told(layer: Any) -> tuple[tuple[str, ...], list[Shape]] | None:
+def told_shapes(layer: Any) -> tuple[tuple[str, ...], list[Shape]] | None:
     """Return the names, if any, and the shapes of a layer's inputs; None where they are unknown."""
     if inputs := inputs_of(layer):
         structure = getattr(layer, "_inputs_struct", None)  # of a functional model, as it is called
@@ -259,7 +259,7 @@ def _takers(model: Any, tensor: Any) -> list[tuple[Any, int]]:
 
 
 def check_inputs(layer: Any, inputs: LayerInputs) -> None:
-    if told := _told(layer):
+    if told := told_shapes(layer):
         _check_structure(layer, *told, inputs)
     for place, tensor in enumerate(inputs.tensors):
         which = repr(inputs.names[place]) if inputs.names else place + 1

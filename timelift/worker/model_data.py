@@ -6,6 +6,7 @@ A model that its user did not compile is made ready to train by the mean of its 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ from timelift.case import Setting
 from timelift.errors import one_line
 from timelift.worker.engines import Array
 from timelift.worker.inputs import marked, marks_reaching, pad
-from timelift.worker.making import inputs_of
+from timelift.worker.making import inputs_of, told_shapes
 from timelift.worker.user_code import find_named
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
@@ -39,7 +40,9 @@ class Data:
 def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.Generator) -> Data:
     """Call `source`, a `module:function` that returns (inputs, labels); draw inputs if it is ''.
 
-    `seq_len` is the size of every axis left open. Raises ValueError for text or unknown shapes.
+    Of what `source` returns the first rows are taken, again and again, until there is a `batch` of
+    them, and all if that is 0. `seq_len` is the size of every axis left open. Raises ValueError for
+    text or unknown shapes.
     """
     if source:
         try:
@@ -48,13 +51,21 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
             raise ValueError(f"--data {source}: {one_line(error)}") from error
         match given:
             case inputs, labels:
-                return Data(inputs, labels)
+                rows = partial(_rows, batch=batch)
+                return Data(*(keras.tree.map_structure(rows, part) for part in (inputs, labels)))
             case other:
                 raise ValueError(f"{source} must return (inputs, labels), got {type(other)}")
     inputs = marked(_inputs_of(model), batch, seq_len)
     sources = marks_reaching(model, inputs)
     drawn = keras.tree.map_structure(lambda array: _draw(array, sources, noise), inputs)
     return Data(drawn, None)
+
+
+def _rows(array: Any, batch: int) -> Any:
+    """Return the first rows of an array, again and again, until there is a batch of them."""
+    if not batch or not np.ndim(array) or len(array) == batch:
+        return array
+    return np.take(np.asarray(array), np.arange(batch) % len(array), axis=0)
 
 
 def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Generator) -> Array:
@@ -108,6 +119,11 @@ def is_constant(model: Any, inputs: Any) -> bool:
 def _inputs_of(model: Any) -> Any:
     structure = getattr(model, "_inputs_struct", None)  # a functional model's, as it is called
     inputs = inputs_of(model)
+    if not inputs and (told := told_shapes(model)):
+        names, shapes = told
+        inputs = [keras.KerasTensor(shape, keras.config.floatx()) for shape in shapes]
+        structure = dict(zip(names, inputs, strict=True)) if names else inputs
+        structure = structure if len(inputs) > 1 or names else inputs[0]
     text = [tensor.name for tensor in inputs if tensor.dtype == "string"]
     if text or (structure is None and len(inputs) != 1):
         what = f"takes text as {text[0]!r}" if text else "does not tell the shapes of its inputs"

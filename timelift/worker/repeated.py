@@ -1,6 +1,7 @@
 """Layers that a call of a model calls several times at one shape, and that are no lifts."""
 
 import itertools
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from timelift.worker.find_lifts import Lift, in_words
+from timelift.worker.sites import caller
 from timelift.worker.user_code import changed
 
 #: The number of a call, a layer that it calls, and shapes and dtypes of what that receives.
@@ -24,7 +26,8 @@ def repeated_calls(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[
 
     Layers without weights are named if no other is repeated and none of their calls needs another.
     """
-    seen = _watch(model, inputs)
+    sites: dict[_Place, set[Any]] = defaultdict(set)
+    seen = _watch(model, inputs, sites=sites)
     in_lifts = {layer for lift in lifts for layer in lift.changed}
     places: dict[Any, _Place] = {}
     for place in sorted(seen, key=lambda place: len(seen[place]), reverse=True):
@@ -36,10 +39,17 @@ def repeated_calls(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[
             "layer": in_words(layer),
             "calls": len(seen[place]),
             "depends": _depends(model, inputs, place, seen[place]),
+            **_loop(sites[place]),
         }
         for layer, place in (weighted or places).items()
     ]
     return [layer for layer in repeated if weighted or not layer["depends"]]
+
+
+def _loop(sites: set[Any]) -> dict[str, str]:
+    """Return where calls are made and what they call, if one line of a file makes them all."""
+    one = next(iter(sites), None) if len(sites) == 1 else None
+    return dict(zip(("place", "called"), one, strict=True)) if one else {}
 
 
 def _depends(model: Any, inputs: Any, place: _Place, seen: Sequence[Any]) -> bool:
@@ -52,8 +62,16 @@ def _depends(model: Any, inputs: Any, place: _Place, seen: Sequence[Any]) -> boo
         return True
 
 
-def _watch(model: Any, inputs: Any, noisy: _Place | None = None) -> dict[_Place, list[Any]]:
-    """Return the tensors that calls receive, where those at `noisy` return other values."""
+def _watch(
+    model: Any,
+    inputs: Any,
+    noisy: _Place | None = None,
+    sites: dict[_Place, set[Any]] | None = None,
+) -> dict[_Place, list[Any]]:
+    """Return the tensors that calls receive, where those at `noisy` return other values.
+
+    `sites` are filled with what calls them in the user's files, None elsewhere.
+    """
     original, numbers = keras.layers.Layer.__call__, itertools.count(1)
     seen: dict[_Place, list[Any]] = defaultdict(list)
     callers: list[int | None] = [0]  # None where calls are not counted
@@ -65,6 +83,8 @@ def _watch(model: Any, inputs: Any, noisy: _Place | None = None) -> dict[_Place,
         tensors = [value for value in given if hasattr(value, "shape")]
         place = callers[-1], layer, tuple(f"{tensor.shape} {tensor.dtype}" for tensor in tensors)
         seen[place].append(tensors)
+        if sites is not None:
+            sites[place].add(caller(sys._getframe(1)))  # noqa: SLF001 - the frames of the stack
         callers.append(next(numbers))
         try:
             if isinstance(layer, keras.layers.TimeDistributed):

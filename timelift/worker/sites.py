@@ -10,6 +10,7 @@ import builtins
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -54,10 +55,23 @@ def _site(frame: FrameType | None) -> Site | None:
     return [code.co_filename, package, span]
 
 
+def caller(frame: FrameType) -> tuple[str, str] | None:
+    """Return the place of a call in a user's file, such as `models.py:41`, and what it calls."""
+    if _package(frame) in {"keras", "timelift"}:
+        return None
+    code = frame.f_code
+    span = [*code.co_positions()][frame.f_lasti // 2]
+    callee = _callee(code.co_filename, span)
+    if callee is None:
+        return None
+    return f"{Path(code.co_filename).name}:{span[0]}", ast.unparse(callee)
+
+
 def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
+@cache
 def _callee(path: str, span: tuple[int | None, ...]) -> ast.expr | None:
     """Return what is called at a span (line, last line, column, last column) of a file."""
     try:

@@ -79,13 +79,17 @@ def find_model(name: str) -> Any:
     load = keras.saving.load_model if Factory.of(name).is_stored else find_layer
     try:
         model = load(name)
-    except ValueError as error:
-        if load is find_layer or "safe_mode" not in str(error):
+    except (TypeError, ValueError) as error:
+        whys = {
+            "safe_mode": "it holds Python code of its own (a Lambda), which Keras's safe mode does "
+            "not run",
+            "Could not locate": "it has a class or function of its own, which Keras does not know",
+        }
+        why = next((why for words, why in whys.items() if words in str(error)), "")
+        if load is find_layer or not why:
             raise
-        raise UserError(
-            "it holds Python code of its own (a Lambda), which Keras's safe mode does not run; "
-            "write a function that loads it, and name that instead"
-        ) from error
+        instead = "write a function that loads it, and name that instead"
+        raise UserError(f"{why}; {instead}") from error
     if not isinstance(model, keras.Model):
         raise UserError(f"{name} must give a model of Keras 3, got {type(model)}")
     return model
