@@ -166,13 +166,13 @@ MORE = "examples.more_models"
 PASTED = [
     ("masked", "fold_time", "by hand"),
     ("stacked", "native", "in memory"),
-    ("stacked", "native", "by hand"),
-    ("by_hand", "native", "by hand"),
     ("of_players", "fold_time", "by hand"),
-    ("of_pairs", "fold_time", "by hand"),
-    (f"{MORE}:keywords", "fold_time", "stored"),
 ]
 MORE_PASTED = [
+    ("stacked", "native", "by hand"),
+    ("by_hand", "native", "by hand"),
+    ("of_pairs", "fold_time", "by hand"),
+    (f"{MORE}:keywords", "fold_time", "stored"),
     ("shared", "fold_time", "by hand"),
     ("masked", "native", "in memory"),
     ("agent", "fold_time", "by hand"),

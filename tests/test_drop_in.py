@@ -22,7 +22,10 @@ def here(backend):
     return [name for name in names if name not in NOT_COMPILED.get(backend, ())]
 
 
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize(
+    "backend",
+    [Backend.TENSORFLOW, pytest.param(Backend.JAX, marks=pytest.mark.whole), Backend.TORCH],
+)
 def test_a_strategy_stands_where_time_distributed_stood(backend):
     """Outputs, mask, `training`, a train step, saving and loading, each in one form in turn."""
     names = here(backend) if backend is Backend.TENSORFLOW else [*ELSEWHERE]

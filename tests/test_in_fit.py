@@ -111,7 +111,7 @@ print(json.dumps([[each and bool(np.isfinite(each)) for each in told], is_a_sum]
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("torch", marks=pytest.mark.whole)])
 def test_fit_is_timed_beside_the_step_that_was_timed_for_any_structure_of_data(backend):
     told, is_a_sum = engines.run(backend, engines.ENGINE + RIVALS + MEASURED)
     assert told == [True, True, None]  # of data so large, nothing

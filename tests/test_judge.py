@@ -77,6 +77,7 @@ def test_what_equals_the_layer_at_every_step_changes_nothing_whatever_is_declare
     assert observed == {"doubled": [["statistics"], {"BATCH_NORM": "per_step"}]}
 
 
+@pytest.mark.whole
 def test_losses_of_steps_with_masks_are_those_of_the_layer_with_them():
     ends = evaluate(Backend.TENSORFLOW, "ends_with_masks()")
     assert ends == {"fold_time": MEASURED, "loop_slice": MEASURED}

@@ -307,7 +307,10 @@ sys.meta_path = [Visible if finder is PathFinder else finder for finder in sys.m
 """
 
 #: PyTorch takes as long as the others together.
-EACH = [Backend.TENSORFLOW, Backend.JAX, pytest.param(Backend.TORCH, marks=pytest.mark.whole)]
+EACH = [
+    Backend.TENSORFLOW,
+    *(pytest.param(one, marks=pytest.mark.whole) for one in (Backend.JAX, Backend.TORCH)),
+]
 
 
 def hiding(folder, *names):

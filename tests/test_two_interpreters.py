@@ -28,7 +28,9 @@ def both():
         yield started
 
 
-@pytest.mark.parametrize(("which", "turns"), [(0, 0), (1, 0), (1, 3)])
+@pytest.mark.parametrize(
+    ("which", "turns"), [pytest.param(0, 0, marks=pytest.mark.whole), (1, 0), (1, 3)]
+)
 def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which, turns):
     outcomes = measured(both, Deadly(1, which, turns), task(rivals=BOTH))
     assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
