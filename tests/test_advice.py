@@ -308,6 +308,24 @@ def test_a_model_is_changed_only_where_the_whole_is_shown_faster(tmp_path, whole
     assert known.gain == known.raced.get(judged, Outcome())
 
 
+@pytest.mark.parametrize(("after", "changed"), [(2.4e-3, {1}), (2.2e-3, {1, 2})])
+def test_of_changes_that_are_not_told_apart_the_fewest_within_a_tie_are_made(
+    tmp_path, after, changed
+):
+    known = raced(tmp_path, evidence(tmp_path), WHOLE)
+    only, both = known.worthwhile[:1], known.worthwhile
+    gains = {
+        changes: Outcome(
+            SpeedUp(3e-3 / seconds, 1.1, 1.6, verdict=Verdict.FASTER),
+            seconds=(3e-3, seconds),
+            launches=5,
+        )
+        for changes, seconds in ((only, 2.5e-3), (both, after))
+    }
+    told = decide(known.model, known.run, [replace(known.races[0], outcomes=gains)])
+    assert {number for number, _ in told.advised} == changed
+
+
 def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     known = raced(tmp_path, evidence(tmp_path), WHOLE, launches=1)
     assert verdicts(known) == UNDECIDED

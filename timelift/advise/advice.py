@@ -343,7 +343,7 @@ def _in_chunks(lift: ModelLift) -> str:
 
 
 def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
-    """Return the fewest changes that the last race which shows any better does not show slower.
+    """Return the fastest changes of the last race which shows any better; of a tie, the fewest.
 
     Where the runtime does not serve the model as written, they need not be shown faster than that.
     """
@@ -359,14 +359,25 @@ def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
             ]
             if runs:
                 return min(runs)[-1]
-        shown = [
-            (outcome.slower, len(changes), -outcome.speed_up.value, changes)
+        shown = {
+            changes: outcome
             for changes, outcome in race.outcomes.items()
             if outcome.is_better and {*changes} <= {*worthwhile}
-        ]
+        }
         if shown:
-            return min(shown)[-1]
+            least = min(one.seconds[1] or math.inf for one in shown.values())
+            key = partial(_place_of_changes, shown, least * (1 + WORTHWHILE))
+            return min(shown, key=key)
     return NO_CHANGE
+
+
+def _place_of_changes(
+    shown: Mapping[Changes, Outcome], most: float, changes: Changes
+) -> tuple[bool, int, float]:
+    """Return the place of changes among those shown better: ties take at most `most` seconds."""
+    one = shown[changes]
+    is_tie = not one.slower and (one.seconds[1] or math.inf) <= most
+    return not is_tie, len(changes), -one.speed_up.value
 
 
 def _judge(
