@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from timelift.advise.advice import Advice, ModelAdvice
-from timelift.advise.advice_words import BARE, ITSELF, Pages, document, written_instead
+from timelift.advise.advice_words import document
+from timelift.advise.outcome_words import BARE, ITSELF, Pages, written_instead
 from timelift.advise.user_model import ModelLift
 from timelift.escape import plain
 from timelift.inner_layer import Factory

@@ -4,33 +4,34 @@ A screenful has the verdict, the lifts, each of them alone, the whole model, wha
 what to type next, and the verdict again. Several batches share its tables.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from timelift.advise.advice import IN_CHUNKS, Advice, LiftAdvice, ModelAdvice, Outcome, Pair
+from timelift.advise.advice import IN_CHUNKS, Advice, LiftAdvice, ModelAdvice, Outcome
+from timelift.advise.outcome_words import (
+    BARE,
+    Pages,
+    arrow,
+    becomes,
+    call_of,
+    numbers,
+    place_of,
+    times,
+    written_instead,
+)
 from timelift.advise.user_model import Changes, ModelLift, RepeatedLayer, UserModel
 from timelift.analyse.verdicts import MIN_LAUNCHES, first_call_decides
 from timelift.axis_values import Phase, Status
 from timelift.errors import counted
 from timelift.present import conditions, words
-from timelift.present.answer import speed_up_in_words
 from timelift.present.document import Block, Document
 from timelift.present.tables import Column, Table
-from timelift.present.usage import arguments_of, build_call
-from timelift.source import Source
 
 #: Characters after which a name is cut.
 _NAME_LIMIT = 40
 #: A first call that falls by a smaller ratio is no gain.
 _SHORTER = 1.25
-#: The strategy that calls the layer itself on whole sequences.
-BARE = "native"
-#: The function, in code to paste, that does so with a Sequential.
-ITSELF = "itself"
-#: The file of each strategy that was tried in the whole model, by its name.
-Pages = Mapping[str, Source]
 Row = tuple[str, ...]
 
 
@@ -98,7 +99,7 @@ def _wanted(advice: ModelAdvice) -> str:
 
 def _reason(advice: ModelAdvice) -> str:
     """Return what the verdict rests on, most often what the whole model becomes."""
-    gain, step = advice.gain, f"the {_call_of(advice.model)}"
+    gain, step = advice.gain, f"the {call_of(advice.model)}"
     if not advice.lifts:
         by_hand = [layer for layer in advice.model.repeated if not layer.depends]
         loops = counted(sum(layer.is_loop for layer in by_hand), "loop")
@@ -109,21 +110,21 @@ def _reason(advice: ModelAdvice) -> str:
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
     if not (gain.is_compared or ends):
         return _reason_alone(advice)
-    becomes = f"{step} {_becomes(gain)}"
+    told = f"{step} {becomes(gain)}"
     before, after = gain.first_call
     first = f"its first call {arrow(gain.first_call)}"
     if advice.verdict is Advice.CHANGE and not gain.is_faster:
-        return f"{first}, and {step} is not shown slower, {_times(gain, ' times as fast')}"
+        return f"{first}, and {step} is not shown slower, {times(gain, ' times as fast')}"
     if advice.verdict is Advice.CHANGE:
         decides = before and after and first_call_decides(before, after)
-        return f"{becomes}, {first}" if decides else becomes
+        return f"{told}, {first}" if decides else told
     is_shorter = before and after and before > _SHORTER * after
     if not gain.is_compared:
-        becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
+        told += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
     elif advice.verdict is Advice.KEEP and not gain.is_loss and is_shorter:
-        becomes = f"only the first call is shorter ({arrow(gain.first_call)}): {becomes}"
-    lifts = f"lift{'s' if len(advice.judged) > 1 else ''} {_numbers(advice.judged)}"
-    return f"with {lifts} changed {becomes}"
+        told = f"only the first call is shorter ({arrow(gain.first_call)}): {told}"
+    lifts = f"lift{'s' if len(advice.judged) > 1 else ''} {numbers(advice.judged)}"
+    return f"with {lifts} changed {told}"
 
 
 def _reason_unserved(advice: ModelAdvice) -> str:
@@ -134,15 +135,10 @@ def _reason_unserved(advice: ModelAdvice) -> str:
     drops = not all(lift.is_loop for lift in advice.model.lifts) and advice.model.leaves_open
     if drops and written.status is Status.LAW_BROKEN:
         why += "; perhaps since where time is open TimeDistributed drops steps: docs/upstream.md"
-    ends = f"in {_place(advice.model)} it {does} as written ({why})"
+    ends = f"in {place_of(advice.model)} it {does} as written ({why})"
     if advice.verdict is Advice.CHANGE and after is not None:
         return f"{ends}; changed it runs, in {words.time_in_words(after)}"
     return f"{ends}, and with no change that was tried"
-
-
-def _place(model: UserModel) -> str:
-    """Return what serves a model."""
-    return words.value_in_words("runtime", model.runtime)
 
 
 def _reason_alone(advice: ModelAdvice) -> str:
@@ -169,47 +165,6 @@ def _reason_alone(advice: ModelAdvice) -> str:
     return f"a lift alone may become up to {words.times(most)} times as fast"
 
 
-def _numbers(changes: Changes) -> str:
-    """Write the numbers of lifts: `1, 2`, or `1 in chunks`."""
-    return ", ".join(f"{number}{' in chunks' * (name in IN_CHUNKS)}" for number, name in changes)
-
-
-def _call_of(model: UserModel) -> str:
-    if model.runtime:
-        return f"call in {_place(model)}"
-    return "train step" if model.setting.phase is Phase.TRAIN else "prediction"
-
-
-def _becomes(gain: Outcome) -> str:
-    if not gain.is_compared:
-        return "has no figures"
-    if gain.is_faster or gain.is_loss or not gain.speed_up.is_known:
-        return f"becomes {_times(gain, ' times as fast')}{_in_fit(gain)}"
-    if gain.gains_little:
-        most = gain.speed_up.high
-        return f"gains at most {words.at_most(most)}" if most > 1 else "gains nothing"
-    return f"is not shown to become faster, {_times(gain, ' times as fast')}"
-
-
-def _in_fit(gain: Outcome) -> str:
-    """Write, after a comma, a gain in `fit`; '' if unknown, or if written like that of a step."""
-    is_same = words.times(gain.in_fit) == words.times(gain.speed_up.value)
-    if is_same or math.isnan(gain.in_fit) or not gain.is_faster:
-        return ""
-    return f", in fit about {words.times(gain.in_fit)}"
-
-
-def _times(gain: Outcome, noun: str = "") -> str:
-    """Write a gain: `6.1 [5.4, 7.0]` with its noun, or `6.3 to 17 % slower`."""
-    speed_up = gain.speed_up
-    if not gain.is_compared:
-        return "-"
-    if gain.is_loss:
-        text = words.from_to(1 / speed_up.high, 1 / speed_up.low)
-        return f"{text} {'slower' if text.endswith('%') else 'as slow'}"
-    return f"{speed_up_in_words(speed_up)}{noun}{'' if speed_up.is_known else ' by one launch'}"
-
-
 # What was found ----------------------------------------------------------------------------------
 
 
@@ -221,7 +176,7 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
     machine = f"CPU, {counted(cores, 'core')}" if cores else "CPU"
     backend = words.value_in_words("backend", model.backend)
-    how = f"exported to {_place(model)}" if model.setting.is_exported else model.mode
+    how = f"exported to {place_of(model)}" if model.setting.is_exported else model.mode
     yield f"{backend}, {how}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
@@ -273,7 +228,7 @@ def _lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
             for name, gain in sorted(others, key=lambda pair: pair[0] != lift_advice.strategy):
                 call = str(gain.status) if gain.end else arrow(gain.seconds)
                 changes = ("changes" if gain.meaning else "",) if last else ()
-                yield (*cells, name, call, _times(gain), arrow(gain.first_call), *changes)
+                yield (*cells, name, call, times(gain), arrow(gain.first_call), *changes)
                 cells = ("", "")
 
 
@@ -286,20 +241,6 @@ def _to_do(advice: LiftAdvice, pages: Pages) -> str:
     return f"{'write' if advice.is_change else 'maybe'} {instead}"
 
 
-def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
-    """Return what takes a lift's place, in code: `FoldTime(Dense(32))`, or `Dense(32)`.
-
-    A Sequential insists on the rank of its inputs, so `itself` makes it anew.
-    """
-    called = f"({lift.called_with()})" if lift.is_loop else ""  # as TimeDistributed is not
-    if name := pages[strategy].lift_class:
-        return f"{name}({lift.inner}{arguments_of(strategy)}){called}"
-    if strategy != BARE:
-        return f"{build_call(lift.inner, 'shape')}{called}"
-    is_sequential = "(" not in lift.inner or lift.inner.startswith("Sequential(")
-    return f"{ITSELF}({lift.inner}){called}" if is_sequential else f"{lift.inner}{called}"
-
-
 def _batch(advice: ModelAdvice, advices: Sequence[ModelAdvice]) -> str:
     """Write the batch of one of several advices."""
     return str(advice.model.feeding.batch) if len(advices) > 1 else ""
@@ -308,23 +249,15 @@ def _batch(advice: ModelAdvice, advices: Sequence[ModelAdvice]) -> str:
 def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each set of changes raced at each batch."""
     model = advices[0].model
-    call, first = f"a {_call_of(model)}", words.first_call(model.setting)
+    call, first = f"a {call_of(model)}", words.first_call(model.setting)
     yield ("changed", "batch", call, "times as fast", first, "peak memory")
     for advice in advices:
         batch = _batch(advice, advices)
         for changes, gain in advice.raced.items():
             if changes and gain.is_compared:
-                cells = (_numbers(changes), batch, arrow(gain.seconds), _times(gain))
+                cells = (numbers(changes), batch, arrow(gain.seconds), times(gain))
                 peaks = arrow(gain.peak_bytes, words.human_bytes) if gain.peak_bytes[1] else ""
                 yield (*cells, arrow(gain.first_call), peaks)
-
-
-def arrow(pair: Pair, write: Callable[[float], str] = words.time_in_words) -> str:
-    """Write a pair of figures: `41.2 → 4.25 ms`; '-' where none is known."""
-    before, after = pair
-    if before is None or after is None:
-        return "-" if after is None else write(after)
-    return words.arrow(before, after, write)
 
 
 # Sentences below the tables ----------------------------------------------------------------------
@@ -355,7 +288,7 @@ def _notes_on_memory(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
             written = ", ".join(written_instead(lift, name, pages) for lift, name in own)
             peaks = [arrow(each.peak_bytes, words.human_bytes) for each in (advice.gain, gain)]
             less = f"with less memory ({peaks[1]}, where it is {peaks[0]})"
-            yield f"{less}, {written}: the {_call_of(advice.model)} {_becomes(gain)}"
+            yield f"{less}, {written}: the {call_of(advice.model)} {becomes(gain)}"
 
 
 def _fault(lift: ModelLift) -> str:
@@ -379,8 +312,8 @@ def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iter
             yield f"{label}, {name} changes in training: {words.changes_in_words(gain.meaning)}"
     whole = raced.get(((advice.lift.number, advice.strategy),))
     if advice.verdict is Advice.KEEP and advice.gain.is_faster and whole:
-        alone = _times(advice.gain, " times as fast alone")
-        yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(whole)}"
+        alone = times(advice.gain, " times as fast alone")
+        yield f"{label}, {advice.strategy}: {alone}; the whole {becomes(whole)}"
 
 
 def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from timelift.advise.advice import ModelAdvice, Outcome
-from timelift.advise.advice_words import Pages, arrow, written_instead
+from timelift.advise.outcome_words import Pages, arrow, written_instead
 from timelift.advise.races import Ask, race_edited
 from timelift.advise.rewrite import WRITTEN, Edit, NotRewrittenError, edits
 from timelift.axis_values import Status

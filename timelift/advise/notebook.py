@@ -17,8 +17,9 @@ import pandas as pd
 from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import CLONE, advice_code, code_in_place
-from timelift.advise.advice_words import Pages, document
+from timelift.advise.advice_words import document
 from timelift.advise.in_place import change_in_place, is_graph, made_by
+from timelift.advise.outcome_words import Pages
 from timelift.advise.user_model import (
     OPTIONS,
     SEQ_LEN,

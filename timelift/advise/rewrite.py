@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timelift.advise.advice import Advice, ModelAdvice
-from timelift.advise.advice_words import Pages
+from timelift.advise.outcome_words import Pages
 from timelift.advise.user_model import ModelLift, Site
 from timelift.errors import UserError
 from timelift.journal.files import replace_file
