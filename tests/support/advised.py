@@ -117,6 +117,10 @@ WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0
 SLOWER = {"as_written": 3.0, "changed": 3.3, "only_lift1": 3.2, "only_lift2": 3.1}
 
 
+def screen(advice):
+    return to_text(document([advice], PAGES))
+
+
 def told(folder):
     """What is printed of advice in several states, by their names."""
     return {
