@@ -88,3 +88,27 @@ def test_changed_files_and_several_batches_are_refused_before_anything_is_measur
     (tmp_path / "project" / "models.py").write_bytes(AFTER)
     code, _, said, _ = ask("--fix")
     assert (code, "expected files as git has them" in said) == (1, True)
+
+
+def test_a_file_that_is_saved_while_the_model_is_raced_is_left_as_it_is(ask, tmp_path, monkeypatch):
+    file, mine = tmp_path / "project" / "models.py", b"import keras  # mine\n"
+
+    def saved(*_):
+        file.write_bytes(mine)
+        return editing.edits(), FASTER
+
+    monkeypatch.setattr(editing, "tried_edits", saved)
+    code, _, said, found = ask("--fix")
+    assert (code, found) == (2, mine)
+    assert "not changed: models.py was changed while the model was raced" in said
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(ask, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Edit, "write", full)
+    code, _, said, found = ask("--fix")
+    assert (code, found) == (1, BEFORE)
+    assert "No space left on device; make it writable" in said
+    assert "written" not in said

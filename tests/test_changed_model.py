@@ -31,8 +31,8 @@ def answer_of(model, strategy="fold_time", masked=False):
     return told_of(advice, pages(Project(Path.cwd())), at_hand=model)
 
 def wrong_of(answer):
-    code = answer.in_place.replace("y = self.layer(", "y = 1.5 * self.layer(")
-    return replace(answer, in_place=code)
+    code = answer.instead.replace("y = self.layer(", "y = 1.5 * self.layer(")
+    return replace(answer, instead=code)
 
 x, y = ones(5, 4, 2), ones(5, 4, 2)
 model = make()
@@ -102,15 +102,24 @@ class Mine(keras.Model):
         self.first = layers.Dense(3)
         self.lift = inner
         self.blocks = [layers.TimeDistributed(layers.Dense(3)), layers.BatchNormalization()]
-        self.head = layers.Dense(1)
+        self.head = Head()
 
     def call(self, x, training=False):
         x = self.lift(self.first(x), training=training)
         return self.head(self.blocks[1](self.blocks[0](x), training=training))
 
+class Head(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self._own = layers.TimeDistributed(layers.TimeDistributed(layers.Dense(1)))
+        self.by_name = {"td": layers.TimeDistributed(layers.Dense(1))}
+
+    def call(self, x):
+        return self.by_name["td"](self._own(x[..., None])[..., 0])
+
 def make(inner=layers.TimeDistributed):
     model = Mine(inner(layers.Dense(4)))
-    model.compile("adam", "mse")
+    model.compile("sgd", "mse")
     return model
 
 def built():
@@ -125,8 +134,20 @@ def within():
 def graph():
     steps = keras.Input((4, 2))
     model = keras.Model(steps, layers.TimeDistributed(layers.Dense(1))(steps))
-    model.compile("adam", "mse")
+    model.compile("sgd", "mse")
     return model
+
+def around():
+    steps = keras.Input((4, 2))
+    inner = layers.TimeDistributed(layers.Dense(1))
+    model = keras.Model(steps, inner(Head()(steps)))
+    model.compile("sgd", "mse")
+    return model
+
+class Held(Mine):
+    def __init__(self):
+        super().__init__(layers.TimeDistributed(layers.Dense(4)))
+        self.compile("sgd", "mse")
 """
 IN_PLACE = """
 from timelift.errors import UserError
@@ -136,7 +157,7 @@ path = Path(tempfile.mkdtemp(), "own.py")
 path.write_text(OWN)
 
 def named(name):
-    model = made_by(Factory(str(path), name))
+    model = made_by(Factory(str(path), name), ())
     lifts = [LIFT | {"access": lift.access, "inner": "Dense"} for lift in find_lifts(model)]
     described = replace(make_model(lifts=lifts), factory=f"{path}:{name}")
     times, whole = {"time_distributed": 5.0, "fold_time": 1.0}, {"as_written": 3, "changed": 1}
@@ -158,32 +179,38 @@ def shown(name):
         "compiled": answer.model.compiled,
     }
 
-print(json.dumps({name: shown(name) for name in ("make", "built", "within", "graph")}))
+print(json.dumps({name: shown(name) for name in NAMES}))
 """
 
 
-def test_a_model_of_a_class_of_its_own_is_changed_where_its_lifts_stand():
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_model_of_a_class_of_its_own_is_changed_where_its_lifts_stand(backend):
     head = CHANGED.partition("x, y = ones")[0].replace(
         "answer as told_of",
         "answer as told_of\n"
         "from timelift.advise.in_place import made_by\nfrom timelift.inner_layer import Factory",
     )
-    told = engines.run("tensorflow", f"{engines.ENGINE}{head}\nOWN = {OWN!r}\n{IN_PLACE}")
-    for name in ("make", "built", "graph"):
+    names = "NAMES = 'make', 'built', 'Held', 'within', 'graph', 'around'"
+    told = engines.run(backend, f"{engines.ENGINE}{head}\nOWN = {OWN!r}\n{names}\n{IN_PLACE}")
+    for name in ("make", "built", "Held", "graph"):
         assert told[name]["differs"] < 1e-4
         assert told[name]["wrong"] > 0.1
         assert told[name]["compiled"]
-    assert told["make"]["access"] == told["built"]["access"] == [".lift", ".blocks[0]"]
-    kinds = [
-        "Mine",
-        "Dense",
-        "FoldTime",
-        "Dense",
-        "FoldTime",
-        "Dense",
-        "BatchNormalization",
-        "Dense",
-    ]
-    assert sorted(told["make"]["kinds"]) == sorted(kinds)
+        assert "TimeDistributed" not in told[name]["kinds"]
+    access = [".lift", ".blocks[0]", ".head._layers[0]", ".head._layers[0].layer"]
+    assert told["make"]["access"] == told["built"]["access"] == [*access, ".head._layers[1]"]
+    assert told["make"]["kinds"].count("FoldTime") == 5
     assert told["make"]["kinds"] == told["built"]["kinds"]
-    assert "stands in the graph of 'within' inside of the model; --fix" in told["within"]
+    for name in ("within", "around"):
+        assert "its lifts cannot be changed here: " in told[name]
+        assert told[name].endswith("; timelift advise NAME --fix changes its source")
+
+
+def test_a_loop_and_a_model_that_is_not_made_here_are_sentences():
+    loop = {"advice": "change", "usual": "loop_slice", "after": "FoldTime(step)(x)"}
+    answer = Answer(Advice.CHANGE, "", "", {"lifts": [loop]}, Factory("nowhere", "make"), "")
+    with pytest.raises(UserError, match=r"write FoldTime\(step\)\(x\) for it where it stands"):
+        answer.model  # noqa: B018 - it is what raises
+    answer = Answer(Advice.CHANGE, "", "", {"lifts": []}, Factory("nowhere", "make"), "")
+    with pytest.raises(UserError, match="nowhere:make makes in this process, too, but ModuleNot"):
+        answer.model  # noqa: B018 - as above

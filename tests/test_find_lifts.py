@@ -220,7 +220,8 @@ def test_a_loop_is_named_by_its_line_and_by_what_it_calls():
     ]
     lines = (engines.ROOT / "examples" / "more_models.py").read_text().splitlines()
     line = next(number for number, line in enumerate(lines, 1) if "self.pose(" in line)
-    assert (loop["place"], loop["called"]) == (f"more_models.py:{line}", "self.pose")
+    assert loop["line"] == f"more_models.py:{line}"
+    assert loop["instead"] == "FoldTime(self.pose)(frames)"
 
 
 @SHARED

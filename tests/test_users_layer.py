@@ -209,8 +209,8 @@ def test_a_layer_beyond_the_memory_limit_is_a_sentence(tmp_path):
 
 def test_a_layer_beyond_the_limit_of_a_first_call_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(write(tmp_path, {"mine.py": hostile.STARTS}))
-    limits = users_layer.Limits(seconds=1)
-    with pytest.raises(UserError, match=r"it takes over 1 s \(--first-call-limit\)"):
+    limits = users_layer.Limits(first_call=1)
+    with pytest.raises(UserError, match=r"it takes over 2 s, twice --first-call-limit; raise that"):
         users_layer.user_workload("mine:hangs", None, QUICKEST, [tmp_path], limits)
 
 

@@ -142,7 +142,7 @@ def states(folder):
     repeated = [{"layer": "Dense 'scores'", "calls": 5, "depends": False}]
     repeated += [{"layer": "GRUCell 'cell'", "calls": 12, "depends": True}]
     loop = {"layer": "'pose'", "calls": 20, "depends": False}
-    loop |= {"place": "models.py:41", "called": "self.pose"}
+    loop |= {"line": "models.py:41", "instead": "FoldTime(self.pose)(x)"}
     return {
         "change": [advised(folder, model, whole=WHOLE)],
         "keep, which is faster": [advised(folder, model, whole=SLOWER)],

@@ -351,33 +351,25 @@ def _fastest(races: Sequence[WholeRace], worthwhile: Changes) -> Changes:
     for race in reversed(races):
         if any(name in IN_CHUNKS and name not in tried for _, name in race.changes):
             continue  # for its memory
-        if race.outcomes.get(NO_CHANGE, Outcome()).is_unusable:
-            runs = [
-                (one.slower, len(key), one.seconds[1], key)
-                for key, one in race.outcomes.items()
-                if one.launches
-            ]
-            if runs:
-                return min(runs)[-1]
+        runs = {key: one for key, one in race.outcomes.items() if one.launches}
+        if runs and race.outcomes.get(NO_CHANGE, Outcome()).is_unusable:
+            return _fastest_of(runs)
         shown = {
             changes: outcome
             for changes, outcome in race.outcomes.items()
             if outcome.is_better and {*changes} <= {*worthwhile}
         }
         if shown:
-            least = min(one.seconds[1] or math.inf for one in shown.values())
-            key = partial(_place_of_changes, shown, least * (1 + WORTHWHILE))
-            return min(shown, key=key)
+            return _fastest_of(shown)
     return NO_CHANGE
 
 
-def _place_of_changes(
-    shown: Mapping[Changes, Outcome], most: float, changes: Changes
-) -> tuple[bool, int, float]:
-    """Return the place of changes among those shown better: ties take at most `most` seconds."""
-    one = shown[changes]
-    is_tie = not one.slower and (one.seconds[1] or math.inf) <= most
-    return not is_tie, len(changes), -one.speed_up.value
+def _fastest_of(raced: Mapping[Changes, Outcome]) -> Changes:
+    """Return the fastest of several changes; of those that are hardly slower, the fewest."""
+    seconds = {changes: one.seconds[1] or math.inf for changes, one in raced.items()}
+    most = min(seconds.values()) * (1 + WORTHWHILE)
+    ties = [each for each in raced if not raced[each].slower and seconds[each] <= most]
+    return min(ties or raced, key=lambda changes: (len(changes), seconds[changes], changes))
 
 
 def _judge(

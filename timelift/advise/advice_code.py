@@ -75,7 +75,7 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
         yield from _by_hand(changes, pages)
 
 
-def code_in_place(advice: ModelAdvice, pages: Pages) -> str:
+def code_instead(advice: ModelAdvice, pages: Pages) -> str:
     """Return Python that maps lifts of a `model` to the classes to write, as `INSTEAD`."""
     changes = _changes(advice)
     lines = (*_classes(changes, pages), "import functools", *_instead(changes, pages))

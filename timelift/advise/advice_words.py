@@ -16,7 +16,7 @@ from timelift.advise.outcome_words import (
     becomes,
     call_of,
     numbers,
-    place_of,
+    served_by,
     times,
     written_instead,
 )
@@ -102,8 +102,8 @@ def _reason(advice: ModelAdvice) -> str:
     gain, step = advice.gain, f"the {call_of(advice.model)}"
     if not advice.lifts:
         by_hand = [layer for layer in advice.model.repeated if not layer.depends]
-        loops = counted(sum(layer.is_loop for layer in by_hand), "loop")
-        but = f"{loops}, not measured" if loops[0] != "0" else "calls to join by hand"
+        loops = sum(layer.is_loop for layer in by_hand)
+        but = f"{counted(loops, 'loop')}, not measured" if loops else "calls to join by hand"
         return f"there is no lift{f', but {but}' if by_hand else ''}"
     if advice.as_written.is_unusable:
         return _reason_unserved(advice)
@@ -135,7 +135,7 @@ def _reason_unserved(advice: ModelAdvice) -> str:
     drops = not all(lift.is_loop for lift in advice.model.lifts) and advice.model.leaves_open
     if drops and written.status is Status.LAW_BROKEN:
         why += "; perhaps since where time is open TimeDistributed drops steps: docs/upstream.md"
-    ends = f"in {place_of(advice.model)} it {does} as written ({why})"
+    ends = f"in {served_by(advice.model)} it {does} as written ({why})"
     if advice.verdict is Advice.CHANGE and after is not None:
         return f"{ends}; changed it runs, in {words.time_in_words(after)}"
     return f"{ends}, and with no change that was tried"
@@ -176,7 +176,7 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
     machine = f"CPU, {counted(cores, 'core')}" if cores else "CPU"
     backend = words.value_in_words("backend", model.backend)
-    how = f"exported to {place_of(model)}" if model.setting.is_exported else model.mode
+    how = f"exported to {served_by(model)}" if model.setting.is_exported else model.mode
     yield f"{backend}, {how}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
@@ -192,11 +192,11 @@ def _repeated(repeated: RepeatedLayer) -> str:
     """Write which layer is called again, where, and what to write instead by hand."""
     code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
     if repeated.is_loop:
-        code = f"FoldTime({repeated.called})(inputs), by FoldTime of the strategy fold_time"
+        code = f"{repeated.instead}, by FoldTime of the strategy fold_time"
     rest = f"by hand (not for batch statistics or losses): {code}"
     if repeated.depends:
         rest = "each call needs the one before: a recurrence, left alone"
-    at = f" at {repeated.place}" if repeated.place else ""
+    at = f" at {repeated.line}" if repeated.line else ""
     return f"{repeated.layer} is called {repeated.calls} times at one shape{at}: {rest}"
 
 

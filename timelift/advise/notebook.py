@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,9 @@ import pandas as pd
 
 from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
-from timelift.advise.advice_code import CLONE, advice_code, code_in_place
+from timelift.advise.advice_code import CLONE, advice_code, code_instead
 from timelift.advise.advice_words import document
-from timelift.advise.in_place import change_in_place, is_graph, made_by
+from timelift.advise.in_place import changed, made_by
 from timelift.advise.outcome_words import Pages
 from timelift.advise.user_model import (
     OPTIONS,
@@ -29,7 +30,7 @@ from timelift.advise.user_model import (
     usual_batch,
 )
 from timelift.errors import UserError, nearest, one_line
-from timelift.inner_layer import Factory
+from timelift.inner_layer import TIME_DISTRIBUTED, Factory
 from timelift.measure.launch import IMPORTED_BY, run_folder
 from timelift.present.document import to_json
 from timelift.present.terminal import to_text
@@ -45,7 +46,8 @@ class Answer:
     """The advice on a model, as text a screenful.
 
     `code` to paste clones a Keras model that has the name `model`; `data` is the command's JSON.
-    The model is `at_hand`, or else its `factory` makes it, and `in_place` is code to change that.
+    The model is `at_hand`, or else its `factory` makes it, by modules in `folders` too. `instead`
+    is the code of what to put in the place of its lifts.
     """
 
     verdict: Advice
@@ -53,7 +55,8 @@ class Answer:
     code: str
     data: dict[str, Any]
     factory: Factory
-    in_place: str
+    instead: str
+    folders: tuple[Path, ...] = ()
     at_hand: Any = None
 
     def __repr__(self) -> str:
@@ -63,24 +66,25 @@ class Answer:
     def model(self) -> Any:
         """The model with its lifts changed: its names, weights, compile and optimiser.
 
-        A model at hand is cloned. One that was named is made in this process; if it has a class of
-        its own, its lifts are replaced where they stand. Raises UserError if no change is advised,
-        or where that cannot be done.
+        A model at hand is cloned. One that was named is made in this process; lifts that are
+        attributes are replaced where they stand. Raises UserError if no change is advised, or where
+        that cannot be done.
         """
         if self.verdict is not Advice.CHANGE:
             raise UserError(
                 f"expected the advice to change, received {self.verdict}; keep the model"
             )
-        model = self._as_written()
-        if not is_graph(model):
-            change_in_place(model, self.in_place)
-            return model
-        names = {"model": model}
-        exec(f"{self.in_place}\n{CLONE}", names)  # noqa: S102 - the code that is printed
-        return names["new_model"]
+        to_change = [lift for lift in self.data["lifts"] if lift["advice"] == Advice.CHANGE]
+        if loops := [lift for lift in to_change if lift["usual"] != TIME_DISTRIBUTED]:
+            after = loops[0]["after"]
+            raise UserError(f"a loop is changed by hand: write {after} for it where it stands")
+        is_at_hand = self.at_hand is not None
+        return changed(self._as_written(), self.instead, CLONE, at_hand=is_at_hand)
 
     def _as_written(self) -> Any:
-        return made_by(self.factory) if self.at_hand is None else self.at_hand
+        if self.at_hand is not None:
+            return self.at_hand
+        return made_by(self.factory, self.folders)
 
     def verify(self, x: Any, y: Any, steps: int = 3) -> pd.DataFrame:
         """Return outputs, losses of train steps and weights after them, beside it as written.
@@ -128,12 +132,14 @@ def _trained(model: Any, x: Any, y: Any, steps: int) -> dict[str, list[Any]]:
     return found
 
 
-def answer(advice: ModelAdvice, pages: Pages, *, at_hand: Any = None) -> Answer:
+def answer(
+    advice: ModelAdvice, pages: Pages, folders: Sequence[Path] = (), *, at_hand: Any = None
+) -> Answer:
     told = document([advice], pages)
     code = "\n".join(advice_code(advice, pages, is_at_hand=at_hand is not None))
     text, data = to_text(told).rstrip("\n"), json.loads(to_json(told.data))
-    factory, in_place = Factory.of(advice.model.factory), code_in_place(advice, pages)
-    return Answer(advice.verdict, text, code, data, factory, in_place, at_hand)
+    factory, instead = Factory.of(advice.model.factory), code_instead(advice, pages)
+    return Answer(advice.verdict, text, code, data, factory, instead, tuple(folders), at_hand)
 
 
 def advise(
@@ -172,7 +178,7 @@ def advise(
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
         (advice,) = races.advise_on(project, factory, [feeding], texts, called, runtime=served)
     at_hand = None if isinstance(model, str) else model
-    return answer(advice, races.pages(project), at_hand=at_hand)
+    return answer(advice, races.pages(project), project.import_folders, at_hand=at_hand)
 
 
 def _stored(model: Any, keras: Any, folder: str) -> str:

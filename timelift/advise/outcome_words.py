@@ -24,7 +24,7 @@ def numbers(changes: Changes) -> str:
     return ", ".join(f"{number}{' in chunks' * (name in IN_CHUNKS)}" for number, name in changes)
 
 
-def place_of(model: UserModel) -> str:
+def served_by(model: UserModel) -> str:
     """Return what serves a model."""
     return words.value_in_words("runtime", model.runtime)
 
@@ -32,7 +32,7 @@ def place_of(model: UserModel) -> str:
 def call_of(model: UserModel) -> str:
     """Return what a call of a model is."""
     if model.runtime:
-        return f"call in {place_of(model)}"
+        return f"call in {served_by(model)}"
     return "train step" if model.setting.phase is Phase.TRAIN else "prediction"
 
 

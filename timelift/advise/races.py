@@ -181,7 +181,10 @@ def race_whole(ask: Ask, model: UserModel, changes: Changes, texts: Mapping[str,
 def race_edited(
     ask: Ask, advice: ModelAdvice, edits: Iterable[Edit], texts: Mapping[str, str]
 ) -> Outcome:
-    """Race the model of edited source against that of the files, which holds it to the law."""
+    """Race the model of edited source against that of the files, which holds it to the law.
+
+    Ctrl-C, of which a run keeps what there is, is raised, since nothing may be written then.
+    """
     model = advice.model
     request = _request(ask, model, texts, stop_after=1)
     own = SourceEdits(
@@ -193,6 +196,8 @@ def race_edited(
         as_written, name=_EDITED, title="The model of its edited source.", edits=own
     )
     run = _run_whole(request, model, [as_written, as_edited])
+    if run.is_provisional:
+        raise KeyboardInterrupt
     return outcomes(run, model.setting, AS_WRITTEN).get(_EDITED, Outcome())
 
 

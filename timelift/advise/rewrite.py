@@ -10,14 +10,14 @@ import io
 import re
 import tokenize
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.outcome_words import Pages
 from timelift.advise.user_model import ModelLift, Site
-from timelift.errors import UserError
+from timelift.errors import UserError, writing
 from timelift.journal.files import replace_file
 from timelift.present.shortest import lift_alone
 from timelift.project import INSTALLED, GitError, Project, git
@@ -61,12 +61,26 @@ class Edit:
             for line in lines
         )
 
+    @property
+    def is_stale(self) -> bool:
+        """True if the file was changed since it was read."""
+        return (self.path.read_bytes() if self.path.exists() else None) != self.before
+
     def write(self) -> None:
         """Write the file whole or not at all, with the mode that it has."""
         mode = self.path.stat().st_mode if self.before is not None else None
         replace_file(self.path, self.after, self.path.parent)
         if mode is not None:
             self.path.chmod(mode)
+
+
+def write(edits: Sequence[Edit], project: Project) -> None:
+    """Write edits, new files first; raises NotRewrittenError if a file was changed meanwhile."""
+    if stale := [project.shown(edit.path) for edit in edits if edit.is_stale]:
+        raise NotRewrittenError(f"{stale[0]} was changed while the model was raced")
+    for edit in sorted(edits, key=lambda edit: edit.before is not None):
+        with writing(edit.path, "make it writable"):
+            edit.write()
 
 
 def _lines_of(text: bytes) -> list[bytes]:

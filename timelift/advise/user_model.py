@@ -61,20 +61,20 @@ class Feeding(NamedTuple):
 class RepeatedLayer:
     """A layer that one call of a model calls several times at one shape, and that is no lift.
 
-    It `depends` where a call takes what an earlier one returned. Where one line of a file makes all
-    calls, a loop, `place` is such as `models.py:41`, and `called` what it calls, such as `self.f`.
+    It `depends` where a call takes what an earlier one returned. Where one `line` of a file calls
+    it with the steps of a sequence, such as `models.py:41`, `instead` is `FoldTime(self.f)(x)`.
     """
 
     layer: str
     calls: int
     depends: bool = False
-    place: str = ""
-    called: str = ""
+    line: str = ""
+    instead: str = ""
 
     @property
     def is_loop(self) -> bool:
         """True if it is a loop over steps that need not wait for each other."""
-        return bool(self.place) and not self.depends
+        return bool(self.line) and not self.depends
 
 
 class Site(NamedTuple):

@@ -102,17 +102,17 @@ def _edit(
         return 0
     try:
         ask = partial(RunRequest, project, place=place)
-        edits, outcome = editing.tried_edits(project, advice, pages, ask, texts)
+        own = {**texts, "backends": str(advice.model.backend)}
+        edits, outcome = editing.tried_edits(project, advice, pages, ask, own)
+        if writes:
+            rewrite.write(edits, project)
     except rewrite.NotRewrittenError as error:
         say(f"\nnot changed: {error}\n")
         return commands.EXIT_NOT_YES
     for line in editing.in_words(advice, edits, outcome, pages, written=writes):
         say(f"{line}\n")
-    for each in edits:
-        if writes:
-            each.write()
-        else:
-            sys.stdout.buffer.write(each.diff(project.shown(each.path)))
+    for each in () if writes else edits:
+        sys.stdout.buffer.write(each.diff(project.shown(each.path)))
     return 0 if writes else 1
 
 
@@ -130,7 +130,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="LIST",
         help=f"sequences in a call, or several like 8,32,128 (default: {BATCH}, served "
-        f"{SERVED_BATCH}, or those of --data, of which the first are taken else)",
+        f"{SERVED_BATCH}, or all rows of --data)",
     )
     parser.add_argument(
         "--seq-lens",

@@ -176,7 +176,7 @@ class LaunchProcess(Launch):
         """What a worker finds of a layer or model, or its `error`."""
         self._tasks += 1
         self._send(messages.task_line(self._tasks, task))
-        limit = self._first_call_limit
+        limit = stage_limit("making it", 1, self._first_call_limit)
         deadline = time.monotonic() + limit
         event = self._next_event(self._tasks, deadline)
         if isinstance(event, messages.Started):
@@ -184,11 +184,12 @@ class LaunchProcess(Launch):
         if isinstance(event, Described):
             return event
         code = event.code if isinstance(event, messages.Exited) else self._exit_code()
-        why = f"it takes over {limit:g} s (--first-call-limit)"
+        why = f"it takes over {limit:g} s, twice --first-call-limit"
         if code is not None:
             how = f"{cause_of_end(code)}: {self._last_lines(1)}"
             why = f"importing or calling it ended the process that did ({how})"
-        return Described({"error": f"{why}; import it by itself"})
+        remedy = "raise that" if code is None else "import it by itself"
+        return Described({"error": f"{why}; {remedy}"})
 
     def _run_workers(self, task: Task, show_stage: ShowStage) -> InTurns[list[WorkerState]]:
         worker = WorkerState(task, show_stage)

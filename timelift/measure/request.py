@@ -13,7 +13,6 @@ from timelift.journal.files import own_results
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.header import open_resumed, refuse_foreign_layer, resumed_options
-from timelift.measure.launch import IMPORT_LIMIT
 from timelift.measure.options import (
     AXIS_OPTIONS,
     OPTIONS,
@@ -146,7 +145,7 @@ class RunRequest:
             self.options.inputs,
             (installed or backends)[0],
             self.project.import_folders,
-            Limits(self.options.memory_limit, max(IMPORT_LIMIT, self.options.first_call_limit)),
+            Limits(self.options.memory_limit, self.options.first_call_limit),
         )
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name

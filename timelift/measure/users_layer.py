@@ -29,13 +29,13 @@ _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG
 
 
 class Limits(NamedTuple):
-    """How long a user's layer or model may take to be made and called, and its memory if not 0."""
+    """What a user's layer or model may take: memory unless 0, and half its time in seconds."""
 
     memory_bytes: int = 0
-    seconds: float = IMPORT_LIMIT
+    first_call: float = IMPORT_LIMIT / 2
 
 
-NO_LIMITS = Limits()
+USUAL_LIMITS = Limits()
 
 
 def user_workload(
@@ -43,7 +43,7 @@ def user_workload(
     inputs: LayerInputs | None,
     backend: Backend,
     folders: Sequence[Path],
-    limits: Limits = NO_LIMITS,
+    limits: Limits = USUAL_LIMITS,
 ) -> Workload:
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
@@ -98,7 +98,7 @@ def look_at(
     backend: Backend,
     folders: Sequence[Path],
     called_with: str = "",
-    limits: Limits = NO_LIMITS,
+    limits: Limits = USUAL_LIMITS,
 ) -> dict[str, Any]:
     """Return what `worker.describe` finds of a layer, or of a model.
 
@@ -110,7 +110,7 @@ def look_at(
     if reason := why_not_installed(backend):
         raise UserError(reason)
     variables = importing_from(folders) | _NO_GPU
-    with closing(LaunchProcess(backend, limits.seconds, variables=variables)) as launch:
+    with closing(LaunchProcess(backend, limits.first_call, variables=variables)) as launch:
         launch.wait_until_ready()
         described = launch.look(Look(factory, called_with, limits.memory_bytes)).found
     if why := described.get("error", ""):

@@ -88,7 +88,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "mode": model_data.mode_of(model),
             "drawn": not feeding["source"],
             "draws_labels": data.labels is None and trains,
-            "batch": len(keras.tree.flatten(data.inputs)[0]),
+            "batch": model_data.rows_of(data.inputs),
             "leaves_open": any(None in tensor.shape[1:] for tensor in making.inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": any(lift.mask_shape and not lift.padded for lift in lifts),

@@ -308,14 +308,17 @@ def _step_down(above: Any, part: Any) -> str:
     """Return how Python reaches a part of a layer; Keras numbers its names anew in each process."""
     if isinstance(above, keras.Model) and name_of_its_own(part):
         return f".get_layer({str(part.name)!r})"
-    for name, value in vars(above).items():
+    names = [*vars(above), *getattr(above, "_modules", ())]  # where PyTorch keeps parts
+    for name in names:
+        value = getattr(above, name)
         if value is part and not name.startswith("_"):
             return f".{name}"
         if isinstance(value, list) and not name.startswith("_"):
             places = [place for place, one in enumerate(value) if one is part]
             if places:
                 return f".{name}[{places[0]}]"
-    return f".layers[{[*map(id, above.layers)].index(id(part))}]"
+    parts = "layers" if isinstance(above, keras.Model) else "_layers"
+    return f".{parts}[{[*map(id, getattr(above, parts))].index(id(part))}]"
 
 
 def kind_and_size(layer: Any) -> str:

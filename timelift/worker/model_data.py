@@ -15,7 +15,7 @@ from keras import ops
 
 from timelift.axis_values import Backend, Mode, Phase
 from timelift.case import Setting
-from timelift.errors import one_line
+from timelift.errors import UserError, one_line
 from timelift.worker.engines import Array
 from timelift.worker.inputs import marked, marks_reaching, pad
 from timelift.worker.making import inputs_of, told_shapes
@@ -40,9 +40,9 @@ class Data:
 def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.Generator) -> Data:
     """Call `source`, a `module:function` that returns (inputs, labels); draw inputs if it is ''.
 
-    Of what `source` returns the first rows are taken, again and again, until there is a `batch` of
-    them, and all if that is 0. `seq_len` is the size of every axis left open. Raises ValueError for
-    text or unknown shapes.
+    Of what `source` returns, as long as its first input, the first rows are taken, again and again,
+    until there is a `batch` of them, and all if that is 0. `seq_len` is the size of every axis left
+    open. Raises ValueError for text or unknown shapes.
     """
     if source:
         try:
@@ -51,7 +51,9 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
             raise ValueError(f"--data {source}: {one_line(error)}") from error
         match given:
             case inputs, labels:
-                rows = partial(_rows, batch=batch)
+                if not (count := rows_of(inputs)):
+                    raise ValueError(f"{source} must return inputs with rows, got none")
+                rows = partial(_rows, count=count, batch=batch)
                 return Data(*(keras.tree.map_structure(rows, part) for part in (inputs, labels)))
             case other:
                 raise ValueError(f"{source} must return (inputs, labels), got {type(other)}")
@@ -61,11 +63,16 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
     return Data(drawn, None)
 
 
-def _rows(array: Any, batch: int) -> Any:
-    """Return the first rows of an array, again and again, until there is a batch of them."""
-    if not batch or not np.ndim(array) or len(array) == batch:
+def rows_of(inputs: Any) -> int:
+    """Return how many rows the first of these inputs has that has any."""
+    return next((len(leaf) for leaf in keras.tree.flatten(inputs) if np.ndim(leaf)), 0)
+
+
+def _rows(array: Any, count: int, batch: int) -> Any:
+    """Return the first rows of an array of `count` rows, again and again, until it has a batch."""
+    if batch in {0, count} or not np.ndim(array) or len(array) != count:
         return array
-    return np.take(np.asarray(array), np.arange(batch) % len(array), axis=0)
+    return np.take(ops.convert_to_numpy(array), np.arange(batch) % count, axis=0)
 
 
 def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Generator) -> Array:
@@ -119,11 +126,12 @@ def is_constant(model: Any, inputs: Any) -> bool:
 def _inputs_of(model: Any) -> Any:
     structure = getattr(model, "_inputs_struct", None)  # a functional model's, as it is called
     inputs = inputs_of(model)
-    if not inputs and (told := told_shapes(model)):
-        names, shapes = told
-        inputs = [keras.KerasTensor(shape, keras.config.floatx()) for shape in shapes]
-        structure = dict(zip(names, inputs, strict=True)) if names else inputs
-        structure = structure if len(inputs) > 1 or names else inputs[0]
+    with suppress(UserError):  # of inputs that no option can write
+        if not inputs and (told := told_shapes(model)):
+            names, shapes = told
+            inputs = [keras.KerasTensor(shape, keras.config.floatx()) for shape in shapes]
+            structure = dict(zip(names, inputs, strict=True)) if names else inputs
+            structure = structure if len(inputs) > 1 or names else inputs[0]
     text = [tensor.name for tensor in inputs if tensor.dtype == "string"]
     if text or (structure is None and len(inputs) != 1):
         what = f"takes text as {text[0]!r}" if text else "does not tell the shapes of its inputs"

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from timelift.worker.find_lifts import Lift, in_words
-from timelift.worker.sites import caller
+from timelift.worker.sites import loop_over
 from timelift.worker.user_code import changed
 
 #: The number of a call, a layer that it calls, and shapes and dtypes of what that receives.
@@ -47,9 +47,9 @@ def repeated_calls(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[
 
 
 def _loop(sites: set[Any]) -> dict[str, str]:
-    """Return where calls are made and what they call, if one line of a file makes them all."""
+    """Return the line that makes all calls, and what to write instead, if they take steps."""
     one = next(iter(sites), None) if len(sites) == 1 else None
-    return dict(zip(("place", "called"), one, strict=True)) if one else {}
+    return dict(zip(("line", "instead"), one, strict=True)) if one else {}
 
 
 def _depends(model: Any, inputs: Any, place: _Place, seen: Sequence[Any]) -> bool:
@@ -84,7 +84,7 @@ def _watch(
         place = callers[-1], layer, tuple(f"{tensor.shape} {tensor.dtype}" for tensor in tensors)
         seen[place].append(tensors)
         if sites is not None:
-            sites[place].add(caller(sys._getframe(1)))  # noqa: SLF001 - the frames of the stack
+            sites[place].add(loop_over(sys._getframe(1)))  # noqa: SLF001 - the frames of the stack
         callers.append(next(numbers))
         try:
             if isinstance(layer, keras.layers.TimeDistributed):
