@@ -55,6 +55,8 @@ def test_the_peak_of_chunks_is_told_beside_that_of_the_change(tmp_path):
     known = raced(tmp_path, of_one_lift(tmp_path), {"as_written": 2.0, "changed": 1.0})
     known = with_peaks(known, (100 << 20, 300 << 20))
     known = raced(tmp_path, known, {"as_written": 2.0, "changed": 1.5})
+    same = with_peaks(known, (100 << 20, 290 << 20))
+    assert "with no less memory (100 → 290 MiB, where" in to_text(document([same], REAL_PAGES))
     known = with_peaks(known, (100 << 20, 60 << 20))
     assert (known.advised, known.to_race) == (((1, "fold_time"),), ())
     said = " ".join(to_text(document([known], REAL_PAGES)).split())

@@ -6,6 +6,7 @@ import pytest
 from tests.support.tensorflow_here import keras
 from timelift.worker.describe import describe_model
 from timelift.worker.model_data import data_of, is_constant
+from timelift.worker.repeated import repeated_calls
 
 layers, MASKED = keras.layers, -9.0
 
@@ -151,6 +152,24 @@ def test_inputs_of_a_model_of_a_class_are_drawn_once_it_is_built():
         "loud": (16, 5, 1),
     }
     assert set(np.unique(inputs["said"])) == set(range(7))
+
+
+class Twice(keras.Model):
+    """It calls a layer twice on a line, and no layer at each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = layers.Dense(2)
+
+    def call(self, inputs):
+        return abs(self.part(inputs[:, 0]) - self.part(inputs[:, 1]))
+
+
+def test_two_calls_on_a_line_are_no_loop():
+    whole, inputs = Twice(), np.ones((2, 3, 4), "float32")
+    whole(inputs)  # which builds it by a call, too
+    (repeated,) = repeated_calls(whole, inputs, [])
+    assert (repeated["calls"], repeated.get("line", "")) == (2, "")
 
 
 ROWS = np.arange(6.0).reshape(3, 2)

@@ -30,7 +30,7 @@ from timelift.present.tables import Column, Table
 
 #: Characters after which a name is cut.
 _NAME_LIMIT = 40
-#: A first call that falls by a smaller ratio is no gain.
+#: A first call, or a peak, that falls by a smaller ratio is no gain.
 _SHORTER = 1.25
 Row = tuple[str, ...]
 
@@ -287,8 +287,10 @@ def _notes_on_memory(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
         if own and changes != advice.judged and is_other and gain.peak_bytes[1]:
             written = ", ".join(written_instead(lift, name, pages) for lift, name in own)
             peaks = [arrow(each.peak_bytes, words.human_bytes) for each in (advice.gain, gain)]
-            less = f"with less memory ({peaks[1]}, where it is {peaks[0]})"
-            yield f"{less}, {written}: the {call_of(advice.model)} {becomes(gain)}"
+            is_less = gain.peak_bytes[1] < (advice.gain.peak_bytes[1] or 0) / _SHORTER
+            less = f"with {'' if is_less else 'no '}less memory"
+            told = f"the {call_of(advice.model)} {becomes(gain)}"
+            yield f"{less} ({peaks[1]}, where it is {peaks[0]}), {written}: {told}"
 
 
 def _fault(lift: ModelLift) -> str:
