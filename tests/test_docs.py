@@ -20,7 +20,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 WORKFLOW = TEMPLATES / "workflow.yml"
 TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in [*PAGES, WORKFLOW]}
