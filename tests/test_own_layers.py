@@ -178,7 +178,7 @@ def ends_by_case(backend):
 
 
 #: By backend, what is marked beside its group, which shares one answer.
-OTHERS = Backend.JAX, Backend.TORCH
+NOT_TENSORFLOW = Backend.JAX, Backend.TORCH
 MARKS = {Backend.TENSORFLOW: (), Backend.JAX: (pytest.mark.whole,), Backend.TORCH: ()}
 BACKENDS = [
     pytest.param(each, marks=[pytest.mark.xdist_group(f"own_layers-{each}"), *marks])
@@ -188,7 +188,7 @@ BACKENDS = [
 
 @pytest.mark.parametrize(
     "backend",
-    [Backend.TENSORFLOW, *(pytest.param(each, marks=pytest.mark.whole) for each in OTHERS)],
+    [Backend.TENSORFLOW, *(pytest.param(each, marks=pytest.mark.whole) for each in NOT_TENSORFLOW)],
 )
 def test_a_layer_is_held_to_its_own_precision_and_by_its_trainable_weights(backend):
     caught = HELD | DOUBLE
