@@ -13,7 +13,7 @@ SIDE_BY_SIDE := -n 3 --no-loadscope-reorder
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: bench quick test test-all test-gpu mutate versions lint wheel setup backends runtimes browser clean help
+.PHONY: bench quick test test-all test-gpu mutate versions docs lint wheel setup backends runtimes browser clean help
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/ --report
@@ -26,7 +26,7 @@ test: setup backends lint browser  ## lint, types and tests, in minutes
 	@$(RUN)/pytest $(SIDE_BY_SIDE) --dist loadfile
 	@$(RUN)/pytest -m "alone and not whole" $$(grep -l 'mark\.alone' tests/*.py)
 
-test-all: setup backends runtimes lint browser  ## the same with every cell of the law and every study
+test-all: setup backends runtimes $(VENV)/site lint browser  ## the same with every cell of the law and every study
 	@$(RUN)/pytest $(SIDE_BY_SIDE) --dist loadgroup -m "not alone"
 	@$(RUN)/pytest -m alone $$(grep -l 'mark\.alone' tests/*.py)
 
@@ -42,6 +42,16 @@ mutate: setup $(VENV)/tools  ## mutants of a room, and how many its tests see: m
 
 versions: setup $(VENV)/tools  ## old and new versions of Python and of what timelift needs: half an hour, 13 GB
 	@$(RUN)/nox
+
+docs: setup $(VENV)/site docs/sample/report/index.html  ## the site of docs/, in site/; a broken link fails
+	@$(RUN)/sphinx-build -q -W -n -c docs . site
+	@echo "timelift: open site/index.html"
+
+#: A report of this machine, as it is; a minute.
+docs/sample/report/index.html: | $(VENV)/ready
+	@$(RUN)/timelift bench test_forward.py --workloads frames,sentences --seq-lens 8,16 --batch-sizes 8 \
+		--launches 3 --results docs/sample/results
+	@$(RUN)/timelift report latest --results docs/sample/results --output docs/sample/report
 
 lint: setup  ## ruff and mypy alone
 	@$(RUN)/ruff check .
@@ -75,6 +85,10 @@ $(VENV)/runtimes: $(VENV)/ready
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runtimes]'
 	@touch $@
 
+$(VENV)/site: $(VENV)/ready
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 $(VENV)/tools: $(VENV)/ready
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[tools]'
 	@touch $@
@@ -89,7 +103,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 clean:  ## remove the environment, caches and the wheel
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) dist site docs/sample .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z]/ && NF == 2 { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

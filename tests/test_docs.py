@@ -23,7 +23,9 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 WORKFLOW = TEMPLATES / "workflow.yml"
-TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in [*PAGES, WORKFLOW]}
+TO_TYPE = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in [*PAGES, WORKFLOW]
+}
 #: Behind a prompt, perhaps over several lines, or a step of a pipeline.
 _TYPED = re.compile(rf"^(?:\$ | +(?:- run: |- ))({BEGINS}(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE)
 
@@ -66,7 +68,7 @@ def broken_links(text, folder):
     return [one for one in links if "://" not in one and not (folder / one).exists()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_of_a_page_lead_to_a_file(page):
     assert broken_links(page.read_text(encoding="utf-8"), page.parent) == []
 
