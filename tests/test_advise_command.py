@@ -193,7 +193,8 @@ MORE_PASTED = [
 def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, form):
     new = in_worker(f"pasted({name!r}, {strategy!r}, {form!r})")
     assert new["lifts"] == 0
-    assert new["error"] <= 1e-5 * new["largest"]
+    allowed = 4e-3 if name.endswith(":keywords") else 1e-5  # keywords computes in half precision
+    assert new["error"] <= allowed * new["largest"]
     assert new["keeps_state"] == (form != "by hand")
 
 
