@@ -56,6 +56,19 @@ def test_what_is_faster_alone_is_raced(tmp_path, times, launches, to_race, decid
     assert (dict(known.to_race), verdicts(known)) == (to_race, decided)
 
 
+@pytest.mark.parametrize(
+    ("share", "launches", "tried"),
+    [
+        (0.9, 1, "fold_time"),  # which one launch does not show slower
+        (0.9, 3, "vectorized_map"),
+        (0.8, 1, "vectorized_map"),
+    ],
+)
+def test_plainer_code_is_tried_where_it_is_not_shown_slower(tmp_path, share, launches, tried):
+    known = evidence(tmp_path, TIMES | {"vectorized_map": share}, launches)
+    assert dict(known.to_race)[1] == tried
+
+
 def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path):
     without = {name: many for name, many in TIMES.items() if name != "native"}
     known = evidence(tmp_path, without)

@@ -36,6 +36,8 @@ IN_PLACE = ("native", "fold_time", "vectorized_map")
 #: Those that fold a few steps at a time, and need less memory: without and with computing again
 #: what backpropagation needs, which draws noise once more.
 _CHUNKS, _CHUNKS_ANEW = IN_CHUNKS = ("fold_chunks[k=8]", "fold_chunks[k=8,remat=True]")
+#: Share by which plainer code may look slower than the fastest, where that is not shown.
+_MOST_OF_NOISE = 0.15
 #: A change that takes more times the peak memory of what is written is tried in chunks, too.
 _MOST_PEAK = 2.0
 _NOT_COMPARED = SpeedUp(math.nan, verdict=Verdict.UNDECIDED)
@@ -330,7 +332,7 @@ def _place(rivals: Mapping[str, Outcome], fastest: str, name: str) -> tuple[int,
     if name in IN_CHUNKS:
         return 2, 0
     own, least = (rivals[each].seconds[1] or math.inf for each in (name, fastest))
-    is_tie = not rivals[name].slower and own <= least * (1 + WORTHWHILE)
+    is_tie = not rivals[name].slower and own <= least * (1 + _MOST_OF_NOISE)
     return (0, IN_PLACE.index(name)) if is_tie else (1, 0)
 
 
