@@ -39,10 +39,12 @@ def test_a_sample_of_cells_comes_out_as_printed(workload):
     assert tried == {name: table[name] for name in names}
 
 
-def test_everything_is_tried_eagerly_and_one_workload_compiled():
-    tried = support.trials(["sensor", "frames"], [Backend.JAX])
-    columns = {workload: list(columns) for _, workload, columns in tried}
-    assert columns == {"sensor": [support.EAGER, support.COMPILED], "frames": [support.EAGER]}
+def test_everything_is_tried_eagerly_and_a_third_of_the_workloads_compiled():
+    columns = {workload: ways for _, workload, ways in support.trials(WORKLOADS, [Backend.JAX])}
+    compiled = {workload for workload, ways in columns.items() if support.COMPILED in ways}
+    assert all(support.EAGER in ways for ways in columns.values())
+    assert compiled == support.COMPILED_TOO
+    assert 3 * len(compiled) >= len(WORKLOADS)
     tried = support.static_trials(["tokens"], Backend, [Mode.XLA])
     assert tried == [(Backend.TENSORFLOW, "tokens", [(TimeAxis.STATIC, Mode.XLA)])]
 
