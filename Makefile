@@ -49,9 +49,10 @@ docs: setup $(VENV)/site docs/sample/report/index.html  ## the site of docs/, in
 
 #: A report of this machine, as it is; a minute.
 docs/sample/report/index.html: | $(VENV)/ready
+	@rm -rf docs/sample
 	@$(RUN)/timelift bench test_forward.py --workloads frames,sentences --seq-lens 8,16 --batch-sizes 8 \
 		--launches 3 --results docs/sample/results
-	@$(RUN)/timelift report latest --results docs/sample/results --output docs/sample/report
+	@$(RUN)/timelift report docs/sample/results --output docs/sample/report
 
 lint: setup  ## ruff and mypy alone
 	@$(RUN)/ruff check .

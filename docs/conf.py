@@ -11,6 +11,7 @@ release = timelift.__version__
 
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md"]
+exclude_patterns = ["docs/sample/**", "results/**"]  # the report beside these pages
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxarg.ext"]
 default_role = "code"  # in docstrings
 myst_heading_anchors = 3  # as GitHub makes them
