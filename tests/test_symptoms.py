@@ -1,4 +1,7 @@
-"""Each page of docs/symptoms shows its fault and what to write instead, and both are true."""
+"""Each page of docs/symptoms shows its fault and what to write instead, and both are true.
+
+The model of docs/tutorial.md runs beside them.
+"""
 
 from importlib import util
 
@@ -15,7 +18,8 @@ PAGES = {
     for path in sorted(FOLDER.glob("*.md"))
     if path.stem != "index"
 }
-BLOCKS = [block for page in PAGES.values() for block in blocks_of(page)]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+BLOCKS = [block for page in (*PAGES.values(), TUTORIAL) for block in blocks_of(page)]
 
 
 @pytest.mark.parametrize(
