@@ -8,9 +8,11 @@ from timelift import cli
 
 
 def parser(name: str) -> argparse.ArgumentParser:
-    """Return a command's parser; an indented block of its description is literal text of a page."""
+    """Return a command's parser; an indented block of its description is a page's block of code."""
     found = cli.parser(name)
-    found.description = re.sub(r":\n(?=  )", "::\n\n", found.description or "")
+    found.description = re.sub(
+        r"(?<=:\n)((  .*(\n|$))+)", r"```text\n\1\n```\n", found.description or ""
+    )
     return found
 
 

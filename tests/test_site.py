@@ -26,7 +26,7 @@ def built(top, out):
 def test_the_site_is_built_with_every_command_and_symptom(tmp_path):
     assert built(ROOT, tmp_path).stderr == ""
     commands = (tmp_path / "docs" / "reference" / "commands.html").read_text(encoding="utf-8")
-    for words in ("--first-call-limit", "--undecided", "exit codes"):
+    for words in ("--first-call-limit", "--undecided", "exit codes:</p>", "  0  answered\n"):
         assert words in commands
     functions = (tmp_path / "docs" / "reference" / "functions.html").read_text(encoding="utf-8")
     assert "timelift.advise.notebook.advise" in functions
