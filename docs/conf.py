@@ -21,6 +21,7 @@ autodoc_typehints_format = "short"
 nitpick_ignore_regex = [("py:class", r"(pathlib|pandas|timelift)\..*")]
 
 html_theme = "furo"
+pygments_dark_style = "monokai"  # which underlines no import
 html_title = "timelift"
 html_show_copyright = False
 html_show_sourcelink = False
