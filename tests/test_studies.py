@@ -354,7 +354,9 @@ def test_every_suite_deals_each_regression_to_another_strategy():
     assert all(sorted(one.values()) == sorted(gate.REGRESSIONS) for one in dealt)
     assert all(len(one) == len(names) - 1 for one in dealt)
     assert {name for one in dealt for name in one} == set(names)
-    assert gate.dealt(1, names, ()) == {}
+    planted = gate.OPTIONS.parse_args(["--planted"]).words
+    assert sorted(gate.dealt(1, names, planted).values()) == sorted(2 * planted)
+    assert gate.dealt(1, names, gate.OPTIONS.parse_args([]).words) == {}
 
 
 def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
