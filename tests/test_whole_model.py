@@ -132,20 +132,18 @@ KEPT = {
     **dict.fromkeys(("own loss", "own optimiser", "layer beyond the loop"), "steady"),
     **dict.fromkeys(("regularised", "two outputs"), "steady"),
 }
-#: Those that `make test` asks, in TensorFlow; JAX compiles the loop of "masked" in every call.
+#: Those that `make test` asks, in TensorFlow.
 QUICK = (
     *("layer drop beside dropout", "rows rolled"),
     *("loss of what was kept", "layer beyond the loop"),
 )
-SLOW = {("masked", "jax")}
 
 
 def cases(names):
     for backend in map(str, Backend):
         for name in names:
             marks = () if name in QUICK and backend == "tensorflow" else (pytest.mark.whole,)
-            if (name, backend) not in SLOW:
-                yield pytest.param(name, backend, marks=marks, id=f"{name}-{backend}")
+            yield pytest.param(name, backend, marks=marks, id=f"{name}-{backend}")
 
 
 def judged(name, backend):

@@ -20,8 +20,9 @@ from timelift.escape import without_codes
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 
-#: The environment variable with a folder of the run, in which later workers find what earlier ones
-#: compiled of an inner layer. No rival's program is there.
+#: The environment variable with a folder of the process that starts workers, in which later ones
+#: find what earlier ones compiled of an inner layer, or op by op of a model as written. No rival's
+#: program is there.
 COMPILED_FOLDER = "TIMELIFT_COMPILED"
 #: The environment variable with the process of which all processes of a run descend.
 RUN_PROCESS = "TIMELIFT_RUN_PROCESS"

@@ -29,7 +29,7 @@ from timelift.advise.user_model import NO_CHANGE, Changes, Feeding, UserModel, r
 from timelift.analyse.ranking import BASELINES
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Plan, Referee, by_gain
-from timelift.axis_values import Phase, Runtime
+from timelift.axis_values import Backend, Phase, Runtime
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
@@ -90,6 +90,8 @@ def advise_on(  # noqa: PLR0913 - what the door has
         say(f"{why}; another with --backends")
         texts = {**texts, "backends": backend}
     say(f"building {model} to see what it calls at every step")
+    if texts["backends"] == Backend.JAX:
+        say("JAX compiles each step of a TimeDistributed or loop anew, which may take minutes")
     seen = [user_model.look_at_model(project, factory, feeding, texts) for feeding in feedings]
     models = [each.in_phase(phase).served_in(runtime) for each in seen]
     command = without_folders(f"timelift advise {model}", project.root)

@@ -86,11 +86,18 @@ def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) 
 
 
 def importing_from(folders: Iterable[Path | str]) -> dict[str, str]:
-    """Variables by which a process finds modules in these folders; if none, nor in its own."""
+    """Variables by which a process finds modules in these folders; if none, nor in its own.
+
+    It shares a folder of compiled code with all that are started here.
+    """
     own = [*map(str, folders)]
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     usable = filter(None if own else os.path.isabs, known)  # a relative one is of the own folder
-    variables = {"PYTHONPATH": os.pathsep.join([*own, *usable]), "TMPDIR": str(run_folder())}
+    variables = {
+        "PYTHONPATH": os.pathsep.join([*own, *usable]),
+        "TMPDIR": str(run_folder()),
+        messages.COMPILED_FOLDER: str(run_folder() / "compiled"),
+    }
     return variables if own else variables | {"PYTHONSAFEPATH": "1"}
 
 

@@ -9,9 +9,7 @@ while the launch builds.
 
 import contextlib
 import dataclasses
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -22,13 +20,13 @@ from typing import NamedTuple, Self
 from timelift.axis_values import Backend, Status
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.measure.launch import LaunchProcess, importing_from, run_folder
+from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.options import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import InTurns, ShowStage, advance
 from timelift.measurement import CaseInLaunch, Facts
-from timelift.messages import COMPILED_FOLDER, PeakReading, RivalSpec, Task
+from timelift.messages import PeakReading, RivalSpec, Task
 
 #: Launches that import the backend together at the start, which takes less time than one by one.
 _TOGETHER = 3
@@ -95,11 +93,10 @@ class LaunchPool:
         self._wanted = [key for key in dict.fromkeys(wanted) if key.launch <= _TOGETHER]
         self._live: dict[ProcessKey, AnyLaunch] = {}
         self._finishing = self._killed = False
-        self.import_seconds, self._compiled = 0.0, ""
+        self.import_seconds = 0.0
 
     def __enter__(self) -> Self:
         started = time.monotonic()
-        self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-", dir=run_folder())
         try:
             launches = {key: self._start(key) for key in self._wanted}
             for key, launch in launches.items():
@@ -117,7 +114,6 @@ class LaunchPool:
     def __exit__(self, *_: object) -> None:
         for launch in self._live.values():
             launch.close()
-        shutil.rmtree(self._compiled, ignore_errors=True)
 
     def open(self, slot: LaunchSlot, backend: Backend, reads_with: str = "") -> AnyLaunch:
         """Return a launch, or the reader of it with that interpreter, ready for tasks."""
@@ -177,7 +173,7 @@ class LaunchPool:
         options, backend = self._options, key.backend
         limit = options.first_call_limit
         launch: AnyLaunch
-        variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
+        variables = importing_from(options.import_folders)
         timed = variables | (STEADY_ALLOCATOR if options.two_sided else {})
         if key.reads_with:
             reading = PEAK_READING_ENVIRONMENT | variables

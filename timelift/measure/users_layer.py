@@ -19,13 +19,20 @@ from timelift.measure import machine
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, LaunchProcess, importing_from
-from timelift.messages import Look
+from timelift.messages import COMPILED_FOLDER, Look
 
 #: Sizes for a layer of the user's, unless --seq-lens and --batch-sizes name others.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-#: The layer is made on the CPU: only its shape is needed.
-_NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2"}
+#: The layer is made on the CPU: only its shape is needed. JAX keeps each program that it compiles,
+#: which takes most of the time there: launches can load what they check by.
+_LOOKING = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "JAX_PLATFORMS": "cpu",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
 
 
 class Limits(NamedTuple):
@@ -109,7 +116,8 @@ def look_at(
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):
         raise UserError(reason)
-    variables = importing_from(folders) | _NO_GPU
+    variables = importing_from(folders) | _LOOKING
+    variables["JAX_COMPILATION_CACHE_DIR"] = variables[COMPILED_FOLDER]
     with closing(LaunchProcess(backend, limits.first_call, variables=variables)) as launch:
         launch.wait_until_ready()
         described = launch.look(Look(factory, called_with, limits.memory_bytes)).found

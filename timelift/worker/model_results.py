@@ -10,7 +10,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.axis_values import Backend
 from timelift.worker import law
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import mask_of
@@ -68,14 +67,13 @@ def step_of(model: Any, data: Data) -> Results:
     """Make a train step of a model, and restore its variables; drawn labels are always the same.
 
     SGD takes the place of Keras's optimisers: its momentum after a first step is the gradient.
-    Copies without a state take the place of users' own. Except on JAX, the step runs eagerly, which
-    is quicker than to trace it.
+    Copies without a state take the place of users' own. The step runs eagerly, which is quicker
+    than to trace it.
     """
     data = make_ready(model, data, mode_of(model), np.random.default_rng(0))
     own = {n: v for n, v in vars(model).items() if isinstance(v, keras.optimizers.Optimizer)}
     fresh = {id(optimizer): _without_state(optimizer) for optimizer in own.values()}
-    is_jax = keras.backend.backend() == Backend.JAX
-    how = {"run_eagerly": not is_jax, "jit_compile": is_jax, "train_function": None}
+    how = {"run_eagerly": True, "jit_compile": False, "train_function": None}
     how |= {name: fresh[id(optimizer)] for name, optimizer in own.items()}
     drawn = {id(each) for each in model.variables} - {id(weight) for weight in model.weights}
     with (

@@ -85,7 +85,8 @@ class ModelUnderTest(UnderTest):
         """Build, change, call once and check a rival; raises whatever is wrong with it."""
         self.begin(rival, "building")
         if self._as_written is None:  # not restored: what a module sets as it is imported stays
-            self._as_written = _AsWritten(self.engine, self.task)
+            with self.engine.reusing_compiled():
+                self._as_written = _AsWritten(self.engine, self.task)
         with restore_process_state(self.engine):
             return self._prepare(rival, self._as_written)
 
