@@ -7,8 +7,9 @@ small size: eagerly, compiled, compiled for any time, and by XLA where that take
 Nothing is timed, so two launches work at once.
 
 `--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
-every strategy is tried by eager calls, and compiled on a third of the workloads: all would take
-hours on PyTorch. `--dtypes` prints a table of dtypes a backend, with a static time axis.
+every strategy is tried by eager calls, and compiled on a third of the workloads, which takes an
+hour and a half; all would take hours more. `--dtypes` prints a table of dtypes a backend, with a
+static time axis.
 `--runtimes` prints the tables of `docs/served.md`: what each runtime serves, one sequence a call.
 """
 
