@@ -145,7 +145,7 @@ class Engine(ABC):
         """Return the device's name, and the switches on which its precision and speed depend."""
 
     def reusing_compiled(self) -> AbstractContextManager[None]:
-        """Load programs that earlier workers of the run have compiled, where the backend can."""
+        """Load programs that earlier workers have compiled, where the backend can."""
         return nullcontext()
 
     def release(self) -> None:
