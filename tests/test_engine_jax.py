@@ -1,10 +1,16 @@
 """The engine of JAX, in processes of their own, since a process has one backend."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support import engines
+from tests.support.projects import write
+from timelift.axis_values import Backend
+from timelift.measure import users_layer
+from timelift.measure.launch import importing_from
+from timelift.messages import COMPILED_FOLDER
 
 engines.skip_without("jax")
 
@@ -199,6 +205,23 @@ def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp
     torn = run(script)
     assert torn["outputs"] == second["outputs"] == first["outputs"]
     assert torn["hits"] == 0
+
+
+LOOKED_AT = "import keras\nlayer = keras.layers.Dense(4)\nlayer.build((None, {}))\n"
+
+
+def test_launches_find_what_jax_compiled_while_a_layer_was_looked_at(tmp_path, monkeypatch):
+    kept = Path(importing_from([])[COMPILED_FOLDER])
+
+    def look(units):
+        before = {*kept.glob("*")}
+        write(tmp_path, {"mine.py": LOOKED_AT.format(units)})
+        users_layer.look_at("mine:layer", Backend.JAX, [tmp_path])
+        return {*kept.glob("*")} - before
+
+    assert look(177)
+    monkeypatch.setattr(users_layer, "_LOOKING", {"JAX_ENABLE_COMPILATION_CACHE": "0"})
+    assert not look(178)
 
 
 def test_a_users_own_cache_takes_no_compiling_out_of_first_calls(tmp_path):
